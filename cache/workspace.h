@@ -1,0 +1,75 @@
+#pragma once
+// The directory a job sees: read-only trees stacked under one private writable layer, by overlay where the
+// kernel allows it, else by copying. The layers under it are never written to.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runner/base/layered_tree.h"
+
+namespace runner::cache {
+
+enum class MountMode : std::uint8_t {
+  overlay_root,  // root: overlay in the step's own mount namespace
+  overlay_user,  // not root: the same inside a user namespace
+  copy,          // no overlay here: reflink, else copy
+};
+std::string_view to_string(MountMode mode) noexcept;
+
+struct MountProbe {
+  MountMode mode = MountMode::copy;
+  std::string why;  // why not the better ones; empty when the best was taken
+};
+
+/// Tries a real overlay mount (in a child process) with its upper directory below `work_dir`. Blocks for
+/// milliseconds. RUNNER_WORKSPACE=copy in the environment chooses copying without a try.
+MountProbe probe_mount_mode(const std::filesystem::path& work_dir);
+
+struct WorkspaceSpec {
+  std::filesystem::path directory;             // private to the attempt; made (0700) and owned by the workspace
+  std::vector<std::filesystem::path> lowers;   // top first, at least one; immutable while in use
+  std::filesystem::path target;                // where the job is to see it (overlay); made if missing
+};
+
+/// How to mount it, for the executor.
+struct OverlayPlan {
+  std::vector<std::filesystem::path> lowers;
+  std::filesystem::path upper, work, target;
+  bool user_namespace = false;
+};
+
+/// One attempt's workspace. Move-only by pointer. Any thread, one at a time.
+class Workspace {
+ public:
+  virtual ~Workspace() = default;
+  /// Where the job sees it.
+  virtual const std::filesystem::path& path() const noexcept = 0;
+  /// Set when the executor has to mount it; without it path() is an ordinary directory.
+  virtual std::optional<OverlayPlan> overlay() const = 0;
+  /// The whole content as it is now, also while no step runs and nothing is mounted.
+  virtual const LayeredTree& tree() const = 0;
+  /// The writable layer: whatever lies here is the job's own and may be moved or linked elsewhere.
+  virtual const std::filesystem::path& upper() const noexcept = 0;
+  /// Removes the private parts. Idempotent. Throws Error when something stays.
+  virtual void remove() = 0;
+};
+
+/// Makes workspaces of one mode. Any thread.
+class Workspaces {
+ public:
+  explicit Workspaces(MountMode mode) noexcept : mode_(mode) {}
+  MountMode mode() const noexcept { return mode_; }
+  /// Overlay: makes two directories. Copy: copies the merged content of `lowers` (reflink where the file
+  /// system can). Throws Error (disk full: unavailable); what was made is removed then.
+  std::unique_ptr<Workspace> create(const WorkspaceSpec& spec) const;
+
+ private:
+  MountMode mode_;
+};
+
+}  // namespace runner::cache

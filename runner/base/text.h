@@ -1,0 +1,43 @@
+#pragma once
+// Text helpers used by several folders. Pure; any thread.
+
+#include <cstdint>
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace runner {
+
+/// Without blanks (space, tab, CR, LF, VT, FF) at both ends. A view into `text`.
+std::string_view trim(std::string_view text) noexcept;
+/// The parts between separators, empty ones included; "" gives one empty part. Views into `text`.
+std::vector<std::string_view> split(std::string_view text, char separator);
+/// Non-empty runs between blanks. Views into `text`.
+std::vector<std::string_view> split_words(std::string_view text);
+std::string join(std::span<const std::string> parts, std::string_view separator);
+std::string to_lower(std::string_view ascii);
+/// Every `from` replaced by `to`; `from` is not empty.
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
+
+/// The candidate nearest to `word` by edit distance (with transpositions), when it is near enough to be
+/// offered as "did you mean". A view into `candidates`. The first of equals wins.
+std::optional<std::string_view> nearest(std::string_view word, std::span<const std::string_view> candidates);
+
+/// "850 ms", "3.2 s", "4 m 07 s", "2 h 05 m": for people.
+std::string format_duration(std::chrono::milliseconds duration);
+/// "312 B", "4.0 KiB", "1.2 MiB": for people.
+std::string format_bytes(std::uint64_t bytes);
+
+/// One word of POSIX shell: unchanged when harmless, else in single quotes.
+std::string shell_quote(std::string_view text);
+
+/// A whole decimal number, optionally signed, nothing else; nullopt when it is none or does not fit.
+std::optional<std::int64_t> parse_integer(std::string_view text) noexcept;
+
+/// Without terminal escape sequences (CSI, OSC, two-character ones).
+std::string strip_ansi(std::string_view text);
+
+}  // namespace runner

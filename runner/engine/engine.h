@@ -1,0 +1,147 @@
+#pragma once
+// Runs pipelines: decides which job may start (decide.h, ready_jobs.h: pure), commits to the store, then acts.
+// `runner exec` and `runner serve` use this same class; exec gives it an in-memory store and one pipeline.
+//
+// Threads: one engine thread owns scheduling and takes messages from a mailbox; one thread per running job does the
+// blocking work (job_runner.h) and talks to the engine by messages only.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipelines/plan.h"
+#include "pipelines/status.h"
+#include "runner/base/clock.h"
+
+namespace runner::cache {
+class CacheStore;
+class Workspaces;
+}  // namespace runner::cache
+namespace runner::executors {
+class Executor;
+}  // namespace runner::executors
+namespace runner::storage {
+class Store;
+}  // namespace runner::storage
+
+namespace runner::engine {
+
+/// The trees a job's workspace starts from. Immutable while the pipeline runs.
+struct Checkout {
+  std::vector<std::filesystem::path> lowers;  // top first
+  std::filesystem::path project_dir;          // where jobs see it: CI_PROJECT_DIR
+  std::filesystem::path builds_dir;           // CI_BUILDS_DIR
+  /// Blob id at the commit by path, for cache:key:files; nullopt = no such file.
+  std::function<std::optional<std::string>(std::string_view path)> blob_id;
+  /// Last commit that touched a path, for cache:key:files_commits.
+  std::function<std::optional<std::string>(std::string_view path)> last_commit;
+  /// Tracked by git at the commit; for `untracked: true`.
+  std::function<bool(std::string_view path)> is_tracked;
+};
+
+struct PipelineRequest {
+  pipelines::Plan plan;
+  pipelines::PipelineFacts facts;
+  Checkout checkout;
+  std::string cache_scope;                        // the project
+  /// Environment every job starts from (PATH, HOME ...), below all variables.
+  std::map<std::string, std::string> base_environment;
+  /// Only these jobs run (indexes into plan.jobs), others do not exist; empty = all.
+  std::vector<std::size_t> selection;
+  /// Manual jobs to start as soon as they wait.
+  std::vector<std::size_t> play;
+};
+
+/// What people see of an artifact archive.
+struct ArchiveView {
+  std::filesystem::path path;
+  std::uint64_t bytes = 0;
+  std::uint64_t files = 0;
+};
+
+/// A job as it is now: newest attempt. A copy; never changes.
+struct JobView {
+  std::size_t index = 0;                          // into plan.jobs
+  std::string name, stage;
+  pipelines::JobStatus status = pipelines::JobStatus::created;
+  bool allow_failure = false;                     // as it counts: exit codes considered
+  int attempt = 0;                                // 0 = not started
+  std::optional<int> exit_code;
+  std::optional<pipelines::FailureReason> failure;
+  std::string reason;                             // one sentence for people
+  std::optional<TimePoint> started_at, finished_at;
+  std::optional<double> coverage;
+  std::optional<std::uint64_t> tests_total, tests_failed;
+  std::optional<ArchiveView> archive;
+  std::vector<std::string> warnings;
+};
+
+/// Told what happens, by the engine thread and by job threads, at the same time: implementations lock, are quick
+/// and do not call back.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void job_changed(const JobView& job) = 0;
+  /// Masked log bytes as they are stored; chunks of any size.
+  virtual void job_output(std::size_t job, int attempt, std::string_view bytes) = 0;
+};
+
+struct EngineOptions {
+  std::filesystem::path data_dir;                 // work/, logs/, artifacts/ are made below it
+  std::size_t capacity = 4;                       // jobs at the same time
+  std::chrono::milliseconds cancel_grace{10'000}; // between SIGTERM and SIGKILL
+  std::chrono::milliseconds default_timeout{3'600'000};
+  std::uint64_t log_limit = 0;                    // bytes of one job's log, 0 = none
+  std::uint64_t file_size_limit = 0;              // RLIMIT_FSIZE of steps, 0 = none
+};
+
+struct EngineParts {
+  storage::Store& store;
+  executors::Executor& executor;
+  cache::Workspaces& workspaces;
+  cache::CacheStore& caches;
+  const Clock& clock;
+  Observer& observer;
+};
+
+struct PipelineEnd {
+  pipelines::JobStatus status = pipelines::JobStatus::created;  // composite; manual = blocked
+  bool warnings = false;
+};
+
+class Engine {
+ public:
+  /// References must outlive the engine.
+  Engine(EngineOptions options, const EngineParts& parts);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Stores the frozen plan and its jobs. Returns the pipeline's id. Any thread.
+  std::int64_t create(PipelineRequest request);
+  /// Runs on the calling thread, which becomes the engine thread, until nothing of the pipeline runs or can run
+  /// any more: completed, or waiting for a person. Leaves no process, mount or directory of its jobs behind.
+  PipelineEnd run(std::int64_t pipeline);
+  /// Any thread, async: created and waiting jobs are canceled, running ones are stopped (after_script still runs).
+  void cancel(std::int64_t pipeline);
+  /// As cancel, but kills at once and runs no after_script.
+  void kill(std::int64_t pipeline);
+
+  std::vector<JobView> jobs(std::int64_t pipeline) const;
+  /// The whole masked log of a job's newest attempt. Empty when it never started.
+  std::string job_log(std::int64_t pipeline, std::size_t job) const;
+  std::filesystem::path job_log_path(std::int64_t pipeline, std::size_t job) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace runner::engine
