@@ -63,7 +63,9 @@ void Error::add_context(std::string_view context) {
   message_.insert(0, context);
 }
 
-void throw_errno(std::string_view what) { throw_errno(errno, what); }
+void throw_errno(std::string_view what) {
+  throw_errno(errno, what);
+}
 
 void throw_errno(int saved_errno, std::string_view what) {
   throw Error(std::error_code(saved_errno, std::generic_category()), std::string(what));

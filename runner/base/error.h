@@ -2,8 +2,8 @@
 // How machinery fails: one exception type with a code and a chain of contexts.
 //
 // Diagnostics for what a user wrote are values (pipelines/diagnostic.h); outcomes one expects are values too.
-// Error is for the rest, and is caught at four places only: thread entry, HTTP dispatcher, CLI main, engine step.
-// Any thread.
+// Error is for the rest, and is caught at four places only: thread entry, HTTP dispatcher, CLI main, engine
+// step. Any thread.
 
 #include <cstdint>
 #include <exception>

@@ -17,7 +17,9 @@ namespace runner {
 namespace fs = std::filesystem;
 namespace {
 
-std::string quoted(const fs::path& path) { return "'" + path.string() + "'"; }
+std::string quoted(const fs::path& path) {
+  return "'" + path.string() + "'";
+}
 
 void sync_parent(const fs::path& path) {
   const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
@@ -157,11 +159,14 @@ TempDir::TempDir(std::string_view prefix, std::optional<fs::path> parent) {
     parent = from_environment != nullptr && *from_environment != '\0' ? from_environment : "/tmp";
   }
   std::string name = (*parent / (std::string(prefix) + "XXXXXX")).string();
-  if (::mkdtemp(name.data()) == nullptr) throw_errno("cannot make a temporary directory in " + quoted(*parent));
+  if (::mkdtemp(name.data()) == nullptr)
+    throw_errno("cannot make a temporary directory in " + quoted(*parent));
   path_ = name;
 }
 
-TempDir::TempDir(TempDir&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
+TempDir::TempDir(TempDir&& other) noexcept : path_(std::move(other.path_)) {
+  other.path_.clear();
+}
 
 TempDir& TempDir::operator=(TempDir&& other) noexcept {
   std::swap(path_, other.path_);

@@ -21,10 +21,10 @@ namespace runner {
 enum class EntryType : std::uint8_t { file, directory, symlink, other };
 
 struct TreeEntry {
-  std::string path;             // relative to the tree, no leading "./"
+  std::string path;  // relative to the tree, no leading "./"
   EntryType type = EntryType::file;
-  std::size_t layer = 0;        // index of the layer it is seen in (for a merged directory, the topmost)
-  std::filesystem::path real;   // where it lies on disk
+  std::size_t layer = 0;       // index of the layer it is seen in (for a merged directory, the topmost)
+  std::filesystem::path real;  // where it lies on disk
 };
 
 /// Immutable list of layers. The directories must outlive it and, but for the top one, not change.
@@ -51,13 +51,13 @@ class LayeredTree {
 };
 
 struct Selection {
-  std::vector<TreeEntry> entries;              // sorted by path, each once; no parents that were not matched
-  std::vector<std::string> without_match;      // patterns that matched nothing
-  std::vector<std::string> outside;            // patterns that leave the tree: skipped
+  std::vector<TreeEntry> entries;          // sorted by path, each once; no parents that were not matched
+  std::vector<std::string> without_match;  // patterns that matched nothing
+  std::vector<std::string> outside;        // patterns that leave the tree: skipped
 };
 
-/// The entries that `paths` select and `exclude` does not, as artifacts and cache define it: glob-D patterns, a
-/// matched directory is taken with all below it, excludes are tested on each path alone. Patterns may be
+/// The entries that `paths` select and `exclude` does not, as artifacts and cache define it: glob-D patterns,
+/// a matched directory is taken with all below it, excludes are tested on each path alone. Patterns may be
 /// absolute when they lie in `root_path` (where the job saw the tree).
 Selection select_paths(const LayeredTree& tree, std::span<const std::string> paths,
                        std::span<const std::string> exclude, std::string_view root_path);

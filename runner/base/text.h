@@ -1,8 +1,8 @@
 #pragma once
 // Text helpers used by several folders. Pure; any thread.
 
-#include <cstdint>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
