@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# demo.sh BINARY: runs the pipeline of examples/webapp as a newcomer would, in a fresh repository, and shows what is
+# left behind. ./dev demo calls it. Everything happens below one temporary directory, which stays to be looked at.
+set -euo pipefail
+runner=$1
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+place=$(mktemp -d -t runner-demo.XXXXXX)
+repository=$place/shortlinks
+deployed=$place/deployed
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+
+# The archives and layers of this demo stay out of the user's own data.
+export XDG_DATA_HOME=$place/data
+
+cp -r "$here/webapp" "$repository"
+cd "$repository"
+git init -q -b main
+git add .
+git -c user.name=demo -c user.email=demo@localhost commit -q -m "A link shortener and its pipeline"
+
+# The system's Python is the one that Debian's flake8 and pytest belong to.
+pipeline=(--var "DEPLOY_ROOT=$deployed" --var PYTHON=/usr/bin/python3)
+
+say "runner exec: lint, test, package, staging; production waits for a person"
+"$runner" exec "${pipeline[@]}" --report "$place/first.json"
+
+say "The archive that the package job left"
+archive=$(find "$place/data" -type f -name '*.zip' -exec grep -l 'dist/shortlinks-' {} + | head -n 1)
+[ -n "$archive" ] || { echo "demo: no archive of the package job below $place/data" >&2; exit 1; }
+echo "$archive"
+/usr/bin/python3 -m zipfile -l "$archive"
+
+say "runner exec --manual 'deploy production': the person says yes"
+"$runner" exec "${pipeline[@]}" --manual "deploy production" --report "$place/second.json"
+
+say "What is deployed"
+for environment in staging production; do
+  printf '%-11s -> %s\n' "$environment" "$(readlink "$deployed/$environment/current")"
+done
+/usr/bin/python3 "$deployed/production/current/deploy/check.py" "$deployed/production/current" demo
+
+say "What happened"
+/usr/bin/python3 - "$place/first.json" "$place/second.json" <<'PYTHON'
+import json
+import sys
+
+for title, path in zip(("first run ", "second run"), sys.argv[1:]):
+    with open(path, encoding="utf-8") as file:
+        report = json.load(file)
+    jobs = ", ".join(f"{job['name']}: {job['status']}" for job in report["jobs"])
+    print(f"{title}  {report['status']}  ({jobs})")
+PYTHON
+[ -z "$(git status --porcelain)" ] || { echo "demo: the working tree was written to:" >&2; git status --short >&2; exit 1; }
+cat <<TEXT
+The working tree was not written to: git status is clean.
+All of it is below $place; remove it when you have seen enough.
+
+Next:
+  cd $repository
+  $runner exec --list                          the jobs, and why
+  $runner exec "unit tests"                    one job
+  $runner exec --explain "deploy production"   which rule put it there
+  and in a repository of yours with a .gitlab-ci.yml: runner exec
+TEXT
