@@ -1,7 +1,7 @@
 #pragma once
 // The tree that all later steps see: YAML values with positions, immutable, shared where the file shares them
-// (anchors, extends), owned by an arena. yaml_reader.cpp is the only maker from text; resolving steps make new
-// nodes over old ones. Not thread-safe while being built; read by any thread afterwards.
+// (anchors, extends), owned by an arena. yaml_reader.cpp is the only maker from text; resolving steps make
+// new nodes over old ones. Not thread-safe while being built; read by any thread afterwards.
 
 #include <cstdint>
 #include <memory>
@@ -38,9 +38,9 @@ class Node {
   bool is_list() const noexcept { return kind_ == NodeKind::sequence; }
   bool is_scalar() const noexcept { return kind_ <= NodeKind::string; }
 
-  bool boolean() const noexcept { return integer_ != 0; }       // kind boolean
-  std::int64_t integer() const noexcept { return integer_; }    // kind integer
-  double real() const noexcept { return real_; }                // kind real
+  bool boolean() const noexcept { return integer_ != 0; }     // kind boolean
+  std::int64_t integer() const noexcept { return integer_; }  // kind integer
+  double real() const noexcept { return real_; }              // kind real
   /// A string's text; for other scalars the text the dialect turns them into ("true", "8", "1.1", "").
   std::string_view text() const noexcept { return text_; }
   /// Items of a sequence; path parts of a `!reference`.
@@ -82,15 +82,19 @@ class NodeArena {
   const Node* integer(std::int64_t value, SourceRange range);
   const Node* real(double value, SourceRange range);
   const Node* string(std::string_view text, SourceRange range);  // copies the text
-  const Node* sequence(std::vector<const Node*> items, SourceRange range);
+  const Node* sequence(std::span<const Node* const> items, SourceRange range);
   /// Keys must be unique; key texts are copied unless they live in this arena already (intern()).
-  const Node* mapping(std::vector<MapEntry> entries, SourceRange range);
-  const Node* reference(std::vector<const Node*> parts, SourceRange range);
+  const Node* mapping(std::span<const MapEntry> entries, SourceRange range);
+  const Node* reference(std::span<const Node* const> parts, SourceRange range);
   /// A copy of `text` that lives as long as the arena.
   std::string_view intern(std::string_view text);
 
  private:
   struct Impl;
+  Node* make(NodeKind kind, SourceRange range);
+  const Node* list(NodeKind kind, std::span<const Node* const> items, SourceRange range);
+  void add_index(Node& node);
+
   std::unique_ptr<Impl> impl_;
 };
 
