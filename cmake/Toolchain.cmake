@@ -27,3 +27,7 @@ if(RUNNER_SANITIZE)
   add_compile_options(-fsanitize=${RUNNER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${RUNNER_SANITIZE})
 endif()
+
+if(RUNNER_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # libFuzzer sees the branches of the libraries too
+endif()
