@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "pipelines/plan.h"
 
@@ -51,17 +52,33 @@ enum class FailureReason : std::uint8_t {
 std::string_view to_string(FailureReason reason) noexcept;
 std::optional<FailureReason> parse_failure_reason(std::string_view text) noexcept;
 
+/// A name that `retry:when` accepts: "always", a failure reason, or one of the finer names that stand for one
+/// here.
+bool is_retry_condition(std::string_view text) noexcept;
+/// All of them, for messages.
+std::vector<std::string_view> retry_conditions();
+
 /// What a job counts as in a group.
 enum class MemberStatus : std::uint8_t {
-  created, waiting_for_resource, preparing, pending, running, canceling, manual, scheduled,
-  success, failed, canceled, skipped,
-  warn,      // failed or canceled, but allowed to
-  ignored,   // an optional manual job nobody started
+  created,
+  waiting_for_resource,
+  preparing,
+  pending,
+  running,
+  canceling,
+  manual,
+  scheduled,
+  success,
+  failed,
+  canceled,
+  skipped,
+  warn,     // failed or canceled, but allowed to
+  ignored,  // an optional manual job nobody started
 };
 MemberStatus member_status(JobStatus status, bool allow_failure) noexcept;
 
-/// The composite of a group (a stage, a pipeline, the jobs before a job): first rule that fits. An empty group
-/// is success. `dag` for the needs of a job that has `needs`.
+/// The composite of a group (a stage, a pipeline, the jobs before a job): first rule that fits. An empty
+/// group is success. `dag` for the needs of a job that has `needs`.
 JobStatus composite_status(std::span<const MemberStatus> members, bool dag) noexcept;
 
 /// A pipeline that is `success` with a `warn` member is shown as passed with warnings.
