@@ -177,7 +177,7 @@ TEST(ShellWord, ExpandsLikeADoubleQuotedWord) {
       {"${A%%.*}", "dir/file"},
       {"${A#*/}", "file.tar.gz"},
       {"${A##*.}", "gz"},
-      {"${A%$P}", "dir/file.tar.gz"},
+      {"${A%$P}", "dir/file.tar"},
       {"${A%.[gh]z}", "dir/file.tar"},
       {"${#B}", "1"},
       {"\\$B", "$B"},
