@@ -1,7 +1,7 @@
 #pragma once
-// Places where the steps of a job run. This folder knows nothing of pipelines: the engine lowers a plan into the
-// values below. Three levels: an Executor (one per configured kind), a Sandbox (a prepared place for one job),
-// a Step (one process in it). Ids are chosen by the caller and stored before anything is made, so that
+// Places where the steps of a job run. This folder knows nothing of pipelines: the engine lowers a plan into
+// the values below. Three levels: an Executor (one per configured kind), a Sandbox (a prepared place for one
+// job), a Step (one process in it). Ids are chosen by the caller and stored before anything is made, so that
 // everything can be found again after a crash.
 
 #include <chrono>
@@ -37,8 +37,8 @@ struct Capabilities {
   bool resource_limits = false;
 };
 
-/// A stack of directory trees to be mounted as one, in a mount namespace of the step's own, so that the kernel
-/// takes the mount away when the step ends, however it ends. Always with `userxattr,index=off`.
+/// A stack of directory trees to be mounted as one, in a mount namespace of the step's own, so that the
+/// kernel takes the mount away when the step ends, however it ends. Always with `userxattr,index=off`.
 struct OverlayMount {
   std::vector<std::filesystem::path> lowers;  // top first, at least one, immutable while mounted
   std::filesystem::path upper, work;          // private to the job, on one file system
@@ -50,13 +50,13 @@ struct OverlayMount {
 /// conditions; it gets values only.
 struct SandboxSpec {
   SandboxId id;
-  std::filesystem::path state_dir;   // exists, 0700, on a disk that survives; the executor's files go here
-  std::filesystem::path workspace;   // where steps see the workspace; without `overlay` it exists already
+  std::filesystem::path state_dir;  // exists, 0700, on a disk that survives; the executor's files go here
+  std::filesystem::path workspace;  // where steps see the workspace; without `overlay` it exists already
   std::optional<OverlayMount> overlay;
-  std::string image;                 // empty for the shell executor
-  std::uint64_t memory_bytes = 0;    // 0 = no limit
-  std::uint32_t cpu_millis = 0;      // 1000 = one core, 0 = no limit
-  std::uint64_t file_size_bytes = 0; // largest file a step may write (RLIMIT_FSIZE), 0 = no limit
+  std::string image;                  // empty for the shell executor
+  std::uint64_t memory_bytes = 0;     // 0 = no limit
+  std::uint32_t cpu_millis = 0;       // 1000 = one core, 0 = no limit
+  std::uint64_t file_size_bytes = 0;  // largest file a step may write (RLIMIT_FSIZE), 0 = no limit
   std::map<std::string, std::string> labels;
 };
 
@@ -68,8 +68,13 @@ struct StepSpec {
 };
 
 /// How a step ended. A failing script is a value, never an exception.
-struct Exited { int code = 0; };
-struct Signaled { int signo = 0; bool core_dumped = false; };
+struct Exited {
+  int code = 0;
+};
+struct Signaled {
+  int signo = 0;
+  bool core_dumped = false;
+};
 struct OomKilled {};
 struct Stopped {};  // because stop() was called
 struct Lost {       // after a restart: it ran, its end was not recorded; or its supervisor was killed
@@ -91,12 +96,12 @@ class LogSink {
 class Step {
  public:
   virtual ~Step() = default;
-  /// Blocks until the step ended and its output reached the sink (the wait for stragglers that keep a pipe open
-  /// is bounded). Nothing the step started is alive afterwards. Twice: ok, same answer. One thread.
+  /// Blocks until the step ended and its output reached the sink (the wait for stragglers that keep a pipe
+  /// open is bounded). Nothing the step started is alive afterwards. Twice: ok, same answer. One thread.
   virtual StepEnd wait() = 0;
   /// Thread-safe, idempotent, does not block. Asks politely (SIGTERM), then kills everything the step started
-  /// (whole process tree, also what changed its session) once `grace` has passed. A second call with a shorter
-  /// grace shortens it.
+  /// (whole process tree, also what changed its session) once `grace` has passed. A second call with a
+  /// shorter grace shortens it.
   virtual void stop(std::chrono::milliseconds grace) noexcept = 0;
 };
 
@@ -123,8 +128,8 @@ class Executor {
   virtual std::unique_ptr<Sandbox> prepare(const SandboxSpec& spec, LogSink& sink, std::stop_token stop) = 0;
   /// nullptr if gone. `state_dir` is the one given to prepare().
   virtual std::unique_ptr<Sandbox> reopen(const SandboxId& id, const std::filesystem::path& state_dir) = 0;
-  /// Ends what still runs in it and removes what the executor made. Idempotent; fine for an id never prepared.
-  /// Own deadline, not the job's stop token, so clean-up still works after a cancellation.
+  /// Ends what still runs in it and removes what the executor made. Idempotent; fine for an id never
+  /// prepared. Own deadline, not the job's stop token, so clean-up still works after a cancellation.
   virtual void destroy(const SandboxId& id, const std::filesystem::path& state_dir, Deadline deadline) = 0;
 };
 

@@ -1,0 +1,157 @@
+#include "executors/process_tree.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "runner/base/fd.h"
+
+namespace runner::executors {
+namespace {
+
+struct ProcessInfo {
+  pid_t parent = 0;
+  char state = '?';
+  std::string start_time;  // tells a reused pid from the process seen before
+};
+
+std::string read_proc(pid_t pid, const char* file) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/" + file;
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  if (!fd) return text;
+  std::array<char, 4096> buffer{};
+  ssize_t got = 0;
+  while ((got = ::read(fd.get(), buffer.data(), buffer.size())) > 0)
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+  return text;
+}
+
+std::optional<ProcessInfo> process_info(pid_t pid) {
+  const std::string text = read_proc(pid, "stat");
+  // The name in parentheses may hold anything, blanks and parentheses too.
+  const std::size_t close = text.rfind(')');
+  if (close == std::string::npos || close + 4 > text.size()) return std::nullopt;
+  ProcessInfo info;
+  info.state = text[close + 2];
+  std::size_t at = close + 4;
+  std::from_chars(text.data() + at, text.data() + text.size(), info.parent);
+  constexpr int kFieldsToStartTime = 18;  // from ppid (4) to starttime (22)
+  for (int field = 0; field < kFieldsToStartTime && at != std::string::npos; ++field) {
+    at = text.find(' ', at);
+    if (at != std::string::npos) ++at;
+  }
+  if (at == std::string::npos) return std::nullopt;
+  info.start_time = text.substr(at, text.find(' ', at) - at);
+  return info;
+}
+
+std::vector<pid_t> all_pids() {
+  std::vector<pid_t> pids;
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir("/proc"), &::closedir);
+  if (!dir) return pids;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    const std::string_view name = entry->d_name;
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error == std::errc{} && end == name.data() + name.size()) pids.push_back(pid);
+  }
+  return pids;
+}
+
+using Processes = std::map<pid_t, ProcessInfo>;
+
+Processes living_processes() {
+  Processes processes;
+  for (const pid_t pid : all_pids())
+    if (auto info = process_info(pid); info && info->state != 'Z' && info->state != 'X')
+      processes.emplace(pid, std::move(*info));
+  return processes;
+}
+
+/// All below the roots; the roots themselves are not in it.
+std::set<pid_t> descendants(const Processes& processes, const std::set<pid_t>& roots) {
+  std::multimap<pid_t, pid_t> children;
+  for (const auto& [pid, info] : processes) children.emplace(info.parent, pid);
+  std::set<pid_t> found;
+  std::vector<pid_t> open(roots.begin(), roots.end());
+  while (!open.empty()) {
+    const pid_t parent = open.back();
+    open.pop_back();
+    for (auto [at, last] = children.equal_range(parent); at != last; ++at)
+      if (roots.count(at->second) == 0 && found.insert(at->second).second) open.push_back(at->second);
+  }
+  return found;
+}
+
+void signal_same_process(pid_t pid, const ProcessInfo& seen, int signo) {
+  const UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!fd) return;
+  const auto now = process_info(pid);
+  if (now && now->start_time == seen.start_time)
+    ::syscall(SYS_pidfd_send_signal, fd.get(), signo, nullptr, 0);
+}
+
+bool holds(std::string_view environment, std::string_view entry) {
+  while (!environment.empty()) {
+    const std::size_t end = environment.find('\0');
+    if (environment.substr(0, end) == entry) return true;
+    if (end == std::string_view::npos) return false;
+    environment.remove_prefix(end + 1);
+  }
+  return false;
+}
+
+}  // namespace
+
+void signal_descendants(int signo) {
+  const Processes processes = living_processes();
+  for (const pid_t pid : descendants(processes, {::getpid()}))
+    signal_same_process(pid, processes.at(pid), signo);
+}
+
+void kill_descendants() {
+  constexpr int kMaxPasses = 200;
+  std::set<std::pair<pid_t, std::string>> frozen;
+  for (int pass = 0; pass < kMaxPasses; ++pass) {
+    const Processes processes = living_processes();
+    bool found_new = false;
+    for (const pid_t pid : descendants(processes, {::getpid()})) {
+      const ProcessInfo& info = processes.at(pid);
+      if (!frozen.emplace(pid, info.start_time).second) continue;
+      found_new = true;
+      signal_same_process(pid, info, SIGSTOP);
+    }
+    if (!found_new) break;
+  }
+  signal_descendants(SIGKILL);
+}
+
+bool kill_by_environment(std::string_view entry, std::chrono::steady_clock::time_point deadline) {
+  while (true) {
+    const Processes processes = living_processes();
+    std::set<pid_t> marked;
+    for (const auto& [pid, info] : processes)
+      if (pid != ::getpid() && holds(read_proc(pid, "environ"), entry)) marked.insert(pid);
+    if (marked.empty()) return true;
+    std::set<pid_t> below = descendants(processes, marked);
+    below.erase(::getpid());
+    marked.insert(below.begin(), below.end());
+    for (const pid_t pid : marked) signal_same_process(pid, processes.at(pid), SIGKILL);
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    ::poll(nullptr, 0, 2);  // a killed process needs a moment; it is not our child, so nobody tells us
+  }
+}
+
+}  // namespace runner::executors

@@ -1,0 +1,168 @@
+#include "executors/shell_executor.h"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "executors/launch_request.h"
+#include "executors/shell_step.h"
+#include "runner/base/error.h"
+#include "runner/base/files.h"
+
+namespace runner::executors {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSandboxFile = "sandbox";
+constexpr std::string_view kStepPrefix = "step.";
+
+std::string random_cookie() {
+  unsigned char raw[16];
+  if (::getrandom(raw, sizeof raw, 0) != sizeof raw) throw_errno("cannot get random bytes");
+  std::string text;
+  for (const unsigned char byte : raw) {
+    text += "0123456789abcdef"[byte >> 4U];
+    text += "0123456789abcdef"[byte & 15U];
+  }
+  return text;
+}
+
+bool names_directory(const fs::path& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+StepPlace step_place(const fs::path& state_dir, std::string_view cookie, std::string_view step) {
+  return {state_dir / (std::string(kStepPrefix) + std::string(step)),
+          "RUNNER_STEP_COOKIE=" + std::string(cookie) + "." + std::string(step)};
+}
+
+void check_step_id(const std::string& id) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  };
+  constexpr std::size_t kMaxId = 100;
+  if (id.empty() || id.size() > kMaxId || !std::all_of(id.begin(), id.end(), allowed))
+    throw Error(ErrorCode::invalid_input,
+                "step id '" + id + "' may hold letters, digits, '_', '-' and '.' only");
+}
+
+void check(const SandboxSpec& spec) {
+  if (spec.memory_bytes != 0 || spec.cpu_millis != 0)
+    throw Error(ErrorCode::invalid_input,
+                "the shell executor has no memory or CPU limits; use a container executor");
+  if (!spec.overlay) {
+    if (!names_directory(spec.workspace))
+      throw Error(ErrorCode::not_found, "the workspace '" + spec.workspace.native() + "' is not a directory");
+    return;
+  }
+  if (spec.overlay->lowers.empty())
+    throw Error(ErrorCode::invalid_input, "an overlay needs at least one lower layer");
+  if (!spec.overlay->target.is_absolute() || !names_directory(spec.overlay->target))
+    throw Error(ErrorCode::not_found, "the overlay's target '" + spec.overlay->target.native() +
+                                          "' is not a directory with a full path");
+}
+
+class ShellSandbox final : public Sandbox {
+ public:
+  ShellSandbox(const Launcher& launcher, SandboxSpec spec, std::string cookie)
+      : launcher_(launcher), spec_(std::move(spec)), cookie_(std::move(cookie)) {}
+
+  std::unique_ptr<Step> start(const StepSpec& step, LogSink& sink) override {
+    check_step_id(step.id.value);
+    if (step.argv.empty())
+      throw Error(ErrorCode::invalid_input, "step '" + step.id.value + "' has no command");
+    StepPlace place = step_place(spec_.state_dir, cookie_, step.id.value);
+    if (::mkdir(place.dir.c_str(), 0700) != 0) {
+      if (errno == EEXIST)
+        throw Error(ErrorCode::conflict, "step '" + step.id.value + "' was started before");
+      throw_errno("cannot make '" + place.dir.native() + "'");
+    }
+    try {
+      LaunchedStep launched = launcher_.launch(lower(step, place));
+      return make_shell_step(std::move(place), std::move(launched), sink);
+    } catch (Error& error) {
+      remove_tree(place.dir);  // the step never was
+      error.add_context("step '" + step.id.value + "'");
+      throw;
+    }
+  }
+
+  std::unique_ptr<Step> attach(const StepId& id, std::uint64_t log_offset, LogSink& sink) override {
+    check_step_id(id.value);
+    StepPlace place = step_place(spec_.state_dir, cookie_, id.value);
+    if (!names_directory(place.dir)) return nullptr;
+    return attach_shell_step(std::move(place), log_offset, sink);
+  }
+
+ private:
+  LaunchRequest lower(const StepSpec& step, const StepPlace& place) const {
+    LaunchRequest request;
+    request.argv = step.argv;
+    request.env.reserve(step.env.size() + 1);
+    for (const auto& [name, value] : step.env) request.env.push_back(name + "=" + value);
+    request.env.push_back(place.cookie);
+    request.cwd = step.cwd.empty() ? spec_.workspace.native() : step.cwd.native();
+    request.step_dir = place.dir.native();
+    request.overlay = spec_.overlay;
+    request.file_size_bytes = spec_.file_size_bytes;
+    return request;
+  }
+
+  const Launcher& launcher_;
+  SandboxSpec spec_;
+  std::string cookie_;
+};
+
+std::optional<std::pair<SandboxSpec, std::string>> load(const SandboxId& id, const fs::path& state_dir) {
+  const auto bytes = read_file(state_dir / kSandboxFile);
+  if (!bytes) return std::nullopt;
+  auto stored = decode_sandbox(*bytes);
+  if (stored.first.id != id) return std::nullopt;
+  stored.first.state_dir = state_dir;
+  return stored;
+}
+
+}  // namespace
+
+Capabilities ShellExecutor::probe() {
+  Capabilities capabilities;
+  capabilities.reattach = true;
+  return capabilities;
+}
+
+std::unique_ptr<Sandbox> ShellExecutor::prepare(const SandboxSpec& spec, LogSink&, std::stop_token stop) {
+  if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "the preparation was cancelled");
+  check(spec);
+  std::string cookie = random_cookie();
+  constexpr unsigned kPrivate = 0600;
+  write_file_atomic(spec.state_dir / kSandboxFile, encode(spec, cookie), kPrivate, false);
+  return std::make_unique<ShellSandbox>(launcher_, spec, std::move(cookie));
+}
+
+std::unique_ptr<Sandbox> ShellExecutor::reopen(const SandboxId& id, const fs::path& state_dir) {
+  auto stored = load(id, state_dir);
+  if (!stored) return nullptr;
+  return std::make_unique<ShellSandbox>(launcher_, std::move(stored->first), std::move(stored->second));
+}
+
+void ShellExecutor::destroy(const SandboxId& id, const fs::path& state_dir, Deadline deadline) {
+  const auto stored = load(id, state_dir);
+  if (!stored) return;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(state_dir, failed)) {
+    const std::string name = entry.path().filename().native();
+    if (name.compare(0, kStepPrefix.size(), kStepPrefix) != 0) continue;
+    end_step(step_place(state_dir, stored->second, std::string_view(name).substr(kStepPrefix.size())),
+             deadline);
+    remove_tree(entry.path());
+  }
+  if (failed) throw Error(failed, "cannot read '" + state_dir.native() + "'");
+  remove_tree(state_dir / kSandboxFile);  // last: until then destroy() can be repeated
+}
+
+}  // namespace runner::executors
