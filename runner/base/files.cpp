@@ -9,6 +9,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
@@ -31,44 +34,142 @@ struct CloseDir {
   void operator()(DIR* dir) const noexcept { ::closedir(dir); }
 };
 
-void remove_entry(int parent, const char* name, dev_t device, const fs::path& shown);
+/// Removes a tree with a list instead of recursion and one descriptor per level only as long as there are
+/// few: how deep and how wide a tree is, is up to the job that left it.
+class TreeRemover {
+ public:
+  TreeRemover(int parent, dev_t device, const fs::path& shown)
+      : parent_(parent), device_(device), shown_(shown) {}
 
-void remove_content(int dir_fd, dev_t device, const fs::path& shown) {
-  // fdopendir takes the descriptor, and the caller still needs its own.
-  const int copy = ::fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
-  if (copy < 0) throw_errno("cannot read directory " + quoted(shown));
-  const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(copy));
-  if (!dir) throw_errno("cannot read directory " + quoted(shown));
-  while (const dirent* entry = ::readdir(dir.get())) {
-    if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
-    remove_entry(dir_fd, entry->d_name, device, shown / entry->d_name);
+  void run(const std::string& name) {
+    if (remove_one(parent_, name.c_str())) return;
+    enter(parent_, name);
+    while (!levels_.empty()) step();
   }
-}
 
-void remove_entry(int parent, const char* name, dev_t device, const fs::path& shown) {
-  if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return;
-  const int unlink_error = errno;
-  if (unlink_error == EACCES) {
+ private:
+  struct Level {
+    std::string name;  // in the level above
+    UniqueFd fd;
+    dev_t device = 0;
+    ino_t inode = 0;
+    std::vector<std::string> directories;  // still to be entered
+  };
+  // Above this depth descriptors are closed and found again through "..".
+  static constexpr std::size_t kOpenLevels = 64;
+
+  void step() {
+    Level& level = levels_.back();
+    if (!level.directories.empty()) {
+      const std::string name = std::move(level.directories.back());
+      level.directories.pop_back();
+      enter(level.fd.get(), name);
+      return;
+    }
+    const Level done = std::move(levels_.back());
+    levels_.pop_back();
+    if (!levels_.empty() && !levels_.back().fd) reopen(levels_.back(), done.fd.get());
+    const int above = levels_.empty() ? parent_ : levels_.back().fd.get();
+    if (::unlinkat(above, done.name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) fail(errno, done.name);
+  }
+
+  /// The level above a directory, by "..": checked, since a live job could have moved the directory.
+  void reopen(Level& level, int below) {
+    level.fd.reset(::openat(below, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat info {};
+    if (!level.fd || ::fstat(level.fd.get(), &info) != 0) fail(errno, level.name);
+    if (info.st_dev != level.device || info.st_ino != level.inode) {
+      throw Error(ErrorCode::conflict, "cannot remove " + quoted(shown_) + ": it changes meanwhile");
+    }
+  }
+
+  /// Removes what is no directory. False when it is one.
+  bool remove_one(int parent, const char* name) {
+    if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return true;
+    int unlink_error = errno;
     // The parent lost its write permission to a job; we own it, so give it back and try again.
-    if (::fchmod(parent, 0700) == 0 && ::unlinkat(parent, name, 0) == 0) return;
+    if (unlink_error == EACCES && ::fchmod(parent, 0700) == 0) {
+      if (::unlinkat(parent, name, 0) == 0) return true;
+      unlink_error = errno;
+    }
+    struct stat info {};
+    if (::fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) return true;
+      fail(errno, name);
+    }
+    if (!S_ISDIR(info.st_mode)) fail(unlink_error, name);
+    if (info.st_dev != device_) {
+      throw Error(ErrorCode::conflict,
+                  "cannot remove " + quoted(shown_) + ": '" + std::string(name) + "' in it is a mount point");
+    }
+    return false;
   }
-  struct stat info {};
-  if (::fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
-    if (errno == ENOENT) return;
-    throw_errno("cannot remove " + quoted(shown));
+
+  /// Opens a directory below `parent` and removes all in it but directories.
+  void enter(int parent, const std::string& name) {
+    Level level;
+    level.name = name;
+    level.fd = open_private(parent, name);
+    struct stat info {};
+    if (::fstat(level.fd.get(), &info) != 0) fail(errno, name);
+    if (info.st_dev != device_) {
+      throw Error(ErrorCode::conflict,
+                  "cannot remove " + quoted(shown_) + ": '" + name + "' in it is a mount point");
+    }
+    level.device = info.st_dev;
+    level.inode = info.st_ino;
+    if ((info.st_mode & 0700U) != 0700U) ::fchmod(level.fd.get(), 0700);
+    // fdopendir takes the descriptor, and the level still needs its own.
+    const int copy = ::fcntl(level.fd.get(), F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) fail(errno, name);
+    const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(copy));
+    if (!dir) {
+      const int saved = errno;
+      ::close(copy);
+      fail(saved, name);
+    }
+    for (;;) {
+      errno = 0;
+      const dirent* entry = ::readdir(dir.get());
+      if (entry == nullptr && errno != 0) fail(errno, name);
+      if (entry == nullptr) break;
+      if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
+      if (entry->d_type == DT_DIR || !remove_one(level.fd.get(), entry->d_name)) {
+        level.directories.emplace_back(entry->d_name);
+      }
+    }
+    levels_.push_back(std::move(level));
+    if (levels_.size() > kOpenLevels) levels_[levels_.size() - 1 - kOpenLevels].fd.reset();
   }
-  if (!S_ISDIR(info.st_mode)) throw_errno(unlink_error, "cannot remove " + quoted(shown));
-  if (info.st_dev != device) {
-    throw Error(ErrorCode::conflict, "cannot remove " + quoted(shown) + ": it is a mount point");
+
+  UniqueFd open_private(int parent, const std::string& name) {
+    constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    UniqueFd fd(::openat(parent, name.c_str(), kFlags));
+    if (fd) return fd;
+    if (errno != EACCES) fail(errno, name);
+    // Unreadable: opened without reading it, so that the mode of exactly this directory is changed and no
+    // link is followed; chmod works on such a descriptor only through /proc.
+    const UniqueFd handle(::openat(parent, name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!handle) {
+      // The parent itself may not be searchable.
+      if (::fchmod(parent, 0700) != 0) fail(EACCES, name);
+    } else if (::chmod(("/proc/self/fd/" + std::to_string(handle.get())).c_str(), 0700) != 0) {
+      fail(errno, name);
+    }
+    fd.reset(::openat(parent, name.c_str(), kFlags));
+    if (!fd) fail(errno, name);
+    return fd;
   }
-  if ((info.st_mode & 0700U) != 0700U) ::fchmodat(parent, name, 0700, 0);
-  const UniqueFd dir(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!dir) throw_errno("cannot open directory " + quoted(shown));
-  remove_content(dir.get(), device, shown);
-  if (::unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
-    throw_errno("cannot remove " + quoted(shown));
+
+  [[noreturn]] void fail(int error, std::string_view name) const {
+    throw_errno(error, "cannot remove " + quoted(shown_) + ": '" + std::string(name) + "' in it");
   }
-}
+
+  int parent_;
+  dev_t device_;
+  fs::path shown_;
+  std::vector<Level> levels_;
+};
 
 }  // namespace
 
@@ -150,7 +251,7 @@ void remove_tree(const fs::path& path) {
   const fs::path parent_path = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const UniqueFd parent(::open(parent_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!parent) throw_errno("cannot open directory " + quoted(parent_path));
-  remove_entry(parent.get(), path.filename().c_str(), info.st_dev, path);
+  TreeRemover(parent.get(), info.st_dev, path).run(path.filename());
 }
 
 TempDir::TempDir(std::string_view prefix, std::optional<fs::path> parent) {

@@ -23,8 +23,8 @@ enum class EntryType : std::uint8_t { file, directory, symlink, other };
 struct TreeEntry {
   std::string path;  // relative to the tree, no leading "./"
   EntryType type = EntryType::file;
-  std::size_t layer = 0;       // index of the layer it is seen in (for a merged directory, the topmost)
-  std::filesystem::path real;  // where it lies on disk
+  std::size_t layer = 0;  // index of the layer it is seen in (for a merged directory, the topmost)
+  std::string real;       // where it lies on disk
 };
 
 /// Immutable list of layers. The directories must outlive it and, but for the top one, not change.

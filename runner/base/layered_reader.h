@@ -1,0 +1,63 @@
+#pragma once
+// Inside of LayeredTree: the merge of directories by the rules of overlayfs, on descriptors, so that no
+// symbolic link is ever followed, whoever changes the tree meanwhile. Used by the layered tree and the
+// selection only.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runner/base/fd.h"
+#include "runner/base/layered_tree.h"
+
+namespace runner::layered_detail {
+
+/// The layers (indices, top first) in which a directory is seen.
+using LayerList = std::vector<std::uint32_t>;
+
+struct Child {
+  std::string name;
+  EntryType type = EntryType::file;
+  std::uint32_t layer = 0;
+  LayerList others;  // further layers that hold it as a directory
+};
+
+/// A directory of the merged tree.
+struct Directory {
+  std::string path;  // "" is the root
+  LayerList layers;
+};
+
+struct Found {
+  TreeEntry entry;
+  Directory directory;  // of a directory: to read it
+};
+
+/// Keeps the layers' roots open. One thread.
+class LayeredReader {
+ public:
+  explicit LayeredReader(const std::vector<std::filesystem::path>& layers);
+
+  /// What is seen at a clean relative path ("" is the root).
+  std::optional<Found> find(std::string_view path) const;
+  /// The merged children, sorted by name; empty when the directory has gone.
+  std::vector<Child> children(const Directory& directory) const;
+  TreeEntry entry(const Directory& parent, const Child& child) const;
+  static Directory descend(const Directory& parent, const Child& child);
+
+ private:
+  const std::vector<std::filesystem::path>& layers_;
+  std::vector<std::string> prefixes_;  // of the layers, with a '/' at the end
+  std::vector<UniqueFd> roots_;
+};
+
+/// `path` without empty and "." parts and with ".." resolved by text. nullopt when it climbs out, is absolute
+/// or can be no path.
+std::optional<std::string> clean_path(std::string_view path);
+
+std::string child_path(std::string_view directory, std::string_view name);
+
+}  // namespace runner::layered_detail
