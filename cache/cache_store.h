@@ -1,6 +1,6 @@
 #pragma once
-// Caches between pipelines: key -> an immutable tree that becomes a lower layer of the next workspace, so a hit
-// costs nothing. Entries of one project never meet those of another. Any thread, any number of processes.
+// Caches between pipelines: key -> an immutable tree that becomes a lower layer of the next workspace, so a
+// hit costs nothing. Entries of one project never meet those of another. Any thread, any number of processes.
 
 #include <chrono>
 #include <cstdint>
@@ -33,8 +33,8 @@ class CacheHit {
 };
 
 struct CacheLookup {
-  std::unique_ptr<CacheHit> hit;                                    // null = miss
-  std::vector<std::pair<std::string, MissReason>> missed;           // keys tried before, in order
+  std::unique_ptr<CacheHit> hit;                           // null = miss
+  std::vector<std::pair<std::string, MissReason>> missed;  // keys tried before, in order
 };
 
 struct CacheSave {
@@ -48,10 +48,10 @@ class CacheStore {
   /// The first of `keys` that has an entry. `scope` is the project (and protection) the entry belongs to.
   /// A damaged entry is a miss, never an error. Blocks for a few system calls.
   virtual CacheLookup find(std::string_view scope, std::span<const std::string> keys) = 0;
-  /// Replaces the entry of `key` by the selected content of a workspace. Files in `upper` (the job's own) may be
-  /// moved out of it: the workspace is not used afterwards for these paths. The new entry is seen whole or not
-  /// at all; of two that save at once, the later one wins. `restored` is the hit this job started from, if any:
-  /// nothing changed under the paths since means up_to_date and no work.
+  /// Replaces the entry of `key` by the selected content of a workspace. Files in `upper` (the job's own) may
+  /// be moved out of it: the workspace is not used afterwards for these paths. The new entry is seen whole or
+  /// not at all; of two that save at once, the later one wins. `restored` is the hit this job started from,
+  /// if any: nothing changed under the paths since means up_to_date and no work.
   virtual CacheSave save(std::string_view scope, const std::string& key, const LayeredTree& tree,
                          const Selection& selection, const std::filesystem::path& upper,
                          const CacheHit* restored) = 0;

@@ -2,10 +2,12 @@
 // The directory a job sees: read-only trees stacked under one private writable layer, by overlay where the
 // kernel allows it, else by copying. The layers under it are never written to.
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,13 +29,18 @@ struct MountProbe {
 };
 
 /// Tries a real overlay mount (in a child process) with its upper directory below `work_dir`. Blocks for
-/// milliseconds. RUNNER_WORKSPACE=copy in the environment chooses copying without a try.
+/// milliseconds. RUNNER_WORKSPACE in the environment chooses `copy` or `overlay` without a try. Forks: call
+/// it before there are threads. Makes `work_dir` when missing. Throws Error when nothing can be written
+/// there.
 MountProbe probe_mount_mode(const std::filesystem::path& work_dir);
 
 struct WorkspaceSpec {
-  std::filesystem::path directory;             // private to the attempt; made (0700) and owned by the workspace
-  std::vector<std::filesystem::path> lowers;   // top first, at least one; immutable while in use
-  std::filesystem::path target;                // where the job is to see it (overlay); made if missing
+  std::filesystem::path directory;  // private to the attempt; made (0700) and owned by the workspace
+  std::vector<std::filesystem::path> lowers;  // top first, at least one; immutable while in use
+  std::filesystem::path target;               // where the job is to see it (overlay); made if missing
+  /// So many of the first lowers are trees of our own without whiteouts (artifacts, caches): where the stack
+  /// gets too high for one mount, the lowest of them are made into one by hard links.
+  std::size_t linkable = 0;
 };
 
 /// How to mount it, for the executor.
@@ -71,5 +78,10 @@ class Workspaces {
  private:
   MountMode mode_;
 };
+
+/// Makes `destination` hold the merged content of `layers` (top first), by hard links where possible: for
+/// trees that nobody changes any more. `destination` is made; its parent exists. Throws Error, what was made
+/// stays then.
+void squash_layers(std::span<const std::filesystem::path> layers, const std::filesystem::path& destination);
 
 }  // namespace runner::cache

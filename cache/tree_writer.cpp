@@ -1,0 +1,177 @@
+#include "cache/tree_writer.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "runner/base/error.h"
+#include "runner/base/fd.h"
+#include "runner/base/files.h"
+#include "runner/base/log.h"
+
+namespace runner::cache {
+namespace fs = std::filesystem;
+namespace {
+
+std::string quoted(const fs::path& path) {
+  return "'" + path.string() + "'";
+}
+
+std::array<timespec, 2> times_of(const struct stat& info) {
+  return {info.st_atim, info.st_mtim};
+}
+
+void keep_owner(const fs::path& path, const struct stat& info) {
+  // Only root can give files away; anybody else's copy is their own.
+  if (::geteuid() != 0 || (info.st_uid == 0 && info.st_gid == 0)) return;
+  if (::lchown(path.c_str(), info.st_uid, info.st_gid) != 0)
+    throw_errno("cannot set the owner of " + quoted(path));
+}
+
+/// Plain copying between file systems that cannot do it in the kernel.
+void copy_by_hand(int from, int to, off_t begin, off_t end, const fs::path& shown) {
+  std::string buffer(static_cast<std::size_t>(std::min<off_t>(end - begin, 1 << 20)), '\0');
+  while (begin < end) {
+    const auto wanted =
+        static_cast<std::size_t>(std::min<off_t>(end - begin, static_cast<off_t>(buffer.size())));
+    const auto got = ::pread(from, buffer.data(), wanted, begin);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_errno("cannot read " + quoted(shown));
+    if (got == 0) return;
+    for (ssize_t done = 0; done < got;) {
+      const auto put = ::pwrite(to, buffer.data() + done, static_cast<std::size_t>(got - done), begin + done);
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) throw_errno("cannot write the copy of " + quoted(shown));
+      done += put;
+    }
+    begin += got;
+  }
+}
+
+void copy_range(int from, int to, off_t begin, off_t end, const fs::path& shown) {
+  while (begin < end) {
+    off_t in = begin;
+    off_t out = begin;
+    const auto got = ::copy_file_range(from, &in, to, &out, static_cast<std::size_t>(end - begin), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
+      return copy_by_hand(from, to, begin, end, shown);
+    }
+    if (got < 0) throw_errno("cannot copy " + quoted(shown));
+    if (got == 0) return;  // it became shorter meanwhile
+    begin += got;
+  }
+}
+
+void copy_content(int from, int to, off_t size, const fs::path& shown) {
+  if (size == 0) return;
+  if (::ftruncate(to, size) != 0) throw_errno("cannot write the copy of " + quoted(shown));
+  for (off_t at = 0; at < size;) {
+    const off_t data = ::lseek(from, at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) return;  // only a hole is left
+    const off_t hole = data < 0 ? -1 : ::lseek(from, data, SEEK_HOLE);
+    if (data < 0 || hole < 0) return copy_range(from, to, at, size, shown);
+    copy_range(from, to, data, std::min(hole, size), shown);
+    at = hole;
+  }
+}
+
+void copy_symlink(const fs::path& from, const struct stat& info, const fs::path& to) {
+  std::string target(static_cast<std::size_t>(info.st_size) + 1, '\0');
+  for (;;) {
+    const auto length = ::readlink(from.c_str(), target.data(), target.size());
+    if (length < 0) throw_errno("cannot read link " + quoted(from));
+    if (static_cast<std::size_t>(length) < target.size()) {
+      target.resize(static_cast<std::size_t>(length));
+      break;
+    }
+    target.resize(target.size() * 2);
+  }
+  if (::symlink(target.c_str(), to.c_str()) != 0) throw_errno("cannot make link " + quoted(to));
+  keep_owner(to, info);
+  ::utimensat(AT_FDCWD, to.c_str(), times_of(info).data(), AT_SYMLINK_NOFOLLOW);
+}
+
+bool linking_is_impossible(int error) {
+  return error == EXDEV || error == EMLINK || error == EPERM;
+}
+
+}  // namespace
+
+struct stat stat_entry(const TreeEntry& entry) {
+  struct stat info {};
+  if (::lstat(entry.real.c_str(), &info) != 0) throw_errno("cannot read " + quoted(entry.real));
+  return info;
+}
+
+void TreeWriter::add(const TreeEntry& entry, const struct stat& info, Content content) {
+  const fs::path to = destination_ / entry.path;
+  switch (entry.type) {
+    case EntryType::directory:
+      if (::mkdir(to.c_str(), 0700) != 0) throw_errno("cannot make directory " + quoted(to));
+      directories_.push_back({to, info});
+      return;
+    case EntryType::symlink:
+      if (content == Content::link && ::link(entry.real.c_str(), to.c_str()) == 0) return;
+      return copy_symlink(entry.real, info, to);
+    case EntryType::file:
+      return add_file(entry, info, to, content);
+    case EntryType::other:
+      if (S_ISFIFO(info.st_mode) && ::mkfifo(to.c_str(), info.st_mode & 07777U) != 0) {
+        throw_errno("cannot make FIFO " + quoted(to));
+      }
+      return;
+  }
+}
+
+void TreeWriter::add_file(const TreeEntry& entry, const struct stat& info, const fs::path& to,
+                          Content content) {
+  if (content == Content::link) {
+    if (::link(entry.real.c_str(), to.c_str()) == 0) return;
+    if (!linking_is_impossible(errno)) throw_errno("cannot link " + quoted(entry.real));
+  }
+  if (info.st_nlink > 1) {
+    const auto [known, is_new] = copied_.try_emplace({info.st_dev, info.st_ino}, to);
+    if (!is_new && ::link(known->second.c_str(), to.c_str()) == 0) return;
+  }
+  copy_file(entry, info, to);
+}
+
+void TreeWriter::copy_file(const TreeEntry& entry, const struct stat& info, const fs::path& to) {
+  const UniqueFd target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!target) throw_errno("cannot make " + quoted(to));
+  const UniqueFd source(::open(entry.real.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (source) {
+    bool cloned = info.st_size == 0;
+    if (can_clone_ && !cloned) can_clone_ = cloned = ::ioctl(target.get(), FICLONE, source.get()) == 0;
+    if (!cloned) copy_content(source.get(), target.get(), info.st_size, entry.real);
+  } else if (errno == EACCES || errno == EPERM) {
+    // A job would see the name and be refused the content; so does the copy, which keeps the mode.
+    log_warn("cache", "cannot read " + quoted(entry.real) + ": its copy is empty");
+  } else {
+    throw_errno("cannot open " + quoted(entry.real));
+  }
+  keep_owner(to, info);
+  if (::fchmod(target.get(), info.st_mode & 07777U) != 0) throw_errno("cannot set the mode of " + quoted(to));
+  if (::futimens(target.get(), times_of(info).data()) != 0)
+    throw_errno("cannot set the time of " + quoted(to));
+}
+
+void TreeWriter::finish(const struct stat& root) {
+  directories_.insert(directories_.begin(), {destination_, root});
+  // Children first: writing into a directory changes its time and needs its write permission.
+  for (auto directory = directories_.rbegin(); directory != directories_.rend(); ++directory) {
+    keep_owner(directory->path, directory->info);
+    if (::chmod(directory->path.c_str(), directory->info.st_mode & 07777U) != 0) {
+      throw_errno("cannot set the mode of " + quoted(directory->path));
+    }
+    ::utimensat(AT_FDCWD, directory->path.c_str(), times_of(directory->info).data(), 0);
+  }
+}
+
+}  // namespace runner::cache
