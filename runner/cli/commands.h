@@ -1,0 +1,21 @@
+#pragma once
+// The commands, one .cpp each. They print, and return the exit code of the process; what the machinery throws
+// passes through to main.cpp. Main thread only.
+
+#include "runner/cli/options.h"
+
+namespace runner::cli {
+
+/// What the process ends with.
+enum ExitCode : int { exit_success = 0, exit_failed = 1, exit_usage = 2, exit_machinery = 3 };
+
+/// Call while the process has one thread: it forks the process that starts the jobs' steps.
+int run_exec(const ExecOptions& options);
+int run_lint(const LintOptions& options);
+int run_version(const VersionOptions& options);
+int run_completion(const CompletionOptions& options);
+
+/// Parses, dispatches, and turns what is thrown into "runner: error: ..." and exit_machinery.
+int run(int argc, const char* const* argv);
+
+}  // namespace runner::cli

@@ -1,0 +1,38 @@
+#pragma once
+// Turns the raw log of a job into lines that are safe to show among other text: section markers, cursor
+// movements and other control characters are gone, progress bars are their last state. Pure; one thread.
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace runner::cli {
+
+/// Feed it chunks of any size. Holds at most one line of bounded length.
+class JobLines {
+ public:
+  using OnLine = std::function<void(std::string_view line)>;
+
+  /// Without `color` all escape sequences go; with it, colours stay and lines end without one.
+  JobLines(bool color, OnLine on_line);
+
+  void feed(std::string_view bytes);
+  /// Hands out a last line without an end.
+  void flush();
+  /// What the line that is being written shows now. May be empty.
+  std::string partial() const;
+
+ private:
+  void emit();
+
+  bool color_;
+  OnLine on_line_;
+  std::string line_;  // raw bytes since the last line end
+};
+
+/// One raw line (without its end) as it is to be shown. False when it held only markers and is to be left
+/// out.
+bool clean_line(std::string_view raw, bool color, std::string& out);
+
+}  // namespace runner::cli

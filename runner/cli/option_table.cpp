@@ -1,0 +1,196 @@
+#include "runner/cli/option_table.h"
+
+#include <array>
+#include <vector>
+
+#include "runner/base/text.h"
+
+namespace runner::cli {
+namespace {
+
+constexpr std::string_view kWhat = "What to run";
+constexpr std::string_view kLook = "Look without running";
+constexpr std::string_view kCommit = "What the pipeline is told";
+constexpr std::string_view kHow = "How to run it";
+constexpr std::string_view kOutput = "Output";
+
+constexpr std::array<OptionSpec, 20> kExecOptions{{
+    {"-f,--file", "FILE", kWhat,
+     "pipeline file; default: the first of .runner.yml and .gitlab-ci.yml that exists", ""},
+    {"--manual", "JOB", kWhat, "also start this manual job; may be repeated", ""},
+    {"--list", "", kLook, "name the jobs of the pipeline; with --quiet only their names", ""},
+    {"--plan", "", kLook, "show stages, jobs and what each of them waits for", ""},
+    {"--explain", "JOB", kLook, "tell why a job is in the pipeline or not: which rule, which files", ""},
+    {"--var", "K=V", kCommit, "set a variable, above those of the file; may be repeated", ""},
+    {"--secret", "NAME[=VALUE]", kCommit,
+     "set a variable and mask its value in all output; without =VALUE it is taken from the environment", ""},
+    {"--branch", "NAME", kCommit, "plan as for this branch; default: the one checked out", ""},
+    {"--tag", "NAME", kCommit, "plan as for this tag", ""},
+    {"--source", "NAME", kCommit, "what started the pipeline (CI_PIPELINE_SOURCE); default: push", ""},
+    {"--executor", "KIND", kHow,
+     "auto: containers for jobs with an image; shell: run them on this machine all the same",
+     "auto,shell,container"},
+    {"-j,--jobs", "N", kHow, "jobs at the same time; default: the number of cores, at least 4", ""},
+    {"--timeout", "DURATION", kHow, "of jobs without their own, such as 30m; default: 1h", ""},
+    {"-C", "DIR", kHow, "go to this directory first", ""},
+    {"--data", "DIR", kHow,
+     "where caches and artifacts are kept; default: $RUNNER_DATA, else the user's data directory", ""},
+    {"--report", "FILE", kOutput, "write statuses and logs of all jobs as JSON", ""},
+    {"--json", "", kOutput, "print one JSON document instead of text", ""},
+    {"-q,--quiet", "", kOutput, "say nothing but what failed", ""},
+    {"--no-color", "", kOutput, "no colours; also NO_COLOR, and CLICOLOR_FORCE to have them in a pipe", ""},
+    {"-h,--help", "", kOutput, "this text", ""},
+}};
+
+constexpr std::array<OptionSpec, 4> kLintOptions{{
+    {"-C", "DIR", kHow, "go to this directory first", ""},
+    {"--json", "", kOutput, "print the findings as a JSON array", ""},
+    {"--no-color", "", kOutput, "no colours; also NO_COLOR", ""},
+    {"-h,--help", "", kOutput, "this text", ""},
+}};
+
+constexpr std::array<OptionSpec, 2> kVersionOptions{{
+    {"--json", "", kOutput, "print a JSON object", ""},
+    {"-h,--help", "", kOutput, "this text", ""},
+}};
+
+constexpr std::array<OptionSpec, 1> kHelpOnly{{
+    {"-h,--help", "", kOutput, "this text", ""},
+}};
+
+constexpr std::string_view kExecText =
+    "Runs the pipeline of this working tree, here: what is committed, plus what you changed since, without "
+    "the\n"
+    "files git ignores. Jobs work in private copies; the working tree is never written to. With job names, "
+    "exactly\n"
+    "these run; the base name of a parallel job stands for all its instances.\n"
+    "\n"
+    "Exit codes: 0 success (also when only manual jobs wait), 1 the pipeline failed or was canceled, 2 the "
+    "pipeline\n"
+    "or the command line is invalid, 3 the machinery failed.";
+
+constexpr std::string_view kExecExamples =
+    "  runner exec                          the whole pipeline\n"
+    "  runner exec build test               these two jobs only\n"
+    "  runner exec --manual deploy          the pipeline, and the manual job 'deploy' in it\n"
+    "  runner exec --explain deploy         why is 'deploy' in the pipeline, or not?\n"
+    "  runner exec --tag v1.2.0 --plan      what would a tag run?\n"
+    "  runner exec --secret API_TOKEN       pass $API_TOKEN on, masked in all output\n";
+
+constexpr std::string_view kLintText =
+    "Checks a pipeline file and prints nothing when all is well. What is wrong goes to standard error as\n"
+    "file:line:column, all of it at once.\n"
+    "\n"
+    "Exit codes: 0 no errors, 2 errors, 3 the machinery failed.";
+
+constexpr std::string_view kLintExamples =
+    "  runner lint                          the pipeline of this repository\n"
+    "  runner lint ci/release.yml           another file\n"
+    "  runner lint --json | jq '.[].id'     for programs\n";
+
+constexpr std::string_view kCompletionText =
+    "Prints a script that makes the shell complete commands, options and job names.";
+
+constexpr std::string_view kCompletionExamples =
+    "  source <(runner completion bash)\n"
+    "  runner completion zsh > \"${fpath[1]}/_runner\"\n"
+    "  runner completion fish > ~/.config/fish/completions/runner.fish\n";
+
+const std::array<CommandSpec, 5> kCommands{{
+    {"exec", "[JOB...] [options]", "run the pipeline of this working tree", kExecText, kExecExamples, "JOB",
+     true, kExecOptions},
+    {"lint", "[FILE] [options]", "check a pipeline file", kLintText, kLintExamples, "FILE", false,
+     kLintOptions},
+    {"version", "[--json]", "print the version", "", "", "", false, kVersionOptions},
+    {"completion", "bash|zsh|fish", "print a completion script for a shell", kCompletionText,
+     kCompletionExamples, "SHELL", false, kHelpOnly},
+    {"help", "[COMMAND]", "explain a command", "", "", "COMMAND", false, kHelpOnly},
+}};
+
+constexpr std::size_t kHelpColumn = 26;
+constexpr std::size_t kHelpWidth = 100;
+
+// "  -f, --file FILE         text", the text wrapped in its column.
+void append_option(std::string& out, std::string_view left, std::string_view help) {
+  std::string line = "  " + std::string(left);
+  if (line.size() + 2 > kHelpColumn) {
+    out += line + "\n";
+    line.clear();
+  }
+  line.resize(kHelpColumn, ' ');
+  bool empty = true;
+  for (const std::string_view word : split_words(help)) {
+    if (!empty && line.size() + 1 + word.size() > kHelpWidth) {
+      out += line + "\n";
+      line.assign(kHelpColumn, ' ');
+      empty = true;
+    }
+    if (!empty) line += ' ';
+    line += word;
+    empty = false;
+  }
+  out += line + "\n";
+}
+
+std::string left_column(const OptionSpec& option) {
+  std::string left = replace_all(option.names, ",", ", ");
+  // Long-only options line up under the long names of those that have both.
+  if (left.starts_with("--")) left = "    " + left;
+  if (option.value.empty()) return left;
+  return left + " " +
+         (option.choices.empty() ? std::string(option.value) : replace_all(option.choices, ",", "|"));
+}
+
+}  // namespace
+
+std::span<const CommandSpec> command_table() {
+  return kCommands;
+}
+
+const CommandSpec* find_command(std::string_view name) {
+  for (const CommandSpec& command : kCommands) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+std::string overview_help() {
+  std::string out =
+      "runner: CI/CD in one program. Runs the repository's .gitlab-ci.yml, unmodified.\n"
+      "\n"
+      "Usage: runner COMMAND [options]\n"
+      "\n"
+      "Commands:\n";
+  for (const CommandSpec& command : kCommands) append_option(out, command.name, command.summary);
+  out +=
+      "\n"
+      "Start here:\n"
+      "  runner exec --list       the jobs of this repository's pipeline\n"
+      "  runner exec              run them\n"
+      "\n"
+      "'runner COMMAND --help' tells more about each command.\n";
+  return out;
+}
+
+std::string command_help(const CommandSpec& command) {
+  std::string out = "Usage: runner " + std::string(command.name) + " " + std::string(command.usage) + "\n\n";
+  if (command.text.empty()) {
+    out += std::string(command.summary) + "\n";
+  } else {
+    out += std::string(command.text) + "\n";
+  }
+  std::vector<std::string_view> groups;
+  for (const OptionSpec& option : command.options) {
+    if (groups.empty() || groups.back() != option.group) groups.push_back(option.group);
+  }
+  for (const std::string_view group : groups) {
+    out += "\n" + std::string(group) + ":\n";
+    for (const OptionSpec& option : command.options) {
+      if (option.group == group) append_option(out, left_column(option), option.help);
+    }
+  }
+  if (!command.examples.empty()) out += "\nExamples:\n" + std::string(command.examples);
+  return out;
+}
+
+}  // namespace runner::cli

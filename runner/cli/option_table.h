@@ -1,0 +1,38 @@
+#pragma once
+// What every command is called, takes and does: the one source of parsing, of help and of shell completion.
+// Immutable; any thread.
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace runner::cli {
+
+struct OptionSpec {
+  std::string_view names;    // "-f,--file": as CLI11 wants them
+  std::string_view value;    // placeholder, empty for a flag
+  std::string_view group;    // heading in the help
+  std::string_view help;     // one or more lines
+  std::string_view choices;  // "auto,shell": the only values, empty = any
+};
+
+struct CommandSpec {
+  std::string_view name;
+  std::string_view usage;       // what follows "runner NAME"
+  std::string_view summary;     // one line
+  std::string_view text;        // paragraphs before the options
+  std::string_view examples;    // after the options
+  std::string_view positional;  // placeholder, empty = none
+  bool many = false;            // more than one positional
+  std::span<const OptionSpec> options;
+};
+
+std::span<const CommandSpec> command_table();
+const CommandSpec* find_command(std::string_view name);
+
+/// `runner --help`.
+std::string overview_help();
+/// `runner NAME --help`.
+std::string command_help(const CommandSpec& command);
+
+}  // namespace runner::cli

@@ -1,0 +1,89 @@
+#pragma once
+// The command line as plain values. CLI11 stays in options.cpp; everything else sees these structs.
+// Nothing here touches the disk or the environment. One thread.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace runner::cli {
+
+enum class ExecutorChoice : std::uint8_t { automatic, shell, container };
+enum class Shell : std::uint8_t { bash, zsh, fish };
+
+struct SecretOption {
+  std::string name;
+  std::optional<std::string> value;  // nullopt: taken from the environment
+};
+
+struct ExecOptions {
+  std::vector<std::string> jobs;  // empty = the whole pipeline
+  std::string file;               // empty = the first default name that exists
+  std::vector<std::pair<std::string, std::string>> variables;
+  std::vector<SecretOption> secrets;
+  std::vector<std::string> manual;
+  ExecutorChoice executor = ExecutorChoice::automatic;
+  std::size_t parallel = 0;  // jobs at the same time, 0 = by the number of cores
+  std::optional<std::chrono::milliseconds> timeout;
+  std::optional<std::string> branch, tag;
+  std::string source = "push";
+  bool list = false, plan = false, json = false, quiet = false, no_color = false;
+  std::optional<std::string> explain;
+  std::filesystem::path report, data, directory;
+
+  /// Only looks at the pipeline: no job runs.
+  bool only_shows() const { return list || plan || explain.has_value(); }
+};
+
+struct LintOptions {
+  std::string file;
+  bool json = false, no_color = false;
+  std::filesystem::path directory;
+};
+
+struct VersionOptions {
+  bool json = false;
+};
+
+struct CompletionOptions {
+  Shell shell = Shell::bash;
+};
+
+/// Asked for: goes to standard output, exit 0.
+struct HelpText {
+  std::string text;
+};
+
+/// The command line is wrong: "runner: error: <message>" and the help, exit 2.
+struct UsageError {
+  std::string message;
+  std::string help;  // may be empty
+};
+
+using Command =
+    std::variant<ExecOptions, LintOptions, VersionOptions, CompletionOptions, HelpText, UsageError>;
+
+Command parse_command_line(int argc, const char* const* argv);
+
+/// For shell completion.
+struct OptionInfo {
+  std::vector<std::string> names;  // with their dashes
+  std::string help;
+  std::string value;                 // what it takes ("FILE", "JOB" ...), empty for a flag
+  std::vector<std::string> choices;  // the only values it takes, empty = any
+};
+struct CommandInfo {
+  std::string name, help;
+  std::vector<OptionInfo> options;
+  std::string positional;  // "JOB", "FILE" ..., empty = none
+};
+std::vector<CommandInfo> describe_commands();
+
+}  // namespace runner::cli

@@ -1,0 +1,41 @@
+#pragma once
+// Sentences that both views use. Pure; any thread.
+
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "runner/cli/job_lines.h"
+#include "runner/cli/report.h"
+#include "runner/cli/screen.h"
+#include "runner/cli/view.h"
+
+namespace runner::cli {
+
+/// "passed in 3.2 s", "failed: exit code 1", "skipped: job 'build' failed" ...
+std::string outcome_phrase(const engine::JobView& job);
+/// The symbol and the tone of a job that ended.
+std::string_view outcome_symbol(const Screen& screen, const engine::JobView& job);
+Tone outcome_tone(const engine::JobView& job);
+/// It failed, and that counts or would have.
+bool has_failed(const engine::JobView& job);
+
+/// Counts, time, archives, tests, coverage, what waits and how to start it. `failures`: failed jobs are
+/// listed with the command that runs them again.
+std::string summary_text(const ViewContext& context, const Outcome& outcome, bool failures);
+
+/// The last lines of one job's log.
+class Tail {
+ public:
+  explicit Tail(std::size_t limit) : limit_(limit) {}
+  void add(std::string_view line);
+  void clear() { lines_.clear(); }
+  const std::deque<std::string>& lines() const { return lines_; }
+
+ private:
+  std::size_t limit_;
+  std::deque<std::string> lines_;
+};
+
+}  // namespace runner::cli
