@@ -19,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Diagnostics diagnostics;
   const FileId file = sources.add("input.yml", std::string(text));
   const auto documents = read_yaml(file, sources.text(file), arena, diagnostics);
-  test::promise(documents.has_value() != diagnostics.has_errors(), "no documents means errors, and errors mean none");
+  test::promise(documents.has_value() != diagnostics.has_errors(),
+                "no documents means errors, and errors mean none");
   if (documents) test::promise(documents->size() <= kMaxDocuments, "documents are limited");
   for (const auto& diagnostic : diagnostics.all()) {
     test::promise(!diagnostic.id.empty() && !diagnostic.message.empty(), "a message has an id and words");

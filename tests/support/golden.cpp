@@ -14,7 +14,8 @@ std::string compare_golden(const std::filesystem::path& file, const std::string&
     return {};
   }
   const auto expected = read_file(path);
-  if (!expected) return "no golden file " + path.string() + "; RUNNER_TEST_ACCEPT=1 writes it. Actual:\n" + actual;
+  if (!expected)
+    return "no golden file " + path.string() + "; RUNNER_TEST_ACCEPT=1 writes it. Actual:\n" + actual;
   if (*expected == actual) return {};
   return "differs from " + path.string() + "\n--- expected\n" + *expected + "--- actual\n" + actual;
 }
