@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSandboxFile = "sandbox";
 constexpr std::string_view kStepPrefix = "step.";
+constexpr std::chrono::seconds kOrphanTime{10};
 
 std::string random_cookie() {
   unsigned char raw[16];
@@ -86,6 +87,9 @@ class ShellSandbox final : public Sandbox {
       LaunchedStep launched = launcher_.launch(lower(step, place));
       return make_shell_step(std::move(place), std::move(launched), sink);
     } catch (Error& error) {
+      // A command that killed its supervisor at once may have left something.
+      if (error.code() != ErrorCode::invalid_input)
+        end_step(place, std::chrono::steady_clock::now() + kOrphanTime);
       remove_tree(place.dir);  // the step never was
       error.add_context("step '" + step.id.value + "'");
       throw;

@@ -59,6 +59,22 @@ std::size_t open_descriptors() {
   return count;
 }
 
+Gate::Gate() : path_(dir_.path() / "gate") {
+  if (::mkfifo(path_.c_str(), 0600) != 0) throw_errno("cannot make a FIFO");
+}
+
+std::string Gate::read() const {
+  std::ifstream file(path_);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+std::string unique_mark() {
+  static std::atomic<int> number = 0;
+  return "mark-" + std::to_string(::getpid()) + "-" + std::to_string(++number) + "-";
+}
+
 void ExecutorContract::SetUp() {
   harness_ = GetParam().make();
   if (const std::string reason = harness_->refusal(); !reason.empty()) GTEST_SKIP() << reason;
@@ -102,27 +118,6 @@ fs::path ExecutorContract::state_dir(const std::string& id) {
 
 namespace {
 
-/// Lets a script tell the test that it is ready: the script writes to a FIFO.
-class Gate {
- public:
-  Gate() : path_(dir_.path() / "gate") {
-    if (::mkfifo(path_.c_str(), 0666) != 0) throw_errno("mkfifo");
-    fs::permissions(dir_.path(), fs::perms::others_exec | fs::perms::owner_all);
-    fs::permissions(path_, fs::perms::all);
-  }
-  std::string path() const { return path_.native(); }
-  std::string read() const {
-    std::ifstream file(path_);
-    std::string line;
-    std::getline(file, line);
-    return line;
-  }
-
- private:
-  TempDir dir_;
-  fs::path path_;
-};
-
 ErrorCode code_of(const std::function<void()>& act) {
   try {
     act();
@@ -131,10 +126,6 @@ ErrorCode code_of(const std::function<void()>& act) {
   }
   ADD_FAILURE() << "nothing was thrown";
   return ErrorCode::internal;
-}
-
-std::string unique_mark() {
-  return "mark-" + std::to_string(::getpid()) + "-" + std::to_string(::random());
 }
 
 }  // namespace

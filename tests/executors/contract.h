@@ -44,6 +44,7 @@ class Harness {
 struct HarnessKind {
   std::string name;
   std::function<std::unique_ptr<Harness>()> make;
+  friend void PrintTo(const HarnessKind& kind, std::ostream* out) { *out << kind.name; }
 };
 
 class ExecutorContract : public testing::TestWithParam<HarnessKind> {
@@ -67,10 +68,25 @@ class ExecutorContract : public testing::TestWithParam<HarnessKind> {
   std::size_t fds_before_ = 0;
 };
 
+/// Lets a script tell the test that it is ready: the script writes a line to the FIFO.
+class Gate {
+ public:
+  Gate();
+  std::string path() const { return path_.native(); }
+  /// Blocks until somebody has written.
+  std::string read() const;
+
+ private:
+  TempDir dir_;
+  std::filesystem::path path_;
+};
+
+/// A name for processes that nobody else uses.
+std::string unique_mark();
+
 /// "exited 3", "signaled 9", "stopped", "lost", "oom".
 std::string describe(const StepEnd& end);
-/// How many processes of this machine hold `mark` in their command line; waits until they are at most
-/// `expected` for a killed process that is not ours to vanish.
+/// How many processes of this machine hold `mark` in their command line.
 std::size_t processes_with(const std::string& mark);
 std::size_t open_descriptors();
 
