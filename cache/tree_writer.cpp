@@ -18,7 +18,7 @@ namespace runner::cache {
 namespace fs = std::filesystem;
 namespace {
 
-std::string quoted(const fs::path& path) {
+std::string in_quotes(const fs::path& path) {
   return "'" + path.string() + "'";
 }
 
@@ -30,7 +30,7 @@ void keep_owner(const fs::path& path, const struct stat& info) {
   // Only root can give files away; anybody else's copy is their own.
   if (::geteuid() != 0 || (info.st_uid == 0 && info.st_gid == 0)) return;
   if (::lchown(path.c_str(), info.st_uid, info.st_gid) != 0)
-    throw_errno("cannot set the owner of " + quoted(path));
+    throw_errno("cannot set the owner of " + in_quotes(path));
 }
 
 /// Plain copying between file systems that cannot do it in the kernel.
@@ -41,12 +41,12 @@ void copy_by_hand(int from, int to, off_t begin, off_t end, const fs::path& show
         static_cast<std::size_t>(std::min<off_t>(end - begin, static_cast<off_t>(buffer.size())));
     const auto got = ::pread(from, buffer.data(), wanted, begin);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_errno("cannot read " + quoted(shown));
+    if (got < 0) throw_errno("cannot read " + in_quotes(shown));
     if (got == 0) return;
     for (ssize_t done = 0; done < got;) {
       const auto put = ::pwrite(to, buffer.data() + done, static_cast<std::size_t>(got - done), begin + done);
       if (put < 0 && errno == EINTR) continue;
-      if (put < 0) throw_errno("cannot write the copy of " + quoted(shown));
+      if (put < 0) throw_errno("cannot write the copy of " + in_quotes(shown));
       done += put;
     }
     begin += got;
@@ -62,7 +62,7 @@ void copy_range(int from, int to, off_t begin, off_t end, const fs::path& shown)
     if (got < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
       return copy_by_hand(from, to, begin, end, shown);
     }
-    if (got < 0) throw_errno("cannot copy " + quoted(shown));
+    if (got < 0) throw_errno("cannot copy " + in_quotes(shown));
     if (got == 0) return;  // it became shorter meanwhile
     begin += got;
   }
@@ -70,7 +70,7 @@ void copy_range(int from, int to, off_t begin, off_t end, const fs::path& shown)
 
 void copy_content(int from, int to, off_t size, const fs::path& shown) {
   if (size == 0) return;
-  if (::ftruncate(to, size) != 0) throw_errno("cannot write the copy of " + quoted(shown));
+  if (::ftruncate(to, size) != 0) throw_errno("cannot write the copy of " + in_quotes(shown));
   for (off_t at = 0; at < size;) {
     const off_t data = ::lseek(from, at, SEEK_DATA);
     if (data < 0 && errno == ENXIO) return;  // only a hole is left
@@ -85,15 +85,22 @@ void copy_symlink(const fs::path& from, const struct stat& info, const fs::path&
   std::string target(static_cast<std::size_t>(info.st_size) + 1, '\0');
   for (;;) {
     const auto length = ::readlink(from.c_str(), target.data(), target.size());
-    if (length < 0) throw_errno("cannot read link " + quoted(from));
+    if (length < 0) throw_errno("cannot read link " + in_quotes(from));
     if (static_cast<std::size_t>(length) < target.size()) {
       target.resize(static_cast<std::size_t>(length));
       break;
     }
     target.resize(target.size() * 2);
   }
-  if (::symlink(target.c_str(), to.c_str()) != 0) throw_errno("cannot make link " + quoted(to));
+  if (::symlink(target.c_str(), to.c_str()) != 0) throw_errno("cannot make link " + in_quotes(to));
   keep_owner(to, info);
+  ::utimensat(AT_FDCWD, to.c_str(), times_of(info).data(), AT_SYMLINK_NOFOLLOW);
+}
+
+void make_fifo(const fs::path& to, const struct stat& info) {
+  if (::mkfifo(to.c_str(), 0600) != 0) throw_errno("cannot make FIFO " + in_quotes(to));
+  keep_owner(to, info);
+  if (::chmod(to.c_str(), info.st_mode & 07777U) != 0) throw_errno("cannot set the mode of " + in_quotes(to));
   ::utimensat(AT_FDCWD, to.c_str(), times_of(info).data(), AT_SYMLINK_NOFOLLOW);
 }
 
@@ -105,7 +112,7 @@ bool linking_is_impossible(int error) {
 
 struct stat stat_entry(const TreeEntry& entry) {
   struct stat info {};
-  if (::lstat(entry.real.c_str(), &info) != 0) throw_errno("cannot read " + quoted(entry.real));
+  if (::lstat(entry.real.c_str(), &info) != 0) throw_errno("cannot read " + in_quotes(entry.real));
   return info;
 }
 
@@ -113,7 +120,7 @@ void TreeWriter::add(const TreeEntry& entry, const struct stat& info, Content co
   const fs::path to = destination_ / entry.path;
   switch (entry.type) {
     case EntryType::directory:
-      if (::mkdir(to.c_str(), 0700) != 0) throw_errno("cannot make directory " + quoted(to));
+      if (::mkdir(to.c_str(), 0700) != 0) throw_errno("cannot make directory " + in_quotes(to));
       directories_.push_back({to, info});
       return;
     case EntryType::symlink:
@@ -122,9 +129,7 @@ void TreeWriter::add(const TreeEntry& entry, const struct stat& info, Content co
     case EntryType::file:
       return add_file(entry, info, to, content);
     case EntryType::other:
-      if (S_ISFIFO(info.st_mode) && ::mkfifo(to.c_str(), info.st_mode & 07777U) != 0) {
-        throw_errno("cannot make FIFO " + quoted(to));
-      }
+      if (S_ISFIFO(info.st_mode)) make_fifo(to, info);
       return;
   }
 }
@@ -133,7 +138,7 @@ void TreeWriter::add_file(const TreeEntry& entry, const struct stat& info, const
                           Content content) {
   if (content == Content::link) {
     if (::link(entry.real.c_str(), to.c_str()) == 0) return;
-    if (!linking_is_impossible(errno)) throw_errno("cannot link " + quoted(entry.real));
+    if (!linking_is_impossible(errno)) throw_errno("cannot link " + in_quotes(entry.real));
   }
   if (info.st_nlink > 1) {
     const auto [known, is_new] = copied_.try_emplace({info.st_dev, info.st_ino}, to);
@@ -144,7 +149,7 @@ void TreeWriter::add_file(const TreeEntry& entry, const struct stat& info, const
 
 void TreeWriter::copy_file(const TreeEntry& entry, const struct stat& info, const fs::path& to) {
   const UniqueFd target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!target) throw_errno("cannot make " + quoted(to));
+  if (!target) throw_errno("cannot make " + in_quotes(to));
   const UniqueFd source(::open(entry.real.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (source) {
     bool cloned = info.st_size == 0;
@@ -152,14 +157,15 @@ void TreeWriter::copy_file(const TreeEntry& entry, const struct stat& info, cons
     if (!cloned) copy_content(source.get(), target.get(), info.st_size, entry.real);
   } else if (errno == EACCES || errno == EPERM) {
     // A job would see the name and be refused the content; so does the copy, which keeps the mode.
-    log_warn("cache", "cannot read " + quoted(entry.real) + ": its copy is empty");
+    log_warn("cache", "cannot read " + in_quotes(entry.real) + ": its copy is empty");
   } else {
-    throw_errno("cannot open " + quoted(entry.real));
+    throw_errno("cannot open " + in_quotes(entry.real));
   }
   keep_owner(to, info);
-  if (::fchmod(target.get(), info.st_mode & 07777U) != 0) throw_errno("cannot set the mode of " + quoted(to));
+  if (::fchmod(target.get(), info.st_mode & 07777U) != 0)
+    throw_errno("cannot set the mode of " + in_quotes(to));
   if (::futimens(target.get(), times_of(info).data()) != 0)
-    throw_errno("cannot set the time of " + quoted(to));
+    throw_errno("cannot set the time of " + in_quotes(to));
 }
 
 void TreeWriter::finish(const struct stat& root) {
@@ -168,7 +174,7 @@ void TreeWriter::finish(const struct stat& root) {
   for (auto directory = directories_.rbegin(); directory != directories_.rend(); ++directory) {
     keep_owner(directory->path, directory->info);
     if (::chmod(directory->path.c_str(), directory->info.st_mode & 07777U) != 0) {
-      throw_errno("cannot set the mode of " + quoted(directory->path));
+      throw_errno("cannot set the mode of " + in_quotes(directory->path));
     }
     ::utimensat(AT_FDCWD, directory->path.c_str(), times_of(directory->info).data(), 0);
   }

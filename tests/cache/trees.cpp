@@ -1,0 +1,137 @@
+#include "tests/cache/trees.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <exception>
+
+#include "runner/base/error.h"
+#include "runner/base/fd.h"
+#include "runner/base/files.h"
+
+namespace runner::cache::testing {
+namespace fs = std::filesystem;
+namespace {
+
+std::string describe(const fs::path& real, Times times) {
+  struct stat info {};
+  if (::lstat(real.c_str(), &info) != 0) return "gone";
+  std::string text;
+  if (S_ISLNK(info.st_mode)) {
+    text = "link " + fs::read_symlink(real).string();
+  } else if (S_ISDIR(info.st_mode)) {
+    text = "directory " + std::to_string(info.st_mode & 07777U);
+  } else if (S_ISREG(info.st_mode)) {
+    text = "file " + std::to_string(info.st_mode & 07777U) + " " +
+           (info.st_size > 4096 ? std::to_string(info.st_size) : read_file(real).value_or("unreadable"));
+  } else {
+    text = "special " + std::to_string(info.st_mode);
+  }
+  if (times == Times::compared) {
+    text += " at " + std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec);
+  }
+  return text;
+}
+
+void mount_overlay(const OverlayPlan& plan) {
+  const auto own = [](auto id) { return std::to_string(id) + " " + std::to_string(id) + " 1\n"; };
+  const std::string users = own(::geteuid());
+  const std::string groups = own(::getegid());
+  if (::unshare(CLONE_NEWNS | (plan.user_namespace ? CLONE_NEWUSER : 0)) != 0) throw_errno("unshare");
+  if (plan.user_namespace) {
+    const auto write_to = [](const char* path, const std::string& text) {
+      const UniqueFd file(::open(path, O_WRONLY | O_CLOEXEC));
+      if (!file) throw_errno(path);
+      write_all(file.get(), text);
+    };
+    write_to("/proc/self/setgroups", "deny");
+    write_to("/proc/self/uid_map", users);
+    write_to("/proc/self/gid_map", groups);
+  }
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) throw_errno("private");
+  std::string options =
+      "userxattr,index=off,upperdir=" + plan.upper.string() + ",workdir=" + plan.work.string() + ",lowerdir=";
+  for (const fs::path& lower : plan.lowers) options += lower.string() + ":";
+  options.pop_back();
+  if (::mount("overlay", plan.target.c_str(), "overlay", 0, options.c_str()) != 0)
+    throw_errno("mount " + options);
+}
+
+}  // namespace
+
+Snapshot snapshot_of(const fs::path& directory, Times times) {
+  Snapshot all;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory)) {
+    all.emplace(entry.path().lexically_relative(directory).string(), describe(entry.path(), times));
+  }
+  return all;
+}
+
+Snapshot snapshot_of(const LayeredTree& tree, Times times) {
+  Snapshot all;
+  tree.walk(
+      "", [&](const TreeEntry& entry) { all.emplace(entry.path, describe(entry.real, times)); },
+      [](const TreeEntry&) { return true; });
+  return all;
+}
+
+Snapshot below(const Snapshot& all, const std::string& path) {
+  Snapshot part;
+  for (const auto& [name, what] : all) {
+    if (name == path || name.starts_with(path + "/")) part.emplace(name, what);
+  }
+  return part;
+}
+
+std::string first_difference(const Snapshot& one, const Snapshot& other) {
+  for (const auto& [path, what] : one) {
+    const auto found = other.find(path);
+    if (found == other.end()) return "'" + path + "' is missing: " + what;
+    if (found->second != what) return "'" + path + "': " + what + " / " + found->second;
+  }
+  for (const auto& [path, what] : other) {
+    if (!one.contains(path)) return "'" + path + "' is too much: " + what;
+  }
+  return {};
+}
+
+void put(const fs::path& file, std::string_view content) {
+  make_directories(file.parent_path());
+  write_file_atomic(file, content, 0644, false);
+}
+
+std::string run_mounted(const Workspace& workspace, const std::function<std::string()>& body) {
+  Pipe pipe = make_pipe();
+  const pid_t child = ::fork();
+  if (child < 0) throw_errno("fork");
+  if (child == 0) {
+    std::string said;
+    try {
+      if (const std::optional<OverlayPlan> plan = workspace.overlay()) mount_overlay(*plan);
+      if (::chdir(workspace.path().c_str()) != 0) throw_errno("chdir");
+      said = body();
+    } catch (const std::exception& error) {
+      said = error.what();
+    }
+    pipe.read.reset();
+    write_all(pipe.write.get(), said);
+    ::_exit(0);
+  }
+  pipe.write.reset();
+  std::string said;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = ::read(pipe.read.get(), buffer, sizeof buffer)) > 0;) {
+    said.append(buffer, static_cast<std::size_t>(got));
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (!WIFEXITED(status)) return "the child was killed";
+  return said;
+}
+
+}  // namespace runner::cache::testing
