@@ -11,7 +11,7 @@ deployed=$place/deployed
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
 # The archives and layers of this demo stay out of the user's own data.
-export XDG_DATA_HOME=$place/data
+export RUNNER_DATA=$place/data
 
 cp -r "$here/webapp" "$repository"
 cd "$repository"

@@ -75,7 +75,7 @@ def main():
 
     with tempfile.TemporaryDirectory(prefix="runner-bench-") as temporary:
         place = pathlib.Path(temporary)
-        environment = {**os.environ, "XDG_DATA_HOME": str(place / "data"), "NO_COLOR": "1"}
+        environment = {**os.environ, "RUNNER_DATA": str(place / "data"), "NO_COLOR": "1"}
         single = repository(place, "single", one_job())
         many = repository(place, "many", many_jobs(200))
         names = " ".join([f"a{n}" for n in range(100)] + [f"b{n}" for n in range(100)])
