@@ -3,8 +3,8 @@
 // constant time. Keys are views: their texts must live as long as the arena. Not thread-safe.
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "pipelines/node.h"
@@ -28,8 +28,11 @@ class MapBuilder {
   const std::vector<MapEntry>& entries() const noexcept { return entries_; }
 
  private:
+  void grow_index();
+
   std::vector<MapEntry> entries_;
-  std::unordered_map<std::string_view, std::size_t> index_;  // only once there are many
+  std::vector<std::uint32_t> slots_;  // entry number plus one, by hash; only once there are many entries
+  std::size_t indexed_ = 0;           // entries that the index knows
 };
 
 }  // namespace runner::pipelines

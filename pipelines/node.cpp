@@ -205,8 +205,11 @@ const Node* NodeArena::list(NodeKind kind, std::span<const Node* const> items, S
   const auto copy = impl_->array<const Node*>(items.size());
   std::copy(items.begin(), items.end(), copy.begin());
   node->items_ = copy;
-  for (const Node* item : items)
+  node->has_references_ = kind == NodeKind::reference;
+  for (const Node* item : items) {
     node->expanded_size_ = saturating_add(node->expanded_size_, item->expanded_size());
+    node->has_references_ = node->has_references_ || item->has_references();
+  }
   return node;
 }
 
@@ -225,6 +228,7 @@ const Node* NodeArena::mapping(std::span<const MapEntry> entries, SourceRange ra
     MapEntry* entry = new (&copy[at]) MapEntry(entries[at]);
     if (!impl_->owns(entry->key)) entry->key = intern(entry->key);
     node->expanded_size_ = saturating_add(node->expanded_size_, entry->value->expanded_size());
+    node->has_references_ = node->has_references_ || entry->value->has_references();
   }
   node->entries_ = copy;
   if (entries.size() >= kIndexFrom) add_index(*node);

@@ -54,11 +54,14 @@ class Node {
   /// Nodes below and including this one, shared ones counted each time, saturating: the size that an alias
   /// bomb would have when written out.
   std::uint64_t expanded_size() const noexcept { return expanded_size_; }
+  /// Whether this node is a `!reference` or has one below it.
+  bool has_references() const noexcept { return has_references_; }
 
  private:
   friend class NodeArena;
   Node() = default;
   NodeKind kind_ = NodeKind::null;
+  bool has_references_ = false;
   SourceRange range_;
   std::int64_t integer_ = 0;
   double real_ = 0;

@@ -17,7 +17,7 @@ inline constexpr std::size_t kMaxFileBytes = std::size_t{2} << 20U;
 inline constexpr std::size_t kMaxDepth = 100;
 inline constexpr std::size_t kMaxDocuments = 2;
 /// Nodes of a file with every alias written out.
-inline constexpr std::uint64_t kMaxExpandedNodes = 1'000'000;
+inline constexpr std::uint64_t kMaxExpandedNodes = 500'000;
 
 /// Reads a whole file. One node per document (a blank file has none); nullopt when errors were reported: the
 /// first syntax error ends reading, other mistakes are all reported.
