@@ -29,8 +29,8 @@ struct TestReport {
 /// Entities beyond the five predefined and numeric ones are not expanded; no DTD, no external anything.
 std::optional<TestReport> parse_junit(std::string_view xml, std::string& error);
 
-/// NAME=value lines, exactly as the dialect has them: no quotes, comments, blank lines. On a bad line: nullopt and
-/// `error` like "line 3 has no '='". Same key twice: the last one; order of first appearance.
+/// NAME=value lines, exactly as the dialect has them: no quotes, comments, blank lines. On a bad line:
+/// nullopt and `error` like "line 3 has no '='". Same key twice: the last one; order of first appearance.
 std::optional<std::vector<std::pair<std::string, std::string>>> parse_dotenv(std::string_view text,
                                                                              std::string& error);
 
@@ -38,7 +38,7 @@ std::optional<std::vector<std::pair<std::string, std::string>>> parse_dotenv(std
 /// first number. Feed it the masked log as it grows; escape sequences are removed. One thread.
 class CoverageScanner {
  public:
-  /// `pattern` is RE2, checked before.
+  /// `pattern` is RE2, without slashes, checked before; throws Error{invalid_input} all the same.
   explicit CoverageScanner(std::string_view pattern);
   ~CoverageScanner();
   CoverageScanner(const CoverageScanner&) = delete;
@@ -53,6 +53,7 @@ class CoverageScanner {
 };
 
 /// Line rate of a cobertura or jacoco report in percent; nullopt and `error` when it cannot be read.
-std::optional<double> parse_coverage_report(std::string_view format, std::string_view xml, std::string& error);
+std::optional<double> parse_coverage_report(std::string_view format, std::string_view xml,
+                                            std::string& error);
 
 }  // namespace runner::artifacts

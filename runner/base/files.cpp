@@ -242,7 +242,9 @@ void make_directories(const fs::path& path, unsigned mode) {
   throw_errno(saved, "cannot make directory " + quoted(path));
 }
 
-void remove_tree(const fs::path& path) {
+void remove_tree(const fs::path& named) {
+  // "dir/" has no file name.
+  const fs::path path = named.has_filename() ? named : named.parent_path();
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) return;
@@ -270,7 +272,8 @@ TempDir::TempDir(TempDir&& other) noexcept : path_(std::move(other.path_)) {
 }
 
 TempDir& TempDir::operator=(TempDir&& other) noexcept {
-  std::swap(path_, other.path_);
+  TempDir replaced(std::move(other));
+  std::swap(path_, replaced.path_);
   return *this;
 }
 

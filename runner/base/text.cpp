@@ -70,6 +70,28 @@ std::size_t end_of_escape(std::string_view text, std::size_t at) noexcept {
   return at < text.size() && is_between(text[at], '\x30', '\x7e') ? at + 1 : at;
 }
 
+unsigned byte_at(std::string_view text, std::size_t at) noexcept {
+  return static_cast<unsigned char>(text[at]);
+}
+
+/// Length of the well-formed UTF-8 character at `at`, 0 when there is none.
+std::size_t character_length(std::string_view text, std::size_t at) noexcept {
+  const unsigned first = byte_at(text, at);
+  if (first < 0x80U) return 1;
+  const std::size_t length = first >= 0xc2U && first < 0xe0U    ? 2
+                             : first >= 0xe0U && first < 0xf0U  ? 3
+                             : first >= 0xf0U && first <= 0xf4U ? 4
+                                                                : 0;
+  if (length == 0 || at + length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte_at(text, at + i) & 0xc0U) != 0x80U) return 0;
+  }
+  const unsigned second = byte_at(text, at + 1);
+  const bool overlong = (first == 0xe0U && second < 0xa0U) || (first == 0xf0U && second < 0x90U);
+  const bool beyond = (first == 0xedU && second >= 0xa0U) || (first == 0xf4U && second >= 0x90U);
+  return overlong || beyond ? 0 : length;
+}
+
 }  // namespace
 
 std::string_view trim(std::string_view text) noexcept {
@@ -196,6 +218,31 @@ std::string strip_ansi(std::string_view text) {
     if (escape == std::string_view::npos) return plain;
     text.remove_prefix(end_of_escape(text, escape));
   }
+}
+
+bool is_utf8(std::string_view text) noexcept {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = character_length(text, at);
+    if (length == 0) return false;
+    at += length;
+  }
+  return true;
+}
+
+std::string to_utf8(std::string_view text) {
+  std::string good;
+  good.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = character_length(text, at);
+    if (length == 0) {
+      good += "\xEF\xBF\xBD";
+      ++at;
+    } else {
+      good += text.substr(at, length);
+      at += length;
+    }
+  }
+  return good;
 }
 
 }  // namespace runner

@@ -40,4 +40,8 @@ std::optional<std::int64_t> parse_integer(std::string_view text) noexcept;
 /// Without terminal escape sequences (CSI, OSC, two-character ones).
 std::string strip_ansi(std::string_view text);
 
+bool is_utf8(std::string_view text) noexcept;
+/// Each byte that belongs to no well-formed character replaced by U+FFFD.
+std::string to_utf8(std::string_view text);
+
 }  // namespace runner

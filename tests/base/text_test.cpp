@@ -99,5 +99,26 @@ TEST(Text, StripsTerminalSequences) {
   for (const auto& [text, plain] : cases) EXPECT_EQ(strip_ansi(text), plain) << text;
 }
 
+TEST(Text, KnowsAndMendsUtf8) {
+  const std::string bad = "\xEF\xBF\xBD";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"\xff", bad},
+      {"a\xC3", "a" + bad},
+      {"\xC0\x80", bad + bad},
+      {"\xE0\x80\x80", bad + bad + bad},
+      {"\xED\xA0\x80", bad + bad + bad},
+      {"\xF4\x90\x80\x80", bad + bad + bad + bad},
+      {"\xF5", bad},
+  };
+  for (const auto& [text, mended] : cases) {
+    EXPECT_FALSE(is_utf8(text));
+    EXPECT_EQ(to_utf8(text), mended);
+  }
+  for (const std::string good : {"", "a", "\xC3\xA4", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xEF\xBF\xBD"}) {
+    EXPECT_TRUE(is_utf8(good));
+    EXPECT_EQ(to_utf8(good), good);
+  }
+}
+
 }  // namespace
 }  // namespace runner

@@ -1,0 +1,231 @@
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "artifacts/artifacts.h"
+#include "artifacts/directory_cursor.h"
+#include "runner/base/error.h"
+#include "runner/base/fd.h"
+#include "runner/base/files.h"
+
+namespace runner::artifacts {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+constexpr unsigned kModeBits = 07777;
+
+std::string in_quotes(std::string_view path) {
+  return "'" + std::string(path) + "'";
+}
+
+std::array<timespec, 2> times_of(const struct stat& info) noexcept {
+  return {info.st_mtim, info.st_mtim};
+}
+
+void copy_bytes(int from, int to) {
+  if (::ioctl(to, FICLONE, from) == 0) return;
+  for (;;) {
+    const auto copied = ::copy_file_range(from, nullptr, to, nullptr, std::size_t{1} << 30U, 0);
+    if (copied == 0) break;  // at the end, or a file system that only pretends: the loop below finds out
+    if (copied < 0 && errno == EINTR) continue;
+    if (copied < 0 &&
+        (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM)) {
+      break;
+    }
+    if (copied < 0) throw_errno("cannot copy");
+  }
+  std::vector<char> buffer(std::size_t{256} << 10U);
+  for (;;) {
+    const auto got = ::read(from, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_errno("cannot read");
+    if (got == 0) return;
+    write_all(to, std::string_view(buffer.data(), static_cast<std::size_t>(got)));
+  }
+}
+
+/// Fills an empty directory from a selection.
+class LayerBuilder {
+ public:
+  LayerBuilder(const Selection& selection, const fs::path& upper, const fs::path& destination)
+      : selection_(selection),
+        upper_prefix_(upper.string()),
+        target_(destination, DirectoryCursor::Missing::make) {
+    while (upper_prefix_.size() > 1 && upper_prefix_.back() == '/') upper_prefix_.pop_back();
+    upper_prefix_ += '/';
+  }
+
+  LayerStats run() {
+    for (const TreeEntry& entry : selection_.entries) {
+      try {
+        add(entry);
+      } catch (Error& error) {
+        error.add_context("while storing " + in_quotes(entry.path));
+        throw;
+      }
+    }
+    finish_directories();
+    return std::move(stats_);
+  }
+
+ private:
+  struct PendingDirectory {
+    std::string path;
+    mode_t mode;
+    timespec modified;
+  };
+
+  void add(const TreeEntry& entry) {
+    if (entry.type == EntryType::other) {
+      stats_.skipped.push_back(entry.path);
+      return;
+    }
+    const auto [source_parent, source_name] = locate(entry);
+    const auto [parent, name] = split_name(entry.path);
+    const int to = target_.at(parent);
+    if (entry.type == EntryType::directory) return add_directory(entry, source_parent, source_name, to, name);
+    const bool own = entry.real.compare(0, upper_prefix_.size(), upper_prefix_) == 0;
+    // linkat does not follow links here, nor does it need to read the file.
+    if (own && ::linkat(source_parent, source_name.c_str(), to, name.c_str(), 0) == 0) {
+      return count_linked(entry, to, name);
+    }
+    if (own && errno != EXDEV && errno != EMLINK && errno != EPERM && errno != EACCES) {
+      if (errno == ENOENT) throw_errno("it is gone");
+      throw_errno("cannot link");
+    }
+    if (entry.type == EntryType::symlink) return copy_symlink(source_parent, source_name, to, name);
+    copy_file(entry, source_parent, source_name, to, name);
+  }
+
+  /// The directory on disk an entry lies in, and its name there. Entries of one layer share a cursor.
+  std::pair<int, std::string> locate(const TreeEntry& entry) {
+    if (entry.real.size() <= entry.path.size() ||
+        entry.real.compare(entry.real.size() - entry.path.size(), std::string::npos, entry.path) != 0) {
+      throw Error(ErrorCode::invalid_input, "it does not lie at its path in its layer");
+    }
+    std::string root = entry.real.substr(0, entry.real.size() - entry.path.size());
+    if (sources_.size() <= entry.layer) sources_.resize(entry.layer + 1);
+    Source& source = sources_[entry.layer];
+    if (!source.cursor || source.root != root) {
+      source.root = std::move(root);
+      source.cursor = std::make_unique<DirectoryCursor>(source.root, DirectoryCursor::Missing::fail);
+    }
+    auto [parent, name] = split_name(entry.path);
+    return {source.cursor->at(parent), std::move(name)};
+  }
+
+  void count_linked(const TreeEntry& entry, int to, const std::string& name) {
+    ++stats_.files;
+    if (entry.type != EntryType::file) return;
+    struct stat info {};
+    if (::fstatat(to, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) throw_errno("cannot look at it");
+    if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::conflict, "it changed meanwhile");
+    stats_.bytes += static_cast<std::uint64_t>(info.st_size);
+  }
+
+  void add_directory(const TreeEntry& entry, int from, const std::string& source, int to,
+                     const std::string& name) {
+    struct stat info {};
+    if (::fstatat(from, source.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) throw_errno("cannot look at it");
+    // It is there already when something in it came first; it gets its mode at the end, when it is filled.
+    if (::mkdirat(to, name.c_str(), 0755) != 0 && errno != EEXIST) throw_errno("cannot make directory");
+    directories_.push_back(PendingDirectory{entry.path, info.st_mode & kModeBits, info.st_mtim});
+  }
+
+  void copy_symlink(int from, const std::string& source, int to, const std::string& name) {
+    std::array<char, PATH_MAX> buffer{};
+    const auto size = ::readlinkat(from, source.c_str(), buffer.data(), buffer.size() - 1);
+    if (size < 0) throw_errno("cannot read the link");
+    if (::symlinkat(buffer.data(), to, name.c_str()) != 0) throw_errno("cannot make the link");
+    struct stat info {};
+    if (::fstatat(from, source.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) throw_errno("cannot look at it");
+    if (::utimensat(to, name.c_str(), times_of(info).data(), AT_SYMLINK_NOFOLLOW) != 0) {
+      throw_errno("cannot set its time");
+    }
+    ++stats_.files;
+  }
+
+  void copy_file(const TreeEntry& entry, int from, const std::string& source, int to,
+                 const std::string& name) {
+    // O_NONBLOCK: a pipe that took the place of the file must not hold us up.
+    const UniqueFd in(::openat(from, source.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!in) throw_errno("cannot open " + in_quotes(entry.real));
+    struct stat info {};
+    if (::fstat(in.get(), &info) != 0) throw_errno("cannot look at it");
+    if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::conflict, "it changed meanwhile");
+    const UniqueFd out(
+        ::openat(to, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!out) throw_errno("cannot make the file");
+    copy_bytes(in.get(), out.get());
+    if (::fchmod(out.get(), info.st_mode & kModeBits) != 0) throw_errno("cannot set its mode");
+    if (::futimens(out.get(), times_of(info).data()) != 0) throw_errno("cannot set its time");
+    ++stats_.files;
+    stats_.bytes += static_cast<std::uint64_t>(info.st_size);
+  }
+
+  /// From the innermost out, so that no time is changed by what comes later and no closed one is in the way.
+  void finish_directories() {
+    for (auto directory = directories_.rbegin(); directory != directories_.rend(); ++directory) {
+      const auto [parent, name] = split_name(directory->path);
+      const UniqueFd fd(::openat(target_.at(parent), name.c_str(), kDirectoryFlags));
+      const std::array<timespec, 2> times = {directory->modified, directory->modified};
+      if (!fd || ::futimens(fd.get(), times.data()) != 0 || ::fchmod(fd.get(), directory->mode) != 0) {
+        throw_errno("cannot set mode and time of " + in_quotes(directory->path));
+      }
+    }
+  }
+
+  struct Source {
+    std::string root;
+    std::unique_ptr<DirectoryCursor> cursor;
+  };
+
+  const Selection& selection_;
+  std::string upper_prefix_;
+  DirectoryCursor target_;
+  std::vector<Source> sources_;
+  std::vector<PendingDirectory> directories_;
+  LayerStats stats_;
+};
+
+}  // namespace
+
+LayerStats make_layer(const Selection& selection, const fs::path& upper, const fs::path& destination) {
+  struct stat info {};
+  if (::lstat(destination.c_str(), &info) == 0) {
+    throw Error(ErrorCode::conflict, "cannot make layer " + in_quotes(destination.string()) + ": it exists");
+  }
+  std::string temporary = destination.string() + ".XXXXXX";
+  if (::mkdtemp(temporary.data()) == nullptr)
+    throw_errno("cannot make layer " + in_quotes(destination.string()));
+  try {
+    if (::chmod(temporary.c_str(), 0755) != 0) throw_errno("cannot set the mode");
+    LayerStats stats = LayerBuilder(selection, upper, temporary).run();
+    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, destination.c_str(), RENAME_NOREPLACE) != 0) {
+      throw_errno("cannot rename");
+    }
+    return stats;
+  } catch (Error& error) {
+    remove_tree(temporary);
+    error.add_context("cannot make layer " + in_quotes(destination.string()));
+    throw;
+  } catch (...) {
+    remove_tree(temporary);
+    throw;
+  }
+}
+
+}  // namespace runner::artifacts
