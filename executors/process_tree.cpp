@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <map>
@@ -103,6 +104,16 @@ void signal_same_process(pid_t pid, const ProcessInfo& seen, int signo) {
     ::syscall(SYS_pidfd_send_signal, fd.get(), signo, nullptr, 0);
 }
 
+// In the middle of execve() a process shows neither arguments nor environment for a moment. Kernel threads
+// never do.
+bool is_in_exec(pid_t pid, const ProcessInfo& info) {
+  constexpr pid_t kKernelThreads = 2;
+  return pid != kKernelThreads && info.parent != kKernelThreads && read_proc(pid, "cmdline").empty();
+}
+
+// Longer than an execve() takes; not for ever, because a process may clear its arguments on purpose.
+constexpr std::chrono::milliseconds kExecPatience{500};
+
 bool holds(std::string_view environment, std::string_view entry) {
   while (!environment.empty()) {
     const std::size_t end = environment.find('\0');
@@ -139,17 +150,24 @@ void kill_descendants() {
 }
 
 bool kill_by_environment(std::string_view entry, std::chrono::steady_clock::time_point deadline) {
+  using std::chrono::steady_clock;
+  const auto patience = std::min(deadline, steady_clock::now() + kExecPatience);
   while (true) {
     const Processes processes = living_processes();
     std::set<pid_t> marked;
-    for (const auto& [pid, info] : processes)
-      if (pid != ::getpid() && holds(read_proc(pid, "environ"), entry)) marked.insert(pid);
-    if (marked.empty()) return true;
+    bool in_exec = false;
+    for (const auto& [pid, info] : processes) {
+      if (pid == ::getpid()) continue;
+      const std::string environment = read_proc(pid, "environ");
+      if (holds(environment, entry)) marked.insert(pid);
+      if (environment.empty() && is_in_exec(pid, info)) in_exec = true;
+    }
+    if (marked.empty() && (!in_exec || steady_clock::now() >= patience)) return true;
     std::set<pid_t> below = descendants(processes, marked);
     below.erase(::getpid());
     marked.insert(below.begin(), below.end());
     for (const pid_t pid : marked) signal_same_process(pid, processes.at(pid), SIGKILL);
-    if (std::chrono::steady_clock::now() >= deadline) return false;
+    if (!marked.empty() && steady_clock::now() >= deadline) return false;
     ::poll(nullptr, 0, 2);  // a killed process needs a moment; it is not our child, so nobody tells us
   }
 }

@@ -57,9 +57,10 @@ TEST_P(Hostile, StepThatKillsItsSupervisorIsLost) {
   const std::string mark = unique_mark();
   const Gate go;
   auto sandbox = prepare();
-  auto step = sandbox->start(shell("(exec -a " + mark + " setsid sleep 1000) & cat " + go.path() +
-                                   "; kill -KILL $PPID; exec -a " + mark + " sleep 1000"),
-                             sink());
+  auto step = sandbox->start(
+      shell("(exec -a " + mark + " sleep 1000) & setsid bash -c 'exec -a " + mark + " sleep 1000' & cat " +
+            go.path() + "; kill -KILL $PPID; exec -a " + mark + " sleep 1000"),
+      sink());
   std::ofstream(go.path()) << "go\n";
   EXPECT_EQ(describe(step->wait()), "lost");
   EXPECT_EQ(processes_with(mark), 0U);
@@ -69,7 +70,8 @@ TEST_P(Hostile, StepThatKillsItsSupervisorIsLost) {
 TEST_P(Hostile, StepThatKillsItsSupervisorAtOnceLeavesNothing) {
   const std::string mark = unique_mark();
   try {
-    EXPECT_EQ(describe(run("(exec -a " + mark + " setsid sleep 1000) & kill -KILL $PPID; sleep 1000")),
+    EXPECT_EQ(describe(run("(exec -a " + mark + " sleep 1000) & setsid bash -c 'exec -a " + mark +
+                           " sleep 1000' & kill -KILL $PPID; sleep 1000")),
               "lost");
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::unavailable);
