@@ -1,0 +1,60 @@
+#pragma once
+// Rows as values. Pure; shared by the repositories and the engine's pure functions.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "pipelines/status.h"
+#include "runner/base/clock.h"
+
+namespace runner::storage {
+
+struct PipelineRecord {
+  std::int64_t id = 0;
+  std::int64_t version = 0;
+  std::string project, name, source, ref, sha;
+  pipelines::JobStatus status = pipelines::JobStatus::created;  // composite of its jobs
+  TimePoint created_at{};
+  std::optional<TimePoint> started_at, finished_at;
+};
+
+/// One attempt of a job.
+struct JobRecord {
+  std::int64_t id = 0;
+  std::int64_t version = 0;  // optimistic lock, +1 per change
+  std::int64_t pipeline = 0;
+  std::size_t plan_index = 0;
+  int attempt = 1;
+  std::string name, stage;
+  pipelines::JobStatus status = pipelines::JobStatus::created;
+  bool allow_failure = false;                       // as it counts, exit codes considered
+  std::optional<pipelines::FailureReason> failure;  // set if and only if failed
+  std::optional<int> exit_code;
+  std::string reason;  // one sentence for people
+  TimePoint created_at{};
+  std::optional<TimePoint> scheduled_at;  // a delayed job's time
+  std::optional<TimePoint> queued_at, started_at, finished_at;
+};
+
+struct EventRecord {
+  std::int64_t job = 0;
+  std::int64_t version = 0;  // of the job after the event
+  std::string kind;
+  pipelines::JobStatus from = pipelines::JobStatus::created;
+  pipelines::JobStatus to = pipelines::JobStatus::created;
+  std::string detail;
+  TimePoint at{};
+};
+
+/// An act decided in the same transaction, to be done after it.
+struct OutboxRecord {
+  std::string key;  // the same act has the same key
+  std::string kind;
+  std::int64_t job = 0;
+  std::string payload;
+  TimePoint created_at{};
+};
+
+}  // namespace runner::storage
