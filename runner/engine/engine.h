@@ -1,9 +1,10 @@
 #pragma once
-// Runs pipelines: decides which job may start (decide.h, ready_jobs.h: pure), commits to the store, then acts.
-// `runner exec` and `runner serve` use this same class; exec gives it an in-memory store and one pipeline.
+// Runs pipelines: decides which job may start (decide.h, ready_jobs.h: pure), commits to the store, then
+// acts. `runner exec` and `runner serve` use this same class; exec gives it an in-memory store and one
+// pipeline.
 //
-// Threads: one engine thread owns scheduling and takes messages from a mailbox; one thread per running job does the
-// blocking work (job_runner.h) and talks to the engine by messages only.
+// Threads: one engine thread owns scheduling and takes messages from a mailbox; one thread per running job
+// does the blocking work (job_runner.h) and talks to the engine by messages only.
 
 #include <chrono>
 #include <cstdint>
@@ -50,7 +51,7 @@ struct PipelineRequest {
   pipelines::Plan plan;
   pipelines::PipelineFacts facts;
   Checkout checkout;
-  std::string cache_scope;                        // the project
+  std::string cache_scope;  // the project
   /// Environment every job starts from (PATH, HOME ...), below all variables.
   std::map<std::string, std::string> base_environment;
   /// Only these jobs run (indexes into plan.jobs), others do not exist; empty = all.
@@ -61,6 +62,7 @@ struct PipelineRequest {
 
 /// What people see of an artifact archive.
 struct ArchiveView {
+  std::string name;  // artifacts:name, without extension
   std::filesystem::path path;
   std::uint64_t bytes = 0;
   std::uint64_t files = 0;
@@ -68,23 +70,23 @@ struct ArchiveView {
 
 /// A job as it is now: newest attempt. A copy; never changes.
 struct JobView {
-  std::size_t index = 0;                          // into plan.jobs
+  std::size_t index = 0;  // into plan.jobs
   std::string name, stage;
   pipelines::JobStatus status = pipelines::JobStatus::created;
-  bool allow_failure = false;                     // as it counts: exit codes considered
-  int attempt = 0;                                // 0 = not started
+  bool allow_failure = false;  // as it counts: exit codes considered
+  int attempt = 0;             // 0 = not started
   std::optional<int> exit_code;
   std::optional<pipelines::FailureReason> failure;
-  std::string reason;                             // one sentence for people
+  std::string reason;  // one sentence for people
   std::optional<TimePoint> started_at, finished_at;
   std::optional<double> coverage;
   std::optional<std::uint64_t> tests_total, tests_failed;
-  std::optional<ArchiveView> archive;
+  std::optional<ArchiveView> archive, reports;  // of artifacts:paths, of report files
   std::vector<std::string> warnings;
 };
 
-/// Told what happens, by the engine thread and by job threads, at the same time: implementations lock, are quick
-/// and do not call back.
+/// Told what happens, by the engine thread and by job threads, at the same time: implementations lock, are
+/// quick and do not call back.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -94,12 +96,12 @@ class Observer {
 };
 
 struct EngineOptions {
-  std::filesystem::path data_dir;                 // work/, logs/, artifacts/ are made below it
-  std::size_t capacity = 4;                       // jobs at the same time
-  std::chrono::milliseconds cancel_grace{10'000}; // between SIGTERM and SIGKILL
+  std::filesystem::path data_dir;                  // work/, logs/, artifacts/ are made below it
+  std::size_t capacity = 4;                        // jobs at the same time
+  std::chrono::milliseconds cancel_grace{10'000};  // between SIGTERM and SIGKILL
   std::chrono::milliseconds default_timeout{3'600'000};
-  std::uint64_t log_limit = 0;                    // bytes of one job's log, 0 = none
-  std::uint64_t file_size_limit = 0;              // RLIMIT_FSIZE of steps, 0 = none
+  std::uint64_t log_limit = 0;        // bytes of one job's log, 0 = none
+  std::uint64_t file_size_limit = 0;  // RLIMIT_FSIZE of steps, 0 = none
 };
 
 struct EngineParts {
@@ -126,13 +128,18 @@ class Engine {
 
   /// Stores the frozen plan and its jobs. Returns the pipeline's id. Any thread.
   std::int64_t create(PipelineRequest request);
-  /// Runs on the calling thread, which becomes the engine thread, until nothing of the pipeline runs or can run
-  /// any more: completed, or waiting for a person. Leaves no process, mount or directory of its jobs behind.
+  /// Runs on the calling thread, which becomes the engine thread, until nothing of the pipeline runs or can
+  /// run any more: completed, or waiting for a person. Leaves no process, mount or directory of its jobs
+  /// behind.
   PipelineEnd run(std::int64_t pipeline);
-  /// Any thread, async: created and waiting jobs are canceled, running ones are stopped (after_script still runs).
+  /// Any thread, async: created and waiting jobs are canceled, running ones are stopped (after_script still
+  /// runs).
   void cancel(std::int64_t pipeline);
   /// As cancel, but kills at once and runs no after_script.
   void kill(std::int64_t pipeline);
+  /// Any thread, async: starts a job that waits for a person or a time, or runs a finished one once more, and
+  /// brings back what was skipped because of it. When run() has returned already, call it again.
+  void play(std::int64_t pipeline, std::size_t job);
 
   std::vector<JobView> jobs(std::int64_t pipeline) const;
   /// The whole masked log of a job's newest attempt. Empty when it never started.

@@ -1,0 +1,94 @@
+#include "runner/engine/engine.h"
+
+#include <utility>
+
+#include "runner/base/error.h"
+#include "runner/base/files.h"
+#include "runner/base/synchronized.h"
+#include "runner/engine/job_runner.h"
+#include "runner/engine/pipeline_run.h"
+#include "runner/engine/shell_script.h"
+#include "runner/engine/worker_threads.h"
+
+namespace runner::engine {
+namespace {
+
+constexpr std::uint64_t kLargestLogRead = 1ULL << 40U;
+
+EngineOptions with_capacity(EngineOptions options) {
+  if (options.capacity == 0)
+    throw Error(ErrorCode::invalid_input, "an engine needs a capacity of at least 1");
+  return options;
+}
+
+}  // namespace
+
+struct Engine::Impl {
+  Impl(EngineOptions engine_options, const EngineParts& engine_parts)
+      : options(with_capacity(std::move(engine_options))),
+        parts(engine_parts),
+        shell(find_shell()),
+        context{options, parts, shell},
+        job_threads(options.capacity),
+        archiver(1) {}
+
+  PipelineRun& find(std::int64_t pipeline) {
+    auto known = pipelines.lock();
+    const auto found = known->find(pipeline);
+    if (found == known->end()) throw Error(ErrorCode::not_found, "no pipeline " + std::to_string(pipeline));
+    return *found->second;
+  }
+
+  const EngineOptions options;
+  const EngineParts parts;
+  const Shell shell;
+  const JobContext context;
+  Synchronized<std::map<std::int64_t, std::unique_ptr<PipelineRun>>> pipelines;
+  // Last, so that they are joined before anything they use goes away.
+  WorkerThreads job_threads, archiver;
+};
+
+Engine::Engine(EngineOptions options, const EngineParts& parts)
+    : impl_(std::make_unique<Impl>(std::move(options), parts)) {}
+
+Engine::~Engine() = default;
+
+std::int64_t Engine::create(PipelineRequest request) {
+  auto run = std::make_unique<PipelineRun>(
+      std::move(request), EngineServices{impl_->context, impl_->job_threads, impl_->archiver});
+  const std::int64_t id = run->id();
+  (*impl_->pipelines.lock())[id] = std::move(run);
+  return id;
+}
+
+PipelineEnd Engine::run(std::int64_t pipeline) {
+  return impl_->find(pipeline).run();
+}
+
+void Engine::cancel(std::int64_t pipeline) {
+  impl_->find(pipeline).post(message::Cancel{false});
+}
+
+void Engine::kill(std::int64_t pipeline) {
+  impl_->find(pipeline).post(message::Cancel{true});
+}
+
+void Engine::play(std::int64_t pipeline, std::size_t job) {
+  impl_->find(pipeline).post(message::Play{job});
+}
+
+std::vector<JobView> Engine::jobs(std::int64_t pipeline) const {
+  return impl_->find(pipeline).views();
+}
+
+std::string Engine::job_log(std::int64_t pipeline, std::size_t job) const {
+  const std::filesystem::path path = job_log_path(pipeline, job);
+  if (path.empty()) return {};
+  return read_file(path, kLargestLogRead).value_or("");
+}
+
+std::filesystem::path Engine::job_log_path(std::int64_t pipeline, std::size_t job) const {
+  return impl_->find(pipeline).log_path(job);
+}
+
+}  // namespace runner::engine

@@ -1,0 +1,137 @@
+#include "runner/engine/job_log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <exception>
+#include <utility>
+
+#include "runner/base/error.h"
+#include "runner/base/files.h"
+#include "runner/base/text.h"
+
+namespace runner::engine {
+namespace {
+
+constexpr std::size_t kBuffer = 64U << 10U;
+constexpr std::uint64_t kIndexEvery = 1000;
+constexpr int kOpenFlags = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC;
+
+UniqueFd open_for_append(const std::filesystem::path& path) {
+  UniqueFd file(::open(path.c_str(), kOpenFlags, 0640));
+  if (!file) throw_errno("cannot open log '" + path.string() + "'");
+  return file;
+}
+
+}  // namespace
+
+JobLog::JobLog(JobLogSpec spec, const Clock& clock)
+    : spec_(std::move(spec)), clock_(clock), file_(open_for_append(spec_.path)), masker_({}) {}
+
+void JobLog::mask(const std::vector<std::string>& secrets) {
+  const std::lock_guard lock(mutex_);
+  masker_.finish(buffer_);
+  masker_ = Masker(secrets);
+}
+
+void JobLog::write(executors::Stream, std::span<const std::byte> bytes) noexcept {
+  const std::lock_guard lock(mutex_);
+  append({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, false);
+  flush();
+}
+
+void JobLog::line(std::string_view text) noexcept {
+  const std::lock_guard lock(mutex_);
+  append(text, true);
+  append("\n", false);
+}
+
+void JobLog::warning(std::string_view text) noexcept {
+  line("\x1b[0;33mWARNING: " + std::string(text) + "\x1b[0;m");
+}
+
+void JobLog::begin_section(std::string_view name, std::string_view header) noexcept {
+  const std::lock_guard lock(mutex_);
+  append(section_mark("section_start", name) + "\x1b[36;1m" + std::string(header) + "\x1b[0;m\n", true);
+  flush();
+}
+
+void JobLog::end_section(std::string_view name) noexcept {
+  const std::lock_guard lock(mutex_);
+  append(section_mark("section_end", name), true);
+  // The mark ends with a return to the line's beginning: what comes next may share the line.
+  at_line_start_ = true;
+}
+
+std::string JobLog::finish() noexcept {
+  const std::lock_guard lock(mutex_);
+  masker_.finish(buffer_);
+  flush();
+  file_.reset();
+  index_.reset();
+  return failure_;
+}
+
+std::string JobLog::section_mark(std::string_view kind, std::string_view name) const {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(clock_.now()).time_since_epoch().count();
+  return "\x1b[0K" + std::string(kind) + ":" + std::to_string(seconds) + ":" + std::string(name) +
+         "\r\x1b[0K";
+}
+
+void JobLog::append(std::string_view bytes, bool own_line) {
+  if (bytes.empty()) return;
+  if (own_line && !at_line_start_) masker_.feed("\n", buffer_);
+  masker_.feed(bytes, buffer_);
+  at_line_start_ = bytes.back() == '\n';
+  if (buffer_.size() >= kBuffer) flush();
+}
+
+void JobLog::flush() {
+  if (buffer_.empty()) return;
+  if (!full_) {
+    const std::uint64_t room = spec_.limit == 0 ? buffer_.size() : spec_.limit - stored_;
+    if (buffer_.size() <= room) {
+      store(buffer_);
+    } else {
+      store(std::string_view(buffer_).substr(0, static_cast<std::size_t>(room)));
+      full_ = true;
+      store("\n\x1b[0;33mThe log has reached its limit of " + format_bytes(spec_.limit) +
+            "; the rest is left out.\x1b[0;m\n");
+    }
+  }
+  buffer_.clear();
+}
+
+void JobLog::store(std::string_view bytes) {
+  if (failure_.empty()) {
+    try {
+      write_all(file_.get(), bytes);
+      index(bytes);
+    } catch (const std::exception& e) {
+      failure_ = "cannot write the log: " + std::string(e.what());
+    }
+  }
+  stored_ += bytes.size();
+  if (spec_.on_bytes) spec_.on_bytes(bytes);
+}
+
+void JobLog::index(std::string_view bytes) {
+  std::string entries;
+  const char* const begin = bytes.data();
+  const char* const end = begin + bytes.size();
+  const char* at = begin;
+  while (at < end) {
+    const auto* newline = static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)));
+    if (newline == nullptr) break;
+    at = newline + 1;
+    if (++lines_ % kIndexEvery != 0) continue;
+    std::uint64_t offset = stored_ + static_cast<std::uint64_t>(at - begin);
+    for (int i = 0; i < 8; ++i, offset >>= 8U) entries.push_back(static_cast<char>(offset & 0xffU));
+  }
+  if (entries.empty()) return;
+  if (!index_) index_ = open_for_append(spec_.path.string() + ".idx");
+  write_all(index_.get(), entries);
+}
+
+}  // namespace runner::engine

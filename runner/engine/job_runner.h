@@ -1,0 +1,104 @@
+#pragma once
+// One attempt's life on its job thread: prepare, sources, cache, artifacts, script, after_script, save,
+// collect, clean up. Blocks as long as the job runs.
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "artifacts/reports.h"
+#include "cache/workspace.h"
+#include "executors/executor.h"
+#include "runner/engine/decide.h"
+#include "runner/engine/engine.h"
+#include "runner/engine/job_artifacts.h"
+#include "runner/engine/job_caches.h"
+#include "runner/engine/job_environment.h"
+#include "runner/engine/job_log.h"
+#include "runner/engine/shell_script.h"
+#include "runner/engine/stop_control.h"
+
+namespace runner::engine {
+
+/// A job whose artifacts and variables this one takes.
+struct Upstream {
+  std::string name;
+  std::optional<std::filesystem::path> layer;
+  NamedValues dotenv;
+};
+
+/// What to run. The request outlives the run and does not change.
+struct JobOrder {
+  const PipelineRequest* request = nullptr;
+  JobState state;
+  std::vector<Upstream> upstream;  // in unpacking order
+  std::size_t slot = 0;
+  std::filesystem::path work_dir;  // made and removed by the run
+  std::filesystem::path log_path;
+  std::filesystem::path layer;  // where an artifact layer goes; its parent exists
+};
+
+struct JobOutcome {
+  RunResult result;
+  Collected collected;
+  std::optional<double> coverage;
+  std::vector<std::string> warnings;
+};
+
+/// What all runs share.
+struct JobContext {
+  const EngineOptions& options;
+  const EngineParts& parts;
+  const Shell& shell;
+};
+
+/// One run. One thread, but for `control`.
+class JobRunner {
+ public:
+  JobRunner(const JobContext& context, const JobOrder& order, StopControl& control);
+  /// Never throws: what fails becomes a failed result with a reason.
+  JobOutcome run() noexcept;
+
+ private:
+  void run_phases();
+  void make_environment(const std::filesystem::path& project_dir);
+  std::vector<std::filesystem::path> source_layers();
+  void prepare_workspace();
+  void prepare_sandbox();
+  bool run_hook();
+  void run_script();
+  void run_after_script();
+  void save();
+  void clean_up();
+
+  executors::StepEnd run_step(const char* id, const pipelines::Script& entries,
+                              std::optional<std::chrono::milliseconds> limit, bool final_step);
+  void set_stopped(StopCause cause, bool script);
+  void set_script_result(const executors::StepEnd& end);
+  void fail(pipelines::FailureReason reason, std::string why, std::optional<int> exit_code = {});
+  CacheKeyFacts cache_key_facts() const;
+  SelectSpec selection_base() const;
+  bool succeeded() const { return outcome_.result.kind == RunResult::Kind::success; }
+  void print_warnings();
+  void print_end();
+
+  const JobContext& context_;
+  const JobOrder& order_;
+  StopControl& control_;
+  const pipelines::PlanJob& job_;
+  JobOutcome outcome_;
+  TimePoint started_at_;
+  std::optional<artifacts::CoverageScanner> coverage_;
+  std::unique_ptr<JobLog> log_;
+  std::optional<JobEnvironment> environment_;
+  std::optional<JobCaches> caches_;
+  std::unique_ptr<cache::Workspace> workspace_;
+  std::unique_ptr<executors::Sandbox> sandbox_;
+  executors::SandboxId sandbox_id_;
+  std::filesystem::path sandbox_dir_;
+  bool prepared_ = false, script_started_ = false;
+};
+
+}  // namespace runner::engine

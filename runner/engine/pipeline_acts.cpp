@@ -1,0 +1,181 @@
+// The second half of PipelineRun: writing what was decided, and doing it.
+#include <algorithm>
+#include <utility>
+
+#include "artifacts/artifacts.h"
+#include "runner/base/error.h"
+#include "runner/base/files.h"
+#include "runner/base/log.h"
+#include "runner/engine/pipeline_run.h"
+#include "runner/storage/store.h"
+#include "runner/storage/tables.h"
+
+namespace runner::engine {
+namespace {
+
+using pipelines::JobStatus;
+
+void must_hold(bool replaced, std::string_view what, std::int64_t id) {
+  if (replaced) return;
+  throw Error(ErrorCode::conflict,
+              std::string(what) + " " + std::to_string(id) + " was changed by someone else");
+}
+
+ArchiveView write_one(const std::filesystem::path& layer, const std::filesystem::path& root,
+                      const std::string& name) {
+  const artifacts::ArchiveInfo info = artifacts::write_archive(layer, root, artifacts::ArchiveFormat::zip);
+  return {name, info.path, info.bytes, info.files};
+}
+
+}  // namespace
+
+void PipelineRun::commit() {
+  const JobStatus status = ready_->pipeline_status();
+  if (status != record_.status) {
+    const TimePoint now = parts_.clock.now();
+    record_.status = status;
+    ++record_.version;
+    if (!record_.started_at && !batch_.starts.empty()) record_.started_at = now;
+    record_.finished_at = is_completed(status) ? std::optional<TimePoint>(now) : std::nullopt;
+  }
+  if (batch_.changed.empty() && record_.version == stored_version_ && performed_.empty()) return;
+  parts_.store.write([&](storage::Tx& tx) {
+    storage::Jobs table(tx);
+    for (const JobState& ended : batch_.ended_attempts) {
+      // Several changes in one batch are one row: the version in the store is the one before all of them.
+      const auto stored = table.find(ended.id);
+      must_hold(stored && table.replace(ended, stored->version), "job", ended.id);
+    }
+    for (const std::size_t job : batch_.inserted) table.insert(jobs_[job].state);
+    for (const auto& [job, version] : batch_.replaced) {
+      must_hold(table.replace(jobs_[job].state, version), "job", jobs_[job].state.id);
+    }
+    storage::Events events(tx);
+    for (const storage::EventRecord& event : batch_.events) events.append(event);
+    storage::Outbox outbox(tx);
+    for (const storage::OutboxRecord& effect : batch_.effects) outbox.append(effect);
+    for (const std::string& key : performed_) outbox.remove(key);
+    if (record_.version != stored_version_) {
+      must_hold(storage::Pipelines(tx).replace(record_, stored_version_), "pipeline", record_.id);
+    }
+  });
+  stored_version_ = record_.version;
+  performed_.clear();
+}
+
+void PipelineRun::act() {
+  const Batch done = std::exchange(batch_, {});
+  for (const std::size_t job : done.changed) {
+    const JobView now = view(job);
+    views_.lock()->jobs[job] = now;
+    parts_.observer.job_changed(now);
+  }
+  for (const std::size_t job : done.stops) {
+    if (jobs_[job].control) jobs_[job].control->cancel();
+  }
+  for (const std::size_t job : done.kills) {
+    if (jobs_[job].control) jobs_[job].control->kill();
+  }
+  for (const storage::OutboxRecord& effect : done.effects) performed_.push_back(effect.key);
+  for (const std::size_t job : done.starts) start(job);
+}
+
+void PipelineRun::start(std::size_t job) {
+  JobRun& run = jobs_[job];
+  const std::string place = std::to_string(job) + "-" + std::to_string(run.state.attempt);
+  auto order = std::make_shared<JobOrder>();
+  order->request = &request_;
+  order->state = run.state;
+  order->slot = free_slots_.back();
+  free_slots_.pop_back();
+  order->work_dir = paths_.work / (std::to_string(id()) + "-" + place);
+  order->log_path = paths_.logs / (std::to_string(run.state.id) + ".log");
+  order->layer = paths_.layers / place;
+  for (const std::size_t source : planned(job).artifact_sources) {
+    const JobRun& upstream = jobs_[source];
+    if (!upstream.exists || !is_completed(upstream.state.status)) continue;
+    order->upstream.push_back({planned(source).name, upstream.collected.layer, upstream.collected.dotenv});
+  }
+  if (planned(job).artifacts.wanted()) make_directories(paths_.layers, 0700);
+  const SteadyPoint deadline =
+      parts_.clock.steady_now() + planned(job).timeout.value_or(services_.context.options.default_timeout);
+  run.control = std::make_shared<StopControl>(services_.context.options.cancel_grace, deadline,
+                                              [this] { mailbox_.post(message::Wake{}); });
+  views_.lock()->logs[job] = order->log_path;
+  services_.job_threads.run([this, job, order, control = run.control] {
+    JobOutcome outcome = JobRunner(services_.context, *order, *control).run();
+    mailbox_.post(message::JobDone{job, order->slot, std::move(outcome)});
+  });
+}
+
+void PipelineRun::archive(std::size_t job) {
+  ++archiving_;
+  const int attempt = jobs_[job].state.attempt;
+  services_.archiver.run([this, job, attempt, collected = jobs_[job].collected] {
+    message::Archived done{job, attempt, {}, {}, {}};
+    try {
+      if (collected.layer) done.archive = write_one(*collected.layer, paths_.archives, collected.name);
+      if (collected.reports)
+        done.reports = write_one(*collected.reports, paths_.archives, collected.name + "-reports");
+    } catch (const std::exception& e) {
+      done.error = e.what();
+    }
+    mailbox_.post(std::move(done));
+  });
+}
+
+void PipelineRun::end_everything() noexcept {
+  for (const std::size_t job : running_) {
+    if (jobs_[job].control) jobs_[job].control->kill();
+  }
+  // Those decided on but not started have no thread to wait for.
+  std::erase_if(running_, [this](std::size_t job) { return jobs_[job].control == nullptr; });
+  while (!running_.empty() || archiving_ != 0) {
+    for (Message& message : mailbox_.take(std::nullopt)) {
+      if (const auto* done = std::get_if<message::JobDone>(&message)) {
+        running_.erase(done->job);
+        jobs_[done->job].control.reset();
+      } else if (std::holds_alternative<message::Archived>(message)) {
+        --archiving_;
+      }
+    }
+  }
+}
+
+JobView PipelineRun::view(std::size_t job) const {
+  const JobRun& run = jobs_[job];
+  JobView view;
+  view.index = job;
+  view.name = run.state.name;
+  view.stage = run.state.stage;
+  view.status = run.state.status;
+  view.allow_failure = run.state.allow_failure;
+  view.attempt = run.state.started_at ? run.state.attempt : run.state.attempt - 1;
+  view.exit_code = run.state.exit_code;
+  view.failure = run.state.failure;
+  view.reason = run.state.reason;
+  view.started_at = run.state.started_at;
+  view.finished_at = run.state.finished_at;
+  view.coverage = run.coverage;
+  view.tests_total = run.collected.tests_total;
+  view.tests_failed = run.collected.tests_failed;
+  view.archive = run.archive;
+  view.reports = run.reports;
+  view.warnings = run.warnings;
+  return view;
+}
+
+std::vector<JobView> PipelineRun::views() {
+  auto views = views_.lock();
+  std::vector<JobView> jobs;
+  for (const auto& [index, job] : views->jobs) jobs.push_back(job);
+  return jobs;
+}
+
+std::filesystem::path PipelineRun::log_path(std::size_t job) {
+  auto views = views_.lock();
+  const auto found = views->logs.find(job);
+  return found == views->logs.end() ? std::filesystem::path() : found->second;
+}
+
+}  // namespace runner::engine

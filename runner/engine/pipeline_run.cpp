@@ -1,0 +1,353 @@
+#include "runner/engine/pipeline_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "artifacts/artifacts.h"
+#include "runner/base/error.h"
+#include "runner/base/files.h"
+#include "runner/base/log.h"
+#include "runner/storage/store.h"
+#include "runner/storage/tables.h"
+
+namespace runner::engine {
+
+using pipelines::JobStatus;
+
+PipelineRun::PipelineRun(PipelineRequest request, const EngineServices& services)
+    : services_(services),
+      parts_(services.context.parts),
+      request_(std::move(request)),
+      jobs_(request_.plan.jobs.size()),
+      play_(request_.plan.jobs.size(), false) {
+  for (std::size_t job = 0; job < jobs_.size(); ++job) jobs_[job].exists = request_.selection.empty();
+  for (const std::size_t job : request_.selection) jobs_.at(job).exists = true;
+  for (const std::size_t job : request_.play) play_.at(job) = true;
+  for (std::size_t slot = services.context.options.capacity; slot-- > 0;) free_slots_.push_back(slot);
+  insert_jobs();
+
+  const std::filesystem::path& data = services.context.options.data_dir;
+  paths_ = {data / "work", data / "logs" / std::to_string(id()), data / "artifacts",
+            data / "work" / (std::to_string(id()) + "-layers")};
+  make_directories(paths_.work, 0700);
+  make_directories(paths_.logs, 0750);
+  std::vector<JobNow> now(jobs_.size());
+  for (std::size_t job = 0; job < jobs_.size(); ++job) now[job] = now_of(job);
+  ready_.emplace(request_.plan, now);
+  auto views = views_.lock();
+  for (std::size_t job = 0; job < jobs_.size(); ++job) {
+    if (jobs_[job].exists) views->jobs[job] = view(job);
+  }
+}
+
+PipelineRun::~PipelineRun() {
+  try {
+    remove_tree(paths_.layers);
+  } catch (const std::exception& e) {
+    log_error("engine", std::string("cannot remove artifact layers: ") + e.what());
+  }
+}
+
+void PipelineRun::insert_jobs() {
+  const pipelines::PipelineFacts& facts = request_.facts;
+  record_.project = facts.project_path;
+  record_.name = request_.plan.name;
+  record_.source = facts.source;
+  record_.ref = facts.ref_name;
+  record_.sha = facts.sha;
+  record_.created_at = parts_.clock.now();
+  const auto count = static_cast<std::int64_t>(
+      std::count_if(jobs_.begin(), jobs_.end(), [](const JobRun& job) { return job.exists; }));
+  parts_.store.write([&](storage::Tx& tx) {
+    storage::Pipelines pipelines(tx);
+    // The id that variables already speak of, when it is free.
+    record_.id = pipelines.find(facts.pipeline_id) ? 0 : facts.pipeline_id;
+    record_.id = pipelines.insert(record_);
+    std::int64_t next = tx.take_ids("jobs", count);
+    storage::Jobs table(tx);
+    for (std::size_t job = 0; job < jobs_.size(); ++job) {
+      if (!jobs_[job].exists) continue;
+      JobState& state = jobs_[job].state;
+      state = {};
+      state.id = next++;
+      state.pipeline = record_.id;
+      state.plan_index = job;
+      state.name = planned(job).name;
+      state.stage = planned(job).stage;
+      state.allow_failure = planned(job).allow_failure.always;
+      state.created_at = record_.created_at;
+      table.insert(state);
+    }
+  });
+}
+
+PipelineEnd PipelineRun::run() {
+  try {
+    step({message::Wake{}});
+    while (!idle()) step(mailbox_.take(next_deadline()));
+    // Played or canceled between the last step and now.
+    if (auto late = mailbox_.take(std::chrono::steady_clock::now()); !late.empty()) {
+      step(std::move(late));
+      if (!idle()) return run();
+    }
+  } catch (...) {
+    end_everything();
+    throw;
+  }
+  const JobStatus status = ready_->pipeline_status();
+  if (is_completed(status)) remove_tree(paths_.layers);
+  return {status, ready_->has_warnings()};
+}
+
+bool PipelineRun::idle() const {
+  return running_.empty() && offered_.empty() && timers_.empty() && archiving_ == 0;
+}
+
+void PipelineRun::step(std::vector<Message> messages) {
+  for (Message& message : messages) {
+    std::visit([this](auto&& known) { receive(std::move(known)); }, std::move(message));
+  }
+  fire_timers();
+  advance();
+  claim();
+  commit();
+  act();
+}
+
+std::optional<SteadyPoint> PipelineRun::next_deadline() {
+  const SteadyPoint steady = parts_.clock.steady_now();
+  std::optional<SteadyPoint> next;
+  const auto consider = [&](SteadyPoint point) {
+    if (!next || point < *next) next = point;
+  };
+  if (!timers_.empty()) consider(steady + (timers_.begin()->first - parts_.clock.now()));
+  for (const std::size_t job : running_) {
+    if (const auto deadline = jobs_[job].control->check_deadlines(steady)) consider(*deadline);
+  }
+  return next;
+}
+
+// ---- what happens
+// ------------------------------------------------------------------------------------------
+
+void PipelineRun::receive(message::JobDone done) {
+  JobRun& job = jobs_[done.job];
+  running_.erase(done.job);
+  free_slots_.push_back(done.slot);
+  job.control.reset();
+  job.collected = std::move(done.outcome.collected);
+  job.coverage = done.outcome.coverage;
+  job.warnings = std::move(done.outcome.warnings);
+  const int attempt = job.state.attempt;
+  apply(done.job, event::Finished{std::move(done.outcome.result)});
+  if (job.state.attempt != attempt) return;  // tried again: what this attempt left does not count
+  if (job.collected.layer || job.collected.reports) archive(done.job);
+  const bool counts = job.state.status == JobStatus::failed && !job.state.allow_failure;
+  if (counts && request_.plan.cancel_on_job_failure) cancel_all(false);
+}
+
+void PipelineRun::receive(message::Archived archived) {
+  --archiving_;
+  JobRun& job = jobs_[archived.job];
+  if (job.state.attempt != archived.attempt) return;
+  job.archive = std::move(archived.archive);
+  job.reports = std::move(archived.reports);
+  if (!archived.error.empty()) job.warnings.push_back("the archive cannot be written: " + archived.error);
+  batch_.changed.insert(archived.job);
+}
+
+void PipelineRun::receive(message::Cancel cancel) {
+  cancel_all(cancel.kill);
+}
+
+void PipelineRun::receive(message::Play play) {
+  if (play.job >= jobs_.size() || !jobs_[play.job].exists) return;
+  const JobStatus status = jobs_[play.job].state.status;
+  if (status == JobStatus::manual || status == JobStatus::scheduled) {
+    enqueue(play.job, true);
+  } else if (is_completed(status) && status != JobStatus::skipped) {
+    new_attempt(play.job);
+  } else {
+    return;
+  }
+  for (const std::size_t job : jobs_to_revive(request_.plan, ready_->jobs(), play.job)) {
+    apply(job, event::Revived{});
+  }
+}
+
+void PipelineRun::cancel_all(bool kill) {
+  const JobEvent event = kill ? JobEvent(event::KillRequested{}) : JobEvent(event::CancelRequested{});
+  for (std::size_t job = 0; job < jobs_.size(); ++job) {
+    if (jobs_[job].exists) apply(job, event);
+  }
+  std::erase_if(offered_, [this](std::size_t job) { return jobs_[job].state.status != JobStatus::pending; });
+  std::erase_if(timers_, [this](const auto& timer) {
+    return jobs_[timer.second].state.status != JobStatus::scheduled;
+  });
+}
+
+void PipelineRun::fire_timers() {
+  const TimePoint now = parts_.clock.now();
+  while (!timers_.empty() && timers_.begin()->first <= now) {
+    const std::size_t job = timers_.begin()->second;
+    timers_.erase(timers_.begin());
+    if (jobs_[job].state.status == JobStatus::scheduled) enqueue(job, false);
+  }
+}
+
+// ---- how it changes the jobs
+// -------------------------------------------------------------------------------
+
+bool PipelineRun::apply(std::size_t job, const JobEvent& event) {
+  JobRun& run = jobs_[job];
+  const TimePoint now = parts_.clock.now();
+  Decision decision = decide(run.state, event, now, policy(job));
+  if (const auto* illegal = std::get_if<Illegal>(&decision)) {
+    log_error("engine", illegal->why);
+    return false;
+  }
+  auto* applied = std::get_if<Applied>(&decision);
+  if (applied == nullptr) return false;
+  if (!batch_.inserted.contains(job)) batch_.replaced.try_emplace(job, run.state.version);
+  batch_.changed.insert(job);
+  batch_.events.push_back({run.state.id, applied->next.version, std::string(event_name(event)),
+                           run.state.status, applied->next.status, applied->next.reason, now});
+  run.state = std::move(applied->next);
+  const bool again = std::any_of(applied->effects.begin(), applied->effects.end(), [](const Effect& effect) {
+    return std::holds_alternative<effect::NewAttempt>(effect);
+  });
+  if (!again) ready_->set(job, now_of(job));
+  for (const Effect& effect : applied->effects) perform(job, effect);
+  return true;
+}
+
+void PipelineRun::perform(std::size_t job, const Effect& effect) {
+  if (std::holds_alternative<effect::Offer>(effect)) {
+    offered_.push_back(job);
+  } else if (std::holds_alternative<effect::NewAttempt>(effect)) {
+    new_attempt(job);
+  } else if (std::holds_alternative<effect::ReleaseResource>(effect)) {
+    release_resource(job);
+  } else if (const auto* stop = std::get_if<effect::StopSteps>(&effect)) {
+    const JobState& state = jobs_[job].state;
+    (stop->kill ? batch_.kills : batch_.stops).push_back(job);
+    batch_.effects.push_back({std::string(effect_name(effect)) + ":" + std::to_string(state.id),
+                              std::string(effect_name(effect)), state.id, "", parts_.clock.now()});
+  }
+}
+
+void PipelineRun::advance() {
+  for (std::vector<Transition> due = ready_->take(); !due.empty(); due = ready_->take()) {
+    for (Transition& transition : due) {
+      switch (transition.kind) {
+        case Transition::Kind::skip:
+          apply(transition.job, event::Skipped{std::move(transition.why)});
+          break;
+        case Transition::Kind::enqueue:
+          enqueue(transition.job, false);
+          break;
+        case Transition::Kind::hold:
+          apply(transition.job, event::Held{});
+          if (play_[transition.job]) enqueue(transition.job, true);
+          break;
+        case Transition::Kind::delay: {
+          const TimePoint until =
+              parts_.clock.now() + planned(transition.job).start_in.value_or(std::chrono::milliseconds(0));
+          if (apply(transition.job, event::Delayed{until})) timers_.emplace(until, transition.job);
+          break;
+        }
+      }
+    }
+  }
+}
+
+void PipelineRun::enqueue(std::size_t job, bool played) {
+  std::erase_if(timers_, [job](const auto& timer) { return timer.second == job; });
+  if (std::string why = refusal(job); !why.empty()) {
+    apply(job, event::Refused{std::move(why)});
+    return;
+  }
+  const std::string& name = planned(job).resource_group;
+  if (!name.empty()) {
+    ResourceGroup& group = groups_[name];
+    if (group.holder && *group.holder != job) {
+      group.waiting.push_back(job);
+      apply(job, event::ResourceBusy{});
+      return;
+    }
+    group.holder = job;
+  }
+  const JobStatus status = jobs_[job].state.status;
+  if (played) {
+    apply(job, event::Played{});
+  } else if (status == JobStatus::scheduled) {
+    apply(job, event::TimeCame{});
+  } else {
+    apply(job, event::Enqueued{});
+  }
+}
+
+void PipelineRun::release_resource(std::size_t job) {
+  ResourceGroup& group = groups_[planned(job).resource_group];
+  if (group.holder != job) return;
+  group.holder.reset();
+  while (!group.waiting.empty()) {
+    const std::size_t next = group.waiting.front();
+    group.waiting.pop_front();
+    if (jobs_[next].state.status != JobStatus::waiting_for_resource) continue;
+    group.holder = next;
+    apply(next, event::ResourceFree{});
+    return;
+  }
+}
+
+void PipelineRun::new_attempt(std::size_t job) {
+  JobRun& run = jobs_[job];
+  // A played job has no change of its own in this batch.
+  if (batch_.replaced.erase(job) != 0) batch_.ended_attempts.push_back(run.state);
+  JobState next;
+  parts_.store.write([&](storage::Tx& tx) { next.id = tx.take_ids("jobs", 1); });
+  next.pipeline = run.state.pipeline;
+  next.plan_index = job;
+  next.attempt = run.state.attempt + 1;
+  next.name = run.state.name;
+  next.stage = run.state.stage;
+  next.allow_failure = planned(job).allow_failure.always;
+  next.created_at = parts_.clock.now();
+  run.state = std::move(next);
+  run.collected = {};
+  run.coverage.reset();
+  run.warnings.clear();
+  run.archive.reset();
+  run.reports.reset();
+  batch_.inserted.insert(job);
+  batch_.changed.insert(job);
+  enqueue(job, false);
+}
+
+void PipelineRun::claim() {
+  while (!offered_.empty() && running_.size() < services_.context.options.capacity) {
+    const std::size_t job = offered_.front();
+    offered_.pop_front();
+    if (!apply(job, event::Claimed{})) continue;
+    running_.insert(job);
+    batch_.starts.push_back(job);
+  }
+}
+
+JobPolicy PipelineRun::policy(std::size_t job) const {
+  return {&planned(job).retry, &planned(job).allow_failure, !planned(job).resource_group.empty()};
+}
+
+JobNow PipelineRun::now_of(std::size_t job) const {
+  return {jobs_[job].state.status, jobs_[job].state.allow_failure, jobs_[job].exists};
+}
+
+std::string PipelineRun::refusal(std::size_t job) const {
+  if (!planned(job).unsupported.empty()) return planned(job).unsupported;
+  if (planned(job).trigger) return "downstream pipelines cannot be started here";
+  if (!planned(job).foreign_needs.empty()) return "needs of other pipelines cannot be had here";
+  return {};
+}
+
+}  // namespace runner::engine

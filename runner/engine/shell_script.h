@@ -1,0 +1,31 @@
+#pragma once
+// The text that a shell runs for the entries of a job. Pure; any thread.
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace runner::engine {
+
+/// The shell of this machine: bash when there is one, else sh.
+struct Shell {
+  std::string path;
+  bool bash = false;
+};
+/// Looks in the usual system directories. Throws Error{unavailable} when there is neither.
+Shell find_shell();
+
+struct ScriptOptions {
+  bool check_exit_code = false;  // FF_ENABLE_BASH_EXIT_CODE_CHECK
+  bool sections = false;         // FF_SCRIPT_SECTIONS
+  bool trace = false;            // CI_DEBUG_TRACE
+  /// Values too large for the environment of a process, exported by the shell itself.
+  std::map<std::string, std::string> exports;
+};
+
+/// Prologue, then per entry its echo and the entry itself, all in one shell. On SIGTERM the shell ends with a
+/// normal exit, without showing the text.
+std::string shell_script(const Shell& shell, const std::vector<std::string>& entries,
+                         const ScriptOptions& options);
+
+}  // namespace runner::engine
