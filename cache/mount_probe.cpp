@@ -70,6 +70,8 @@ bool write_proc(const char* path, const char* text, std::size_t size) {
 struct Trial {
   bool user_namespace = false;
   std::string directory;
+  // Mounted over: not below `directory`, as removing a mount point waits for the other namespace's end.
+  std::string target, file_in_target, directory_in_target;
   std::string user_map, group_map;
 };
 
@@ -86,21 +88,22 @@ Answer try_overlay(const Trial& trial) {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return fail(Step::make_private);
   if (::chdir(trial.directory.c_str()) != 0) return fail(Step::enter);
   // Relative names: no directory name needs escaping then.
-  if (::mount("overlay", "merged", "overlay", 0,
+  if (::mount("overlay", trial.target.c_str(), "overlay", 0,
               "lowerdir=lower,upperdir=upper,workdir=work,userxattr,index=off") != 0) {
     return fail(Step::mount);
   }
   struct stat info {};
-  if (::unlink("merged/file") != 0 || ::lstat("upper/file", &info) != 0) return fail(Step::hide_file);
-  if (::rmdir("merged/directory") != 0 || ::mkdir("merged/directory", 0700) != 0 ||
-      ::lstat("upper/directory", &info) != 0) {
+  if (::unlink(trial.file_in_target.c_str()) != 0 || ::lstat("upper/file", &info) != 0)
+    return fail(Step::hide_file);
+  if (::rmdir(trial.directory_in_target.c_str()) != 0 ||
+      ::mkdir(trial.directory_in_target.c_str(), 0700) != 0 || ::lstat("upper/directory", &info) != 0) {
     return fail(Step::replace_directory);
   }
   return {};
 }
 
 void make_trial_directories(const fs::path& top) {
-  for (const char* name : {"lower", "lower/directory", "upper", "work", "merged"}) {
+  for (const char* name : {"lower", "lower/directory", "upper", "work"}) {
     if (::mkdir((top / name).c_str(), 0700) != 0)
       throw_errno("cannot make directory '" + (top / name).string() + "'");
   }
@@ -109,27 +112,37 @@ void make_trial_directories(const fs::path& top) {
 }
 
 /// The reason why it does not work; empty when it does.
-std::string reason_against(bool user_namespace, const fs::path& work_dir) {
+std::string reason_against(bool user_namespace, const fs::path& given_dir) {
+  const fs::path work_dir = fs::absolute(given_dir);
   const TempDir top("probe-", work_dir);
   make_trial_directories(top.path());
   const auto own = [](auto id) { return std::to_string(id) + " " + std::to_string(id) + " 1\n"; };
-  const Trial trial{user_namespace, top.path().string(), own(::geteuid()), own(::getegid())};
+  const Trial trial{user_namespace,
+                    top.path().string(),
+                    work_dir.string(),
+                    (work_dir / "file").string(),
+                    (work_dir / "directory").string(),
+                    own(::geteuid()),
+                    own(::getegid())};
 
   Pipe pipe = make_pipe();
   const pid_t child = ::fork();
   if (child < 0) throw_errno("cannot start a process to try an overlay mount");
   if (child == 0) {
+    // The kernel takes tens of milliseconds to take a mount namespace down when the machine is busy, and its
+    // last process ends only then: a grandchild, so that nobody waits for it.
+    if (const pid_t grandchild = ::fork(); grandchild != 0) ::_exit(grandchild < 0 ? 1 : 0);
     const Answer answer = try_overlay(trial);
     const auto written = ::write(pipe.write.get(), &answer, sizeof answer);
     ::_exit(written == sizeof answer ? 0 : 1);
   }
   pipe.write.reset();
+  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
   Answer answer;
   ssize_t got = 0;
   do got = ::read(pipe.read.get(), &answer, sizeof answer);
   while (got < 0 && errno == EINTR);
-  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-  }
   if (got != sizeof answer) return "the process that tried it ended early";
   if (answer.failed == Step::done) return {};
   return std::string(describe(answer.failed)) + ": " + std::strerror(answer.error);
