@@ -187,7 +187,7 @@ TEST(LayeredTree, ReadsPathsInEveryShape) {
   EXPECT_EQ(tree.find("")->real, on_disk.layer(0).string());
   EXPECT_EQ(tree.find("./a//b")->path, "a/b");
   EXPECT_EQ(tree.find("a/x/../b")->path, "a/b");
-  for (const std::string path : {"..", "a/../../x", "/a", "a/b/c", "a/c", std::string(300, 'x').c_str()}) {
+  for (const std::string& path : Strings{"..", "a/../../x", "/a", "a/b/c", "a/c", std::string(300, 'x')}) {
     EXPECT_FALSE(tree.find(path)) << path;
   }
   EXPECT_FALSE(tree.find(std::string_view("a\0", 2)));
