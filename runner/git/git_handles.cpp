@@ -3,10 +3,12 @@
 #include <git2.h>
 
 #include "runner/base/error.h"
+#include "runner/git/quick_start.h"
 
 namespace runner::git {
 
 Library::Library() {
+  const QuickStart without_certificates;
   if (git_libgit2_init() != 1) return;
   // Reading only: what git wrote is not verified again, and whoever runs us chose the directory themselves.
   git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
