@@ -38,7 +38,8 @@ struct Capabilities {
 };
 
 /// A stack of directory trees to be mounted as one, in a mount namespace of the step's own, so that the
-/// kernel takes the mount away when the step ends, however it ends. Always with `userxattr,index=off`.
+/// kernel takes the mount away when the step ends, however it ends. Mounted with
+/// `userxattr,index=off,volatile`.
 struct OverlayMount {
   std::vector<std::filesystem::path> lowers;  // top first, at least one, immutable while mounted
   std::filesystem::path upper, work;          // private to the job, on one file system

@@ -35,7 +35,8 @@ constexpr std::byte kLaunch{1};
 void detach_from_caller(int keep) {
   ::prctl(PR_SET_NAME, "runner-launch");
   ::setsid();
-  // What a killed supervisor leaves comes to us and is reaped; the first process of a container may not do that.
+  // What a killed supervisor leaves comes to us and is reaped; the first process of a container may not do
+  // that.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   sigset_t all;
   sigfillset(&all);

@@ -37,7 +37,9 @@ double milliseconds_since(Clock::time_point start) {
 double cpu_ms(int who) {
   rusage usage{};
   ::getrusage(who, &usage);
-  const auto ms = [](const timeval& t) { return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_usec) / 1e3; };
+  const auto ms = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_usec) / 1e3;
+  };
   return ms(usage.ru_utime) + ms(usage.ru_stime);
 }
 
@@ -54,7 +56,8 @@ void at_a_time(int steps, int parallel, const std::function<void(int)>& run) {
 void bare_bash(int) {
   const char* const argv[] = {"bash", "-c", "echo hello >/dev/null", nullptr};
   pid_t pid = -1;
-  if (::posix_spawnp(&pid, "bash", nullptr, nullptr, const_cast<char* const*>(argv), environ) != 0) std::abort();
+  if (::posix_spawnp(&pid, "bash", nullptr, nullptr, const_cast<char* const*>(argv), environ) != 0)
+    std::abort();
   ::waitpid(pid, nullptr, 0);
 }
 
@@ -81,11 +84,12 @@ int main(int argc, char** argv) {
       spec.state_dir = base / "state";
       spec.workspace = base / "workspace";
       if (mode != "plain")
-        spec.overlay = OverlayMount{{base / "lower"}, base / "upper", base / "work", spec.workspace, mode == "user"};
+        spec.overlay =
+            OverlayMount{{base / "lower"}, base / "upper", base / "work", spec.workspace, mode == "user"};
       specs.push_back(spec);
     }
-    const std::string script =
-        megabytes > 0 ? "head -c " + std::to_string(megabytes) + "000000 /dev/zero" : std::string("echo hello");
+    const std::string script = megabytes > 0 ? "head -c " + std::to_string(megabytes) + "000000 /dev/zero"
+                                             : std::string("echo hello");
     const double own_before = cpu_ms(RUSAGE_SELF);
     const auto start = Clock::now();
     at_a_time(steps, parallel, [&](int i) {
@@ -105,8 +109,8 @@ int main(int argc, char** argv) {
   }
   helper_cpu = cpu_ms(RUSAGE_CHILDREN);  // the launcher has been waited for, and it had waited for the rest
   const double n = steps;
-  std::printf("%-8s wall %.3f ms, cpu here %.3f ms, cpu below %.3f ms per step\n", mode.c_str(), wall / n, own / n,
-              helper_cpu / n);
+  std::printf("%-8s wall %.3f ms, cpu here %.3f ms, cpu below %.3f ms per step\n", mode.c_str(), wall / n,
+              own / n, helper_cpu / n);
   if (megabytes > 0) {
     std::printf("%.0f MB/s\n", megabytes * n / (wall / 1e3));
     return 0;
