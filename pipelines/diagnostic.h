@@ -54,7 +54,7 @@ struct DiagnosticNote {
 /// Message: lower case, no full stop, names in single quotes, says what was found and what is allowed.
 struct Diagnostic {
   Severity severity = Severity::error;
-  std::string id;                     // stable, such as "unknown-need"
+  std::string id;  // stable, such as "unknown-need"
   std::string message;
   SourceRange where;
   std::string help;                   // at most one; empty = none
@@ -76,7 +76,8 @@ class Diagnostics {
   std::vector<Diagnostic> sorted() const;
 
  private:
-  Diagnostic& add(Severity severity, std::string id, SourceRange where, std::string message, std::string help);
+  Diagnostic& add(Severity severity, std::string id, SourceRange where, std::string message,
+                  std::string help);
   std::vector<Diagnostic> all_;
   std::size_t errors_ = 0;
 };

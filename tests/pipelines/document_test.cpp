@@ -68,7 +68,7 @@ TEST(Extends, MistakesAreReportedAtTheName) {
 
 TEST(Extends, BrokenEntriesAreNamed) {
   LoadTest test(Files{{".gitlab-ci.yml",
-                  ".b: {extends: .nope}\nj: {extends: .b}\nr: {script: !reference [.b, x]}\nok: {}\n"}});
+                       ".b: {extends: .nope}\nj: {extends: .b}\nr: {script: !reference [.b, x]}\nok: {}\n"}});
   test.load();
   ASSERT_TRUE(test.document);
   EXPECT_EQ(test.document->broken, (std::unordered_set<std::string_view>{".b", "j", "r"}));
@@ -144,8 +144,8 @@ TEST(Reference, EndlessChainsEndInAnErrorNotInACrash) {
 
 TEST(Flatten, SpreadsNestedListsToTenLevels) {
   LoadTest test(Files{{".gitlab-ci.yml", "l: [a, [b, [c]], []]\ns: text\nn:\nd: " + std::string(11, '[') +
-                                        std::string(11, ']') + "\ne: " + std::string(12, '[') +
-                                        std::string(12, ']') + "\n"}});
+                                             std::string(11, ']') + "\ne: " + std::string(12, '[') +
+                                             std::string(12, ']') + "\n"}});
   test.load();
   ASSERT_TRUE(test.document);
   const auto flat = [&](std::string_view key) {

@@ -6,8 +6,6 @@
 namespace runner::pipelines {
 namespace {
 
-
-
 std::string loaded(Files files, std::string_view entry = {}) {
   return LoadTest(std::move(files)).result(entry);
 }
@@ -168,9 +166,10 @@ TEST(Include, MistakesAreReportedAtTheItem) {
 }
 
 TEST(Include, AMissingFileDoesNotHideOtherErrors) {
-  LoadTest test(Files{{".gitlab-ci.yml",
-                  "include: [missing.yml, b.yml]\nj: {extends: .from-missing}\nk: {extends: .l}\n.l: []\n"},
-                 {"b.yml", "b: *x\n"}});
+  LoadTest test(
+      Files{{".gitlab-ci.yml",
+             "include: [missing.yml, b.yml]\nj: {extends: .from-missing}\nk: {extends: .l}\n.l: []\n"},
+            {"b.yml", "b: *x\n"}});
   EXPECT_EQ(test.result(),
             "error include-not-found 1:11 local file 'missing.yml' not found\n"
             "error extends-not-a-mapping 3:14 'k': extends an entry that is not a mapping ('.l' is a list)\n"
