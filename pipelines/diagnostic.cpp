@@ -5,6 +5,9 @@
 #include <tuple>
 
 namespace runner::pipelines {
+namespace {
+constexpr std::size_t kMaxKept = 5000;
+}
 
 FileId Sources::add(std::string name, std::string text) {
   files_.push_back(std::make_unique<File>(File{std::move(name), std::move(text)}));
@@ -46,7 +49,10 @@ Diagnostic& Diagnostics::notice(std::string id, SourceRange where, std::string m
 
 Diagnostic& Diagnostics::add(Severity severity, std::string id, SourceRange where, std::string message,
                              std::string help) {
-  Diagnostic& added = all_.emplace_back();
+  // A refused file stays refused: its first error is kept whatever warnings came before.
+  const bool keep = all_.size() < kMaxKept || (severity == Severity::error && errors_ == 1);
+  if (!keep) dropped_ = {};
+  Diagnostic& added = keep ? all_.emplace_back() : dropped_;
   added.severity = severity;
   added.id = std::move(id);
   added.where = where;

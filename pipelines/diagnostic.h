@@ -61,7 +61,8 @@ struct Diagnostic {
   std::vector<DiagnosticNote> notes;  // second places: "first defined here"
 };
 
-/// Collects diagnostics. Not thread-safe: one planning, one collector.
+/// Collects diagnostics, of a hostile file the first thousands only. Not thread-safe: one planning, one
+/// collector.
 class Diagnostics {
  public:
   Diagnostic& error(std::string id, SourceRange where, std::string message, std::string help = {});
@@ -79,6 +80,7 @@ class Diagnostics {
   Diagnostic& add(Severity severity, std::string id, SourceRange where, std::string message,
                   std::string help);
   std::vector<Diagnostic> all_;
+  Diagnostic dropped_;  // where what is over the limit is written
   std::size_t errors_ = 0;
 };
 

@@ -14,18 +14,20 @@ namespace {
 constexpr std::array<std::string_view, 3> kSpecKeys = {"inputs", "include", "component"};
 constexpr std::array<std::string_view, 4> kComponentFields = {"name", "sha", "version", "reference"};
 
-/// The body without the keys that loading itself uses up.
-const Node* without_include(const Node& body, NodeArena& arena) {
+}  // namespace
+
+/// The body without the key that loading itself uses up.
+const Node* FileLoader::without_include(const Node& body) {
   if (body.find("include") == nullptr) return &body;
+  const Node*& result = without_include_[&body];
+  if (result != nullptr) return result;
   std::vector<MapEntry> entries;
   entries.reserve(body.entries().size());
   for (const MapEntry& entry : body.entries()) {
     if (entry.key != "include") entries.push_back(entry);
   }
-  return arena.mapping(entries, body.range());
+  return result = loading_.arena.mapping(entries, body.range());
 }
-
-}  // namespace
 
 const FileLoader::Parsed& FileLoader::parse(const std::string& name, const std::string& text) {
   const auto known = parsed_.find(name);
@@ -54,11 +56,11 @@ const Node* FileLoader::load(const std::string& name, const std::string& text, c
   const FileParts parts = *parsed.parts;  // the map may grow below
   const Node* body = body_of(parts, origin, given, component);
   if (body == nullptr) return nullptr;
-  const Node* own = without_include(*body, loading_.arena);
+  const Node* own = without_include(*body);
   const Node* include = body->find("include");
   if (include == nullptr || include->is_null()) return own;
   const Node* base = load_includes(*include, origin);
-  if (base == nullptr) return own;
+  if (base == nullptr || loading_.stopped) return own;
   const Node* merged = merger_.merge(*base, *own);
   if (merger_.exhausted() && !loading_.stopped) {
     loading_.diagnostics.error("too-many-values", include->range(),
@@ -161,7 +163,7 @@ const Node* FileLoader::load_includes(const Node& include, const Origin& origin)
           load(file.name, file.text, file.origin, {item->inputs, nullptr, file.where}, component);
       if (body == nullptr) {
         loading_.complete = false;
-      } else {
+      } else if (!loading_.stopped) {
         merged = merged == nullptr ? body : merger_.merge(*merged, *body);
       }
     }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "pipelines/include_item.h"
@@ -55,6 +56,9 @@ class FileLoader {
 
   Loading& loading_;
   Merger merger_;
+  const Node* without_include(const Node& body);
+
+  std::unordered_map<const Node*, const Node*> without_include_;
   std::map<std::string, Parsed> parsed_;  // the same file may be included many times
 };
 

@@ -1,8 +1,5 @@
 #include <fmt/core.h>
 
-#include <array>
-#include <utility>
-
 #include "pipelines/yaml_text.h"
 
 namespace runner::pipelines {
@@ -109,6 +106,10 @@ Explanation explain(const YamlProblem& problem, std::string_view line, std::stri
     return {"yaml-syntax", "expected ',' or '}' in the mapping", "quote texts that hold ':', '[', '{' or '#'",
             false, "the mapping starts here"};
   }
+  if (says(where, "block mapping") && problem.column > line.find_first_not_of(' ') + 1 && character != "\t") {
+    return {"yaml-syntax", "unexpected text after the end of a value",
+            "put the whole value in quotes; inside single quotes write '' for one quote"};
+  }
   if (says(where, "block mapping"))
     return wrong_entry(character, "expected a key", "the mapping starts here");
   if (says(where, "block collection"))
@@ -143,11 +144,10 @@ void report_yaml_problem(FileId file, std::string_view text, const YamlProblem& 
   const std::string_view line = yaml_line(text, problem.line);
   const std::string_view context_line =
       problem.context_line == 0 ? line : yaml_line(text, problem.context_line);
-  for (const auto& [number, content] :
-       {std::pair(problem.context_line, context_line), std::pair(problem.line, line)}) {
-    // Behind the first visible character it is most often text that somebody meant.
-    const bool quoted = says(problem.context, "quoted");
-    if (number != 0 && !quoted && says(content, kNoBreakSpace)) {
+  // A no-break space is invisible and the parser takes it for text: it may spoil the line after it.
+  const bool quoted = says(problem.context, "quoted");
+  for (const std::uint32_t number : {problem.context_line, problem.line - 1, problem.line}) {
+    if (number != 0 && !quoted && says(yaml_line(text, number), kNoBreakSpace)) {
       return report_no_break_space(file, text, number, diagnostics);
     }
   }
