@@ -33,14 +33,15 @@ class RepositoryReader {
   virtual ~RepositoryReader() = default;
   /// Tracked paths, sorted. Asked at most once per planning; the result must live as long as the reader.
   virtual const std::vector<std::string>& tracked_files() = 0;
-  /// Changed paths of this push (both names of a rename, deleted ones too); nullopt = unknown (new branch, tag,
-  /// schedule ...), and then every `changes` is true.
+  /// Changed paths of this push (both names of a rename, deleted ones too); nullopt = unknown (new branch,
+  /// tag, schedule ...), and then every `changes` is true.
   virtual std::optional<std::vector<std::string>> changed_files() = 0;
   /// Changed paths between the merge base with `ref` and the commit; nullopt = no such ref.
   virtual std::optional<std::vector<std::string>> changed_since(std::string_view ref) = 0;
 };
 
-/// Where a variable comes from, highest precedence first (the dialect's ranks; see docs/pipeline-language.md).
+/// Where a variable comes from, highest precedence first (the dialect's ranks; see
+/// docs/pipeline-language.md).
 enum class VariableSource : std::uint8_t {
   runner_forced,  // CI_SHARED_ENVIRONMENT, resolved secrets ...: above everything
   pipeline,       // command line, API, trigger, schedule, typed at a manual start
@@ -48,47 +49,47 @@ enum class VariableSource : std::uint8_t {
   group,
   instance,
   dotenv,
-  user,           // GITLAB_USER_*
-  rules,          // rules:variables of the job
-  matrix,         // parallel:matrix
-  job,            // job variables
+  user,    // GITLAB_USER_*
+  rules,   // rules:variables of the job
+  matrix,  // parallel:matrix
+  job,     // job variables
   workflow_rules,
-  root,           // root variables
+  root,  // root variables
   deployment,
-  predefined,     // runner, pipeline, project, job
-  runner_base,    // CI_PROJECT_DIR, CI_JOB_STATUS ...: below everything
+  predefined,   // runner, pipeline, project, job
+  runner_base,  // CI_PROJECT_DIR, CI_JOB_STATUS ...: below everything
 };
 
 std::string_view to_string(VariableSource source) noexcept;
 
 struct Variable {
   std::string name;
-  std::string value;                               // as written, not expanded
+  std::string value;  // as written, not expanded
   VariableSource source = VariableSource::predefined;
-  bool raw = false;                                // expand: false
+  bool raw = false;  // expand: false
   bool masked = false;
-  bool file = false;                               // value goes to a file, the environment has its path
-  bool is_public = true;                           // may be passed to service containers
-  std::string environment_scope = "*";             // project, group and instance variables only
+  bool file = false;                    // value goes to a file, the environment has its path
+  bool is_public = true;                // may be passed to service containers
+  std::string environment_scope = "*";  // project, group and instance variables only
 };
 
 enum class RefKind : std::uint8_t { branch, tag, merge_request };
 
 /// One planning's world. Plain values; texts are as git has them.
 struct PipelineFacts {
-  std::string source = "push";                     // CI_PIPELINE_SOURCE
+  std::string source = "push";  // CI_PIPELINE_SOURCE
   RefKind ref_kind = RefKind::branch;
-  std::string ref_name;                            // branch or tag
+  std::string ref_name;  // branch or tag
   bool ref_protected = false;
-  std::string sha;                                 // 40 hex digits
-  std::string before_sha;                          // 40 zeros when there is none
+  std::string sha;         // 40 hex digits
+  std::string before_sha;  // 40 zeros when there is none
   std::string commit_message;
-  std::string commit_author;                       // "Name <mail>"
-  std::string commit_timestamp;                    // ISO 8601
+  std::string commit_author;     // "Name <mail>"
+  std::string commit_timestamp;  // ISO 8601
   std::string tag_message;
   std::string default_branch = "main";
 
-  std::string project_path;                        // "group/sub/name"
+  std::string project_path;  // "group/sub/name"
   std::string project_title;
   std::string project_url;
   std::string repository_url;
@@ -100,7 +101,7 @@ struct PipelineFacts {
   TimePoint created_at{};
   std::string config_path = ".gitlab-ci.yml";
   std::string user_login, user_name, user_email;
-  std::int64_t user_id = 0;                        // 0 = unknown: no GITLAB_USER_* at all
+  std::int64_t user_id = 0;  // 0 = unknown: no GITLAB_USER_* at all
 
   /// Ranks pipeline, project, group and instance, in any order; within a rank the later one wins.
   std::vector<Variable> variables;

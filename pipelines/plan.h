@@ -1,6 +1,6 @@
 #pragma once
-// A pipeline, planned: what the engine runs. Plain values with no YAML, no positions but for messages, no I/O.
-// Frozen at creation: later edits of the file do not touch a pipeline that runs.
+// A pipeline, planned: what the engine runs. Plain values with no YAML, no positions but for messages, no
+// I/O. Frozen at creation: later edits of the file do not touch a pipeline that runs.
 
 #include <chrono>
 #include <cstdint>
@@ -27,56 +27,58 @@ using Script = std::vector<std::string>;
 
 struct AllowFailure {
   bool always = false;
-  std::vector<int> exit_codes;   // allowed when the script ends with one of these
+  std::vector<int> exit_codes;  // allowed when the script ends with one of these
 };
 
 struct Retry {
-  int max = 0;                   // 0..2
-  std::vector<std::string> when; // failure reasons; may hold "always"
+  int max = 0;                    // 0..2
+  std::vector<std::string> when;  // failure reasons; may hold "always"
   std::vector<int> exit_codes;
-  bool configured = false;       // the job or default has `retry`
+  bool configured = false;  // the job or default has `retry`
 };
 
 struct CacheKey {
-  std::string text;                    // when `files` is empty; not expanded
-  std::vector<std::string> files;      // cache:key:files (or files_commits)
-  bool by_commit = false;              // files_commits
-  std::string prefix;                  // not expanded
+  std::string text;                // when `files` is empty; not expanded
+  std::vector<std::string> files;  // cache:key:files (or files_commits)
+  bool by_commit = false;          // files_commits
+  std::string prefix;              // not expanded
 };
 
 struct CacheSpec {
   CacheKey key;
-  std::vector<std::string> paths;      // not expanded
+  std::vector<std::string> paths;  // not expanded
   bool untracked = false;
-  std::string policy = "pull-push";    // may hold a variable
+  std::string policy = "pull-push";  // may hold a variable
   SaveWhen when = SaveWhen::on_success;
   std::vector<std::string> fallback_keys;
   bool unprotect = false;
 };
 
 struct CoverageReport {
-  std::string format;                  // cobertura | jacoco
+  std::string format;  // cobertura | jacoco
   std::string path;
 };
 
 struct ArtifactsSpec {
-  std::vector<std::string> paths, exclude;             // not expanded
+  std::vector<std::string> paths, exclude;  // not expanded
   bool untracked = false;
-  std::string name;                                    // empty = "artifacts"; not expanded
+  std::string name;  // empty = "artifacts"; not expanded
   SaveWhen when = SaveWhen::on_success;
   std::optional<std::chrono::milliseconds> expire_in;  // nullopt = instance setting
   bool never_expires = false;
   std::string expose_as;
-  std::string access;                                  // "", all, developer, maintainer, none
+  std::string access;                                       // "", all, developer, maintainer, none
   std::map<std::string, std::vector<std::string>> reports;  // type -> paths, not expanded
   std::optional<CoverageReport> coverage_report;
 
   /// There is something to upload.
-  bool wanted() const { return !paths.empty() || untracked || !reports.empty() || coverage_report.has_value(); }
+  bool wanted() const {
+    return !paths.empty() || untracked || !reports.empty() || coverage_report.has_value();
+  }
 };
 
 struct ImageSpec {
-  std::string name;                                    // not expanded
+  std::string name;  // not expanded
   std::optional<std::vector<std::string>> entrypoint;
   std::vector<std::string> pull_policy;
   std::string platform, user;
@@ -84,15 +86,15 @@ struct ImageSpec {
 
 struct ServiceSpec {
   ImageSpec image;
-  std::vector<std::string> aliases;                    // not expanded
+  std::vector<std::string> aliases;  // not expanded
   std::vector<std::string> command;
   std::vector<Variable> variables;
 };
 
 struct EnvironmentSpec {
-  std::string name;                                    // expanded
+  std::string name;  // expanded
   std::string slug, tier;
-  std::string url;                                     // expanded as far as known
+  std::string url;  // expanded as far as known
   std::string action = "start";
   std::string on_stop;
   std::string auto_stop_in;
@@ -100,7 +102,7 @@ struct EnvironmentSpec {
 
 /// One edge of the job graph, after parallel expansion: a job of this plan.
 struct Need {
-  std::size_t job = 0;                                 // index into Plan::jobs
+  std::size_t job = 0;  // index into Plan::jobs
   bool artifacts = true;
 };
 
@@ -111,53 +113,54 @@ struct ForeignNeed {
 };
 
 struct TriggerSpec {
-  std::string project, branch;                         // other project
-  std::vector<std::string> include;                    // child pipeline, one line per item for people
-  std::string strategy;                                // "", depend, mirror
+  std::string project, branch;       // other project
+  std::vector<std::string> include;  // child pipeline, one line per item for people
+  std::string strategy;              // "", depend, mirror
 };
 
 /// Why a job is in the plan with this `when`: for --explain.
 struct RuleTrace {
   SourceRange where;
   bool matched = false;
-  std::vector<std::string> lines;                      // "if: $A == \"x\" -> false ($A is unset)" ...
+  std::vector<std::string> lines;  // "if: $A == \"x\" -> false ($A is unset)" ...
 };
 
 struct PlanJob {
-  std::string name;                                    // with the parallel suffix
-  std::string group_name;                              // CI_JOB_GROUP_NAME
+  std::string name;        // with the parallel suffix
+  std::string group_name;  // CI_JOB_GROUP_NAME
   std::string stage;
-  std::size_t stage_index = 0;                         // into Plan::stages
-  SourceRange where;                                   // the job's key
+  std::size_t stage_index = 0;  // into Plan::stages
+  SourceRange where;            // the job's key
 
   Script before_script, script, after_script, pre_get_sources_script;
   When when = When::on_success;
-  std::optional<std::chrono::milliseconds> start_in;   // for delayed
-  bool manual_job = false;                             // a person starts it: CI_JOB_MANUAL
+  std::optional<std::chrono::milliseconds> start_in;  // for delayed
+  bool manual_job = false;                            // a person starts it: CI_JOB_MANUAL
   std::string manual_confirmation;
   AllowFailure allow_failure;
   Retry retry;
   std::optional<std::chrono::milliseconds> timeout;
   bool interruptible = false;
-  std::string resource_group;                          // expanded
-  std::vector<std::string> tags;                       // expanded
+  std::string resource_group;     // expanded
+  std::vector<std::string> tags;  // expanded
   std::optional<ImageSpec> image;
   std::vector<ServiceSpec> services;
   std::vector<CacheSpec> caches;
   ArtifactsSpec artifacts;
-  std::string coverage;                                // RE2 pattern without slashes, empty = none
+  std::string coverage;  // RE2 pattern without slashes, empty = none
   std::optional<EnvironmentSpec> environment;
   std::optional<TriggerSpec> trigger;
   /// Not empty: the job exists but cannot run here; it fails with unsupported_feature and this sentence.
   std::string unsupported;
 
-  bool dag = false;                                    // has a `needs` key: scheduled by needs, not by stages
+  bool dag = false;  // has a `needs` key: scheduled by needs, not by stages
   std::vector<Need> needs;
   std::vector<ForeignNeed> foreign_needs;
-  /// Jobs whose artifacts and dotenv it takes, in unpacking order. Resolved from needs, dependencies or stages.
+  /// Jobs whose artifacts and dotenv it takes, in unpacking order. Resolved from needs, dependencies or
+  /// stages.
   std::vector<std::size_t> artifact_sources;
 
-  std::size_t node_index = 0, node_total = 1;          // CI_NODE_INDEX (0 = no parallel), CI_NODE_TOTAL
+  std::size_t node_index = 0, node_total = 1;  // CI_NODE_INDEX (0 = no parallel), CI_NODE_TOTAL
   /// YAML ranks (rules, matrix, job, workflow_rules, root) and those predefined of phase C, not expanded.
   std::vector<Variable> variables;
   std::vector<RuleTrace> rule_trace;
@@ -169,14 +172,14 @@ enum class AutoCancelNewCommit : std::uint8_t { conservative, interruptible, non
 struct ExcludedJob {
   std::string name, stage;
   SourceRange where;
-  std::string why;                                     // "no rule matched", "rule 2 says when: never" ...
+  std::string why;  // "no rule matched", "rule 2 says when: never" ...
   std::vector<RuleTrace> rule_trace;
 };
 
 struct Plan {
-  std::string name;                                    // workflow:name, expanded
-  std::vector<std::string> stages;                     // those with jobs, in order
-  std::vector<PlanJob> jobs;                           // by stage, then declaration, then parallel index
+  std::string name;                 // workflow:name, expanded
+  std::vector<std::string> stages;  // those with jobs, in order
+  std::vector<PlanJob> jobs;        // by stage, then declaration, then parallel index
   std::vector<ExcludedJob> excluded;
   AutoCancelNewCommit on_new_commit = AutoCancelNewCommit::conservative;
   bool cancel_on_job_failure = false;
@@ -189,21 +192,21 @@ struct Plan {
 };
 
 enum class PlanOutcome : std::uint8_t {
-  planned,       // `plan` is set
-  invalid,       // diagnostics hold errors
-  filtered,      // workflow:rules say no
-  no_jobs,       // no job's rules match, or only .pre/.post are left
-  skipped,       // [skip ci]
+  planned,   // `plan` is set
+  invalid,   // diagnostics hold errors
+  filtered,  // workflow:rules say no
+  no_jobs,   // no job's rules match, or only .pre/.post are left
+  skipped,   // [skip ci]
 };
 
 /// Everything planning gives. `sources` holds the texts that the ranges point into.
 struct PlanResult {
   PlanOutcome outcome = PlanOutcome::invalid;
   std::optional<Plan> plan;
-  std::string why;                                     // for filtered, no_jobs, skipped: one sentence
+  std::string why;  // for filtered, no_jobs, skipped: one sentence
   Diagnostics diagnostics;
-  std::shared_ptr<const Sources> sources;              // shared: outlives the planner, read by views and reports
-  std::vector<ExcludedJob> excluded;                   // also when there is no plan
+  std::shared_ptr<const Sources> sources;  // shared: outlives the planner, read by views and reports
+  std::vector<ExcludedJob> excluded;       // also when there is no plan
 };
 
 /// Reads, resolves, validates and plans `root_file` (a path for messages and for includes) with `root_text`.
