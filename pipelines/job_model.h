@@ -203,6 +203,9 @@ std::optional<ImageSpec> read_image_value(Shapes& in, std::string_view path, con
 /// The rules of a job or (with the workflow's table) of the workflow, nested lists spread. Empty: reported.
 std::optional<RuleList> read_rule_list(Shapes& in, JobReading& shared, std::string_view path,
                                        const Node& list, const KeywordTable& table);
+/// One rule by itself; null when it was reported.
+std::shared_ptr<const RuleDefinition> read_rule(Shapes& in, JobReading& shared, std::string_view path,
+                                                const Node& node, const KeywordTable& table);
 std::shared_ptr<const Expression> read_condition(Shapes& in, JobReading& shared, std::string_view path,
                                                  const Node& node);
 std::optional<AutoCancel> read_auto_cancel(Shapes& in, std::string_view path, const Node& map);

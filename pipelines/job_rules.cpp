@@ -83,45 +83,6 @@ void read_rule_effects(Shapes& in, const std::string& path, const Node& node, Ru
     rule.interruptible = interruptible->boolean();
 }
 
-std::shared_ptr<const RuleDefinition> read_rule(Shapes& in, JobReading& shared, const std::string& path,
-                                                const Node& node, const KeywordTable& table) {
-  const auto known = shared.rules.find(&node);
-  if (known != shared.rules.end()) return known->second;
-  if (!node.is_map() || node.entries().empty()) {
-    if (node.is_map()) {
-      in.error("empty-rule", node.range(), path + " must not be empty");
-    } else {
-      in.wrong_type(path, node, "a mapping with if, changes, exists, when ...");
-    }
-    return nullptr;
-  }
-  in.check_keys(path, table, node);
-  const bool workflow = &table == &kWorkflowRuleKeys;
-  auto rule = std::make_shared<RuleDefinition>();
-  rule->where = node.range();
-  const auto get = [&](std::string_view key) { return in.get(table, node, key); };
-  if (const Node* condition = get("if")) {
-    rule->condition = read_condition(in, shared, path + ":if", *condition);
-    rule->condition_where = condition->range();
-  }
-  if (const Node* changes = get("changes"))
-    rule->changes = read_paths(in, path + ":changes", *changes, kChangesKeys);
-  if (const Node* exists = get("exists"))
-    rule->exists = read_paths(in, path + ":exists", *exists, kExistsKeys);
-  if (const Node* when = get("when")) read_rule_when(in, path, *when, workflow, *rule);
-  if (const Node* variables = get("variables"))
-    rule->variables = read_variables(in, path + ":variables", *variables, VariableForm::rule,
-                                     workflow ? VariableSource::workflow_rules : VariableSource::rules);
-  if (workflow) {
-    if (const Node* cancel = get("auto_cancel"))
-      rule->auto_cancel = read_auto_cancel(in, path + ":auto_cancel", *cancel).value_or(AutoCancel{});
-  } else {
-    read_rule_effects(in, path, node, *rule);
-  }
-  shared.rules.emplace(&node, rule);
-  return rule;
-}
-
 std::vector<RefPattern> read_refs(Shapes& in, const std::string& path, const Node& list) {
   std::vector<RefPattern> refs;
   Diagnostics nesting;
@@ -183,6 +144,46 @@ std::optional<PolicyDefinition> read_policy(JobBuild& build, const std::string& 
 }
 
 }  // namespace
+
+std::shared_ptr<const RuleDefinition> read_rule(Shapes& in, JobReading& shared, std::string_view where,
+                                                const Node& node, const KeywordTable& table) {
+  const std::string path(where);
+  const auto known = shared.rules.find(&node);
+  if (known != shared.rules.end()) return known->second;
+  if (!node.is_map() || node.entries().empty()) {
+    if (node.is_map()) {
+      in.error("empty-rule", node.range(), path + " must not be empty");
+    } else {
+      in.wrong_type(path, node, "a mapping with if, changes, exists, when ...");
+    }
+    return nullptr;
+  }
+  in.check_keys(path, table, node);
+  const bool workflow = &table == &kWorkflowRuleKeys;
+  auto rule = std::make_shared<RuleDefinition>();
+  rule->where = node.range();
+  const auto get = [&](std::string_view key) { return in.get(table, node, key); };
+  if (const Node* condition = get("if")) {
+    rule->condition = read_condition(in, shared, path + ":if", *condition);
+    rule->condition_where = condition->range();
+  }
+  if (const Node* changes = get("changes"))
+    rule->changes = read_paths(in, path + ":changes", *changes, kChangesKeys);
+  if (const Node* exists = get("exists"))
+    rule->exists = read_paths(in, path + ":exists", *exists, kExistsKeys);
+  if (const Node* when = get("when")) read_rule_when(in, path, *when, workflow, *rule);
+  if (const Node* variables = get("variables"))
+    rule->variables = read_variables(in, path + ":variables", *variables, VariableForm::rule,
+                                     workflow ? VariableSource::workflow_rules : VariableSource::rules);
+  if (workflow) {
+    if (const Node* cancel = get("auto_cancel"))
+      rule->auto_cancel = read_auto_cancel(in, path + ":auto_cancel", *cancel).value_or(AutoCancel{});
+  } else {
+    read_rule_effects(in, path, node, *rule);
+  }
+  shared.rules.emplace(&node, rule);
+  return rule;
+}
 
 std::shared_ptr<const Expression> read_condition(Shapes& in, JobReading& shared, std::string_view path,
                                                  const Node& node) {
