@@ -131,7 +131,7 @@ void read_workflow(const ResolvedDocument& document, JobReading& shared, Globals
   }
   const Node* node = root.find("workflow");
   if (node == nullptr || node->is_null() || document.broken.count("workflow") != 0) return;
-  Shapes in(&shared.diagnostics, shared.no_effect, "workflow");
+  Shapes in(&shared.diagnostics, shared.no_effect, "configuration");
   if (!node->is_map()) {
     in.wrong_type("workflow", *node, "a mapping");
     return;
@@ -143,9 +143,10 @@ void read_workflow(const ResolvedDocument& document, JobReading& shared, Globals
       in.error("too-long", name->range(), "workflow:name has more than 255 characters");
   }
   if (const Node* cancel = in.get(kWorkflowKeys, *node, "auto_cancel"))
-    globals.workflow.auto_cancel = read_auto_cancel(in, "auto_cancel", *cancel).value_or(AutoCancel{});
+    globals.workflow.auto_cancel =
+        read_auto_cancel(in, "workflow:auto_cancel", *cancel).value_or(AutoCancel{});
   if (const Node* rules = in.get(kWorkflowKeys, *node, "rules"))
-    globals.workflow.rules = read_rule_list(in, shared, "rules", *rules, kWorkflowRuleKeys);
+    globals.workflow.rules = read_rule_list(in, shared, "workflow:rules", *rules, kWorkflowRuleKeys);
 }
 
 }  // namespace runner::pipelines

@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "pipelines/document.h"
 #include "pipelines/job_model.h"
 #include "runner/base/duration.h"
 
@@ -81,7 +82,7 @@ std::optional<CacheSpec> read_one_cache(Shapes& in, const Node& node) {
   }
   if (const Node* keys = in.get(kCacheKeys, node, "fallback_keys")) {
     cache.fallback_keys = in.strings("cache:fallback_keys", *keys);
-    if (cache.fallback_keys.size() > kMaxFallbacks)
+    if (keys->items().size() > kMaxFallbacks)
       in.error("too-many-keys", keys->range(), "cache:fallback_keys: at most 5 are allowed");
   }
   return cache;
@@ -153,9 +154,12 @@ void read_cache(JobBuild& build, const MapEntry& entry) {
     if (auto cache = read_one_cache(build.in, node)) build.job.job.caches.push_back(std::move(*cache));
     return;
   }
-  if (node.items().size() > kMaxCaches)
+  Diagnostics nesting;
+  const std::vector<const Node*> items = flatten(node, nesting);
+  for (const Diagnostic& one : nesting.all()) build.in.error(one.id, one.where, "cache: " + one.message);
+  if (items.size() > kMaxCaches)
     build.in.error("too-many-caches", node.range(), "cache: at most 4 caches per job");
-  for (const Node* item : node.items())
+  for (const Node* item : items)
     if (auto cache = read_one_cache(build.in, *item)) build.job.job.caches.push_back(std::move(*cache));
 }
 

@@ -130,11 +130,12 @@ struct JobReading {
   Diagnostics& diagnostics;
   NoEffect& no_effect;
   const std::map<std::string, const Node*, std::less<>>& defaults;  // `default:` and its old spellings
-  ExpressionCache expressions;
+  bool complete = true;  // false: parts of the file are missing, so that a job may lack its script
+  ExpressionCache expressions = {};
   /// Rules by node: aliases, references and extends share them between jobs.
-  std::unordered_map<const Node*, std::shared_ptr<const RuleDefinition>> rules;
+  std::unordered_map<const Node*, std::shared_ptr<const RuleDefinition>> rules = {};
   /// Variables of the project by name, for `secrets` without a provider.
-  std::set<std::string, std::less<>> settings;
+  std::set<std::string, std::less<>> settings = {};
 };
 
 /// One job while it is read.

@@ -186,7 +186,7 @@ void check_together(JobBuild& build, const Node& node) {
 
   const bool runs = has(node, "script") || has(node, "run") || has(node, "trigger") ||
                     has(node, "build_image") || has(node, "deploy");
-  if (!runs && node.find("script") == nullptr &&
+  if (!runs && build.shared.complete && node.find("script") == nullptr &&
       !(job.needs && !job.needs->foreign.empty() && job.needs->jobs.empty())) {
     build.in.error("no-script", job.job.where, "must define script, run or trigger");
   }

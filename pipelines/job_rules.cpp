@@ -188,9 +188,12 @@ std::shared_ptr<const RuleDefinition> read_rule(Shapes& in, JobReading& shared, 
 std::shared_ptr<const Expression> read_condition(Shapes& in, JobReading& shared, std::string_view path,
                                                  const Node& node) {
   const ExpressionCache::Entry& entry = shared.expressions.find(node.text());
-  if (!entry.expression)
+  if (!entry.expression) {
+    const std::string& why = entry.error.message;
+    const bool named = why.starts_with("invalid expression");
     in.error("bad-expression", node.range(),
-             std::string(path) + ": invalid expression: " + entry.error.message);
+             std::string(path) + (named ? ": " : ": invalid expression: ") + why);
+  }
   return entry.expression;
 }
 

@@ -232,6 +232,7 @@ constexpr Keyword kReleaseLink[] = {
     {"url", kString, kAText},
     {"filepath", kString, kAText},
     {"link_type", kString, "one of other, runbook, image, package"},
+    {"type", kString, "one of other, runbook, image, package"},  // an older spelling
 };
 constexpr Keyword kPages[] = {
     {"publish", kString, "a path"},

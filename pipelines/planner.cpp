@@ -43,7 +43,7 @@ class Planner {
     const auto document = load(*sources);
     if (!document) return invalid();
     Globals globals = read_globals(*document, out_, no_effect_);
-    JobReading shared{out_, no_effect_, globals.defaults, {}, {}, {}};
+    JobReading shared{out_, no_effect_, globals.defaults, document->complete};
     for (const Variable& variable : facts_.variables) shared.settings.insert(variable.name);
     read_workflow(*document, shared, globals);
     if (const Node* defaults = document->root->find("default"); defaults != nullptr && defaults->is_map())
@@ -106,7 +106,7 @@ class Planner {
 std::optional<ResolvedDocument> Planner::load(Sources& sources) {
   const VariableSet usable = include_variables(facts_);
   const std::map<std::string, const Node*, std::less<>> no_defaults;
-  JobReading reading{out_, no_effect_, no_defaults, {}, {}, {}};
+  JobReading reading{out_, no_effect_, no_defaults};
   LoadContext context{includes_};
   context.list_files = [this]() -> const std::vector<std::string>& { return repository_.tracked_files(); };
   context.variable = [&](std::string_view name) { return usable.find(name); };
