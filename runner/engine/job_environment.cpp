@@ -74,6 +74,10 @@ JobEnvironment::JobEnvironment(const pipelines::Plan& plan, const pipelines::Pla
     if (value.find('\0') != std::string::npos) {
       warnings_.push_back("variable '" + name + "' is left out: its value has a zero byte");
     }
+    if (!fits_environment(name, value)) {
+      warnings_.push_back("variable '" + name +
+                          "' is too large for an environment: only the shell itself sees it");
+    }
   }
   collect_secrets();
 }

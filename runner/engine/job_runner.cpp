@@ -133,8 +133,7 @@ std::vector<std::filesystem::path> JobRunner::source_layers() {
                   "'; it is taken as fetch");
   }
   const auto& facts = order_.request->facts;
-  log_->line("Commit " + facts.sha.substr(0, 8) + (facts.ref_name.empty() ? "" : " of " + facts.ref_name) +
-             " in " + environment_->values().at("CI_PROJECT_DIR"));
+  log_->line("Commit " + facts.sha.substr(0, 8) + (facts.ref_name.empty() ? "" : " of " + facts.ref_name));
   return checkout.lowers;
 }
 
@@ -191,7 +190,7 @@ executors::StepEnd JobRunner::run_step(const char* id, const pipelines::Script& 
   options.check_exit_code = environment_->flag("FF_ENABLE_BASH_EXIT_CODE_CHECK", false);
   options.sections = environment_->flag("FF_SCRIPT_SECTIONS", false);
   options.trace = environment_->flag("CI_DEBUG_TRACE", false);
-  options.exports = environment_->oversized();
+  options.shell_only = environment_->oversized();
   print_warnings();
   const std::filesystem::path file = order_.work_dir / (std::string(id) + ".sh");
   write_file_atomic(file, shell_script(context_.shell, entries, options), 0600, false);
@@ -305,6 +304,10 @@ void JobRunner::save() {
     JobArtifacts artifacts(job_.artifacts, *environment_, *log_);
     if (script_started_ || !success) {
       environment_->read_hand_over_file();
+      if (!std::filesystem::exists(workspace_->upper())) {
+        log_->warning("the job removed its workspace: there is nothing to save");
+        make_directories(workspace_->upper());
+      }
       const SelectSpec base = selection_base();
       // Caches may take files out of the workspace, so artifacts are gathered first and printed after.
       if (job_.artifacts.wanted() && script_started_) {

@@ -25,7 +25,7 @@ std::string prologue(const Shell& shell, const ScriptOptions& options) {
     text += "if (set -o pipefail) 2>/dev/null; then set -o pipefail; fi\n";
   }
   text += "set -o errexit\nset +o noclobber\n";
-  for (const auto& [name, value] : options.exports) text += "export " + name + "=" + quoted(value) + "\n";
+  for (const auto& [name, value] : options.shell_only) text += name + "=" + quoted(value) + "\n";
   if (options.trace) text += "set -o xtrace\n";
   return text;
 }

@@ -19,8 +19,9 @@ struct ScriptOptions {
   bool check_exit_code = false;  // FF_ENABLE_BASH_EXIT_CODE_CHECK
   bool sections = false;         // FF_SCRIPT_SECTIONS
   bool trace = false;            // CI_DEBUG_TRACE
-  /// Values too large for the environment of a process, exported by the shell itself.
-  std::map<std::string, std::string> exports;
+  /// Values too large for the environment of a process: variables of the shell, not exported, since an
+  /// exported one would keep the shell from starting anything.
+  std::map<std::string, std::string> shell_only;
 };
 
 /// Prologue, then per entry its echo and the entry itself, all in one shell. On SIGTERM the shell ends with a
