@@ -1,0 +1,191 @@
+// `runner exec`: plan, choose, run, tell.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "executors/launcher.h"
+#include "runner/base/text.h"
+#include "runner/cli/commands.h"
+#include "runner/cli/exec_run.h"
+#include "runner/cli/messages.h"
+#include "runner/cli/plan_view.h"
+#include "runner/cli/project.h"
+#include "runner/cli/report.h"
+#include "runner/cli/selection.h"
+
+namespace runner::cli {
+namespace {
+
+using pipelines::PlanOutcome;
+using pipelines::PlanResult;
+using pipelines::Variable;
+using pipelines::VariableSource;
+
+// The dialect's rule for values that can be masked at all; nullopt when this one can.
+std::optional<std::string> cannot_mask(std::string_view value) {
+  if (value.size() < 8) return "it is shorter than 8 characters";
+  if (value.find_first_of(" \t\r\n\v\f") != std::string_view::npos) return "it holds blanks or line ends";
+  return std::nullopt;
+}
+
+// --var and --secret. nullopt: said why, exit_usage.
+std::optional<std::vector<Variable>> given_variables(const ExecOptions& options) {
+  std::vector<Variable> out;
+  for (const SecretOption& secret : options.secrets) {
+    Variable variable;
+    variable.name = secret.name;
+    variable.source = VariableSource::project;
+    variable.masked = true;
+    if (secret.value) {
+      variable.value = *secret.value;
+    } else if (const char* value = std::getenv(secret.name.c_str()); value != nullptr) {
+      variable.value = value;
+    } else {
+      print_error("secret '" + secret.name + "' is not in the environment",
+                  "set it there, or write --secret " + secret.name + "=VALUE");
+      return std::nullopt;
+    }
+    if (const auto why = cannot_mask(variable.value)) {
+      print_error("secret '" + secret.name + "' cannot be masked: " + *why,
+                  "pass it by --var when it need not be hidden");
+      return std::nullopt;
+    }
+    out.push_back(std::move(variable));
+  }
+  for (const auto& [name, value] : options.variables) {
+    Variable variable;
+    variable.name = name;
+    variable.value = value;
+    variable.source = VariableSource::pipeline;
+    out.push_back(std::move(variable));
+  }
+  return out;
+}
+
+void print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+}
+
+int explain(const ExecOptions& options, const Screen& screen, const PlanResult& result) {
+  const auto text =
+      options.json ? explain_json(result, *options.explain) : explain_text(screen, result, *options.explain);
+  if (text) {
+    print(*text);
+    return exit_success;
+  }
+  const std::vector<std::string> names{*options.explain};
+  const pipelines::Plan none;
+  const Chosen chosen = choose_jobs(result.plan ? *result.plan : none, result.excluded, names, {});
+  print_error(chosen.problem.value_or("no job is called '" + *options.explain + "'"), chosen.help);
+  return exit_usage;
+}
+
+int show(const ExecOptions& options, const PlanResult& result) {
+  const Screen screen = detect_screen(STDOUT_FILENO, options.no_color);
+  if (options.list) {
+    print(options.json ? list_json(*result.plan) : list_text(screen, *result.plan, options.quiet));
+  } else if (options.plan) {
+    print(options.json ? plan_json(result) : plan_text(screen, result));
+  }
+  return exit_success;
+}
+
+// filtered, no_jobs, skipped: no failure, and nothing to do.
+int tell_nothing_to_run(const ExecOptions& options, const PlanResult& result) {
+  if (!(options.quiet && options.list)) {
+    print_notice("nothing to run: " + result.why);
+  }
+  Outcome outcome;
+  outcome.why = result.why;
+  const LogReader no_logs = [](std::size_t, const std::function<void(std::string_view)>&) {};
+  if (options.json) {
+    JsonWriter json([](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); });
+    write_report(json, outcome, no_logs, true);
+    print("\n");
+  }
+  if (!options.report.empty() && !options.only_shows()) write_report_file(options.report, outcome, no_logs);
+  return exit_success;
+}
+
+// Jobs that want a container and would run.
+std::vector<std::string> jobs_with_image(const pipelines::Plan& plan, const Chosen& chosen) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < plan.jobs.size(); ++i) {
+    const pipelines::PlanJob& job = plan.jobs[i];
+    const bool selected =
+        chosen.jobs.empty() || std::binary_search(chosen.jobs.begin(), chosen.jobs.end(), i);
+    const bool played = std::binary_search(chosen.play.begin(), chosen.play.end(), i);
+    if (selected && job.image && job.unsupported.empty() && (!job.manual_job || played)) {
+      names.push_back("'" + job.name + "'");
+    }
+  }
+  return names;
+}
+
+// False: refused, and said so.
+bool check_executor(const ExecOptions& options, const pipelines::Plan& plan, const Chosen& chosen) {
+  constexpr std::string_view kMend = "'--executor shell' runs them on this machine, without their image";
+  if (options.executor == ExecutorChoice::container) {
+    print_error("this build has no container executor", kMend);
+    return false;
+  }
+  const std::vector<std::string> names = jobs_with_image(plan, chosen);
+  if (names.empty()) return true;
+  constexpr std::size_t kNamed = 5;
+  const std::vector<std::string> shown(
+      names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kNamed)));
+  std::string list = join(shown, ", ");
+  if (names.size() > kNamed) list += " and " + std::to_string(names.size() - kNamed) + " more";
+  if (options.executor == ExecutorChoice::shell) {
+    if (!options.quiet) print_notice("image is ignored, as --executor shell asks: " + list);
+    return true;
+  }
+  print_error("no container engine for jobs with an image: " + list, kMend);
+  return false;
+}
+
+}  // namespace
+
+int run_exec(const ExecOptions& options) {
+  // First of all: it must be forked while this process is small and has one thread.
+  std::optional<executors::Launcher> launcher;
+  if (!options.only_shows()) launcher.emplace(executors::Launcher::start());
+  enter_directory(options.directory);
+  auto variables = given_variables(options);
+  if (!variables) return exit_usage;
+  Project project = Project::open();
+  const auto file = project.find_file(options.file);
+  if (!file) {
+    print_error(no_file_message(options.file));
+    return exit_usage;
+  }
+  if (!file->notice.empty() && !options.quiet) print_notice(file->notice);
+  pipelines::PipelineFacts facts = project.facts(options, file->name, std::move(*variables));
+  PlanResult result = project.plan(*file, facts);
+  print_diagnostics(result, options.no_color, !options.quiet);
+  if (result.outcome == PlanOutcome::invalid) return exit_usage;
+  if (options.explain) {
+    return explain(options, detect_screen(STDOUT_FILENO, options.no_color), result);
+  }
+  if (result.outcome != PlanOutcome::planned) return tell_nothing_to_run(options, result);
+  if (options.only_shows()) return show(options, result);
+
+  const std::vector<pipelines::ExcludedJob>& excluded =
+      result.plan->excluded.empty() ? result.excluded : result.plan->excluded;
+  const Chosen chosen = choose_jobs(*result.plan, excluded, options.jobs, options.manual);
+  if (chosen.problem) {
+    print_error(*chosen.problem, chosen.help);
+    return exit_usage;
+  }
+  for (const std::string& notice : chosen.notices) {
+    if (!options.quiet) print_notice(notice);
+  }
+  if (!check_executor(options, *result.plan, chosen)) return exit_machinery;
+  return run_pipeline(options, *launcher, project, std::move(facts), std::move(*result.plan), chosen);
+}
+
+}  // namespace runner::cli

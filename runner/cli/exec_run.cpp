@@ -1,0 +1,297 @@
+#include "runner/cli/exec_run.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <thread>
+
+#include "cache/cache_store.h"
+#include "cache/workspace.h"
+#include "executors/launcher.h"
+#include "executors/shell_executor.h"
+#include "runner/base/digest.h"
+#include "runner/base/error.h"
+#include "runner/base/files.h"
+#include "runner/base/log.h"
+#include "runner/base/text.h"
+#include "runner/cli/commands.h"
+#include "runner/cli/environment.h"
+#include "runner/cli/presenter.h"
+#include "runner/cli/run_directory.h"
+#include "runner/cli/view.h"
+#include "runner/cli/work_place.h"
+#include "runner/engine/engine.h"
+#include "runner/git/mask_layer.h"
+#include "runner/storage/store.h"
+
+extern "C" char** environ;
+
+namespace runner::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using pipelines::JobStatus;
+
+// For the processes of a dead run to end.
+constexpr std::chrono::seconds kEndDeadline{5};
+
+engine::Checkout make_checkout(Project& project, const fs::path& run, cache::MountMode mode) {
+  git::LocalRepository& repository = project.repository();
+  engine::Checkout checkout;
+  const fs::path mask = run / "mask";
+  const auto objects =
+      mode == cache::MountMode::copy ? git::ObjectAccess::alternate : git::ObjectAccess::below;
+  if (git::make_mask_layer(repository, mask, objects)) checkout.lowers.push_back(mask);
+  checkout.lowers.push_back(project.root());
+  checkout.project_dir = project.root();
+  checkout.builds_dir = project.root().parent_path();
+  checkout.blob_id = [&repository](std::string_view path) { return repository.blob_id(path); };
+  checkout.last_commit = [&repository](std::string_view path) { return repository.last_commit(path); };
+  checkout.is_tracked = [&repository](std::string_view path) { return repository.is_tracked(path); };
+  return checkout;
+}
+
+ViewContext make_view_context(const ExecOptions& options, const pipelines::Plan& plan, const Chosen& chosen,
+                              const Screen& screen) {
+  ViewContext context;
+  context.screen = screen;
+  context.quiet = options.quiet;
+  for (std::size_t i = 0; i < plan.jobs.size(); ++i) {
+    const bool selected =
+        chosen.jobs.empty() || std::binary_search(chosen.jobs.begin(), chosen.jobs.end(), i);
+    if (selected) context.names.push_back(plan.jobs[i].name);
+  }
+  return context;
+}
+
+std::unique_ptr<View> make_view(const ExecOptions& options, ViewContext context) {
+  if (options.json) return nullptr;
+  if (context.screen.live && !context.quiet) return make_terminal_view(std::move(context));
+  return make_plain_view(std::move(context));
+}
+
+// What the views say about jobs, as commands. Computed before the plan moves into the engine.
+void add_commands(ViewContext& context, const ExecOptions& options, const pipelines::Plan& plan) {
+  // Shared by both callbacks and all copies of them; never changes.
+  struct Graph {
+    pipelines::Plan plan;
+    ExecOptions options;
+  };
+  auto graph = std::make_shared<Graph>();
+  graph->options = options;
+  for (const pipelines::PlanJob& job : plan.jobs) {
+    pipelines::PlanJob& copy = graph->plan.jobs.emplace_back();
+    copy.name = job.name;
+    copy.artifact_sources = job.artifact_sources;
+  }
+  context.reproduce = [graph](std::size_t job) {
+    std::vector<std::string> names;
+    for (const std::size_t index : artifact_closure(graph->plan, job))
+      names.push_back(graph->plan.jobs[index].name);
+    return exec_command_line(graph->options, names);
+  };
+  context.play = [graph](std::size_t job) {
+    return exec_command_line(graph->options, {"--manual", graph->plan.jobs[job].name});
+  };
+}
+
+std::size_t capacity_of(const ExecOptions& options) {
+  if (options.parallel > 0) return options.parallel;
+  return std::max<std::size_t>(4, std::thread::hardware_concurrency());
+}
+
+// Archives outlive the run: they move into the data directory, under the same digest.
+void keep_archives(const fs::path& run, const fs::path& data, std::vector<engine::JobView>& jobs) {
+  for (engine::JobView& job : jobs) {
+    if (!job.archive || !lies_in(job.archive->path, run)) continue;
+    const fs::path kept = data / fs::relative(job.archive->path, run);
+    make_directories(kept.parent_path());
+    std::error_code error;
+    fs::rename(job.archive->path, kept, error);
+    // Another file system, or moved already for a job with the same archive.
+    if (error && !fs::exists(kept)) {
+      const fs::path part = kept.string() + ".part-" + std::to_string(::getpid());
+      fs::copy_file(job.archive->path, part, fs::copy_options::overwrite_existing);
+      fs::rename(part, kept);
+    }
+    job.archive->path = kept;
+  }
+}
+
+void read_log(const fs::path& path, const std::function<void(std::string_view)>& sink) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) {
+    if (errno == ENOENT) return;
+    throw_errno("cannot read the log '" + path.string() + "'");
+  }
+  std::array<char, 64U << 10U> buffer{};
+  while (true) {
+    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_errno("cannot read the log '" + path.string() + "'");
+    if (got == 0) return;
+    sink(std::string_view(buffer.data(), static_cast<std::size_t>(got)));
+  }
+}
+
+int exit_code_of(const Outcome& outcome) {
+  return outcome.status == "success" || outcome.status == "skipped" ? exit_success : exit_failed;
+}
+
+/// What one run is made of. Members are destroyed from the last to the first.
+class LocalRun {
+ public:
+  LocalRun(const ExecOptions& options, const executors::Launcher& launcher, Project& project)
+      : options_(options),
+        project_(project),
+        data_(data_directory(options.data)),
+        place_(choose_work_place(data_, project.root())),
+        directory_(place_.parent),
+        output_(STDOUT_FILENO),
+        executor_(launcher),
+        workspaces_(place_.mode),
+        caches_(cache::make_cache_store(data_ / "cache", clock_)),
+        store_(storage::make_memory_store(clock_)) {
+    remove_dead_runs(place_.parent, [&](const fs::path& run) { end_steps(run); });
+  }
+
+  int run(pipelines::PipelineFacts facts, pipelines::Plan plan, const Chosen& chosen) {
+    const Screen screen = detect_screen(STDOUT_FILENO, options_.no_color);
+    ViewContext context = make_view_context(options_, plan, chosen, screen);
+    add_commands(context, options_, plan);
+    Presenter presenter(make_view(options_, std::move(context)), clock_, output_, screen);
+    engine::EngineOptions engine_options;
+    engine_options.data_dir = directory_.path();
+    engine_options.capacity = capacity_of(options_);
+    if (options_.timeout) engine_options.default_timeout = *options_.timeout;
+    const engine::EngineParts parts{*store_, executor_, workspaces_, *caches_, clock_, presenter};
+    engine::Engine engine(engine_options, parts);
+    const std::int64_t pipeline = engine.create(make_request(std::move(facts), std::move(plan), chosen));
+    const SteadyPoint started = clock_.steady_now();
+    const engine::PipelineEnd end = run_watched(engine, pipeline, presenter);
+    Outcome outcome = outcome_of(engine, pipeline, end);
+    outcome.seconds = std::chrono::duration<double>(clock_.steady_now() - started).count();
+    keep_archives(directory_.path(), data_, outcome.jobs);
+    presenter.finish(outcome);
+    write_reports(engine, pipeline, outcome);
+    directory_.remove();
+    return exit_code_of(outcome);
+  }
+
+ private:
+  // Steps outlive a runner that is killed; the next run ends them. The layout is the engine's:
+  // work/ATTEMPT/sandbox.
+  void end_steps(const fs::path& run) {
+    std::error_code error;
+    for (const fs::directory_entry& attempt : fs::directory_iterator(run / "work", error)) {
+      const executors::SandboxId id{attempt.path().filename().string()};
+      executor_.destroy(id, attempt.path() / "sandbox", clock_.steady_now() + kEndDeadline);
+    }
+  }
+
+  engine::PipelineRequest make_request(pipelines::PipelineFacts facts, pipelines::Plan plan,
+                                       const Chosen& chosen) {
+    engine::PipelineRequest request;
+    request.plan = std::move(plan);
+    request.facts = std::move(facts);
+    request.checkout = make_checkout(project_, directory_.path(), place_.mode);
+    // Two clones of one project are two scopes: what one caches need not fit the other.
+    request.cache_scope = sha256_hex(project_.root().string());
+    request.base_environment = base_environment(environ);
+    request.selection = chosen.jobs;
+    request.play = chosen.play;
+    return request;
+  }
+
+  engine::PipelineEnd run_watched(engine::Engine& engine, std::int64_t pipeline, Presenter& presenter) {
+    const SignalThread signals(presenter, [&](int request) {
+      stopped_ = true;
+      // A reader of our output that hangs must not hold up the end.
+      output_.give_up();
+      if (request == 1) {
+        presenter.note("stopping all jobs; once more kills them");
+        engine.cancel(pipeline);
+      } else {
+        engine.kill(pipeline);
+      }
+    });
+    return engine.run(pipeline);
+  }
+
+  Outcome outcome_of(const engine::Engine& engine, std::int64_t pipeline,
+                     const engine::PipelineEnd& end) const {
+    Outcome outcome;
+    outcome.jobs = engine.jobs(pipeline);
+    outcome.blocked = end.status == JobStatus::manual || end.status == JobStatus::scheduled;
+    outcome.warnings = end.warnings;
+    outcome.status = report_status(end, outcome.jobs);
+    const bool canceled =
+        std::any_of(outcome.jobs.begin(), outcome.jobs.end(),
+                    [](const engine::JobView& job) { return job.status == JobStatus::canceled; });
+    if (stopped_ && canceled) outcome.status = "canceled";
+    return outcome;
+  }
+
+  void write_reports(const engine::Engine& engine, std::int64_t pipeline, const Outcome& outcome) {
+    const LogReader log = [&](std::size_t job, const std::function<void(std::string_view)>& sink) {
+      read_log(engine.job_log_path(pipeline, job), sink);
+    };
+    if (options_.json) {
+      JsonWriter json([&](std::string_view text) { output_.write(text); });
+      write_report(json, outcome, log, true);
+      output_.write("\n");
+    }
+    if (!options_.report.empty()) write_report_file(options_.report, outcome, log);
+  }
+
+  const ExecOptions& options_;
+  Project& project_;
+  const SystemClock clock_;
+  const fs::path data_;
+  const WorkPlace place_;
+  const BlockedSignals signals_;
+  RunDirectory directory_;
+  Output output_;
+  executors::ShellExecutor executor_;
+  cache::Workspaces workspaces_;
+  std::unique_ptr<cache::CacheStore> caches_;
+  std::unique_ptr<storage::Store> store_;
+  std::atomic<bool> stopped_{false};
+};
+
+}  // namespace
+
+int run_pipeline(const ExecOptions& options, const executors::Launcher& launcher, Project& project,
+                 pipelines::PipelineFacts facts, pipelines::Plan plan, const Chosen& chosen) {
+  LocalRun run(options, launcher, project);
+  return run.run(std::move(facts), std::move(plan), chosen);
+}
+
+std::string exec_command_line(const ExecOptions& options, const std::vector<std::string>& words) {
+  std::string out = "runner exec";
+  const auto add = [&](std::string_view option, std::string_view value) {
+    out += " " + std::string(option) + " " + shell_quote(value);
+  };
+  if (!options.directory.empty()) add("-C", options.directory.string());
+  if (!options.file.empty()) add("--file", options.file);
+  if (options.executor == ExecutorChoice::shell) out += " --executor shell";
+  if (options.branch) add("--branch", *options.branch);
+  if (options.tag) add("--tag", *options.tag);
+  if (options.source != "push") add("--source", options.source);
+  for (const auto& [name, value] : options.variables) add("--var", name + "=" + value);
+  // Never the value: this line is printed.
+  for (const SecretOption& secret : options.secrets) add("--secret", secret.name);
+  if (std::any_of(words.begin(), words.end(),
+                  [](const std::string& word) { return word.starts_with('-') && word != "--manual"; })) {
+    out += " --";
+  }
+  for (const std::string& word : words) out += " " + shell_quote(word);
+  return out;
+}
+
+}  // namespace runner::cli

@@ -1,0 +1,24 @@
+#pragma once
+// The part of `runner exec` that runs a planned pipeline: puts the engine together, shows, reports, cleans
+// up.
+
+#include "pipelines/plan.h"
+#include "runner/cli/options.h"
+#include "runner/cli/project.h"
+#include "runner/cli/selection.h"
+
+namespace runner::executors {
+class Launcher;
+}  // namespace runner::executors
+
+namespace runner::cli {
+
+/// Blocks until the pipeline has ended. Returns the exit code; throws what the machinery throws. When it
+/// returns, no process, mount or directory of the run is left. Call it while the process has one thread.
+int run_pipeline(const ExecOptions& options, const executors::Launcher& launcher, Project& project,
+                 pipelines::PipelineFacts facts, pipelines::Plan plan, const Chosen& chosen);
+
+/// "runner exec [options] 'a' 'b'": the options that shape the pipeline, then these words.
+std::string exec_command_line(const ExecOptions& options, const std::vector<std::string>& words);
+
+}  // namespace runner::cli

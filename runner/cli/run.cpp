@@ -1,0 +1,43 @@
+#include <cstdio>
+#include <exception>
+
+#include "runner/base/error.h"
+#include "runner/cli/commands.h"
+#include "runner/cli/messages.h"
+
+namespace runner::cli {
+namespace {
+
+struct Dispatch {
+  int operator()(const ExecOptions& options) const { return run_exec(options); }
+  int operator()(const LintOptions& options) const { return run_lint(options); }
+  int operator()(const VersionOptions& options) const { return run_version(options); }
+  int operator()(const CompletionOptions& options) const { return run_completion(options); }
+  int operator()(const HelpText& help) const {
+    std::fputs(help.text.c_str(), stdout);
+    return exit_success;
+  }
+  int operator()(const UsageError& error) const {
+    print_error(error.message, error.help);
+    return exit_usage;
+  }
+};
+
+}  // namespace
+
+int run(int argc, const char* const* argv) {
+  try {
+    const int code = std::visit(Dispatch{}, parse_command_line(argc, argv));
+    // A full disk behind standard output must not look like success.
+    if (std::fflush(stdout) != 0 && code == exit_success) {
+      print_error("cannot write to standard output");
+      return exit_machinery;
+    }
+    return code;
+  } catch (const std::exception& error) {
+    print_error(error.what());
+    return exit_machinery;
+  }
+}
+
+}  // namespace runner::cli

@@ -1,0 +1,317 @@
+// The built program, from the outside.
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "runner/base/text.h"
+#include "tests/cli/program.h"
+
+namespace runner::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr const char* kEcho =
+    "hello:\n"
+    "  script:\n"
+    "    - echo \"hello from $CI_JOB_NAME\"\n";
+
+nlohmann::json report_of(const Sandboxed& box) {
+  return nlohmann::json::parse(box.read("report.json"));
+}
+
+bool is_empty_or_missing(const fs::path& directory) {
+  return !fs::exists(directory) || fs::directory_iterator(directory) == fs::directory_iterator();
+}
+
+TEST(Exec, AJobRunsAndIsReported) {
+  const Sandboxed box(kEcho);
+  const Ended ended = box.run({"exec", "--report", "../report.json"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("hello │ hello from hello\n"));
+  EXPECT_THAT(ended.out, HasSubstr("✓ pipeline passed"));
+  EXPECT_THAT(ended.out, Not(HasSubstr("\x1b")));
+  const auto report = report_of(box);
+  EXPECT_EQ(report["status"], "success");
+  ASSERT_EQ(report["jobs"].size(), 1U);
+  const auto& job = report["jobs"][0];
+  EXPECT_EQ(job["name"], "hello");
+  EXPECT_EQ(job["stage"], "test");
+  EXPECT_EQ(job["status"], "success");
+  EXPECT_EQ(job["allow_failure"], false);
+  EXPECT_EQ(job["exit_code"], 0);
+  EXPECT_TRUE(job["duration"].is_number());
+  EXPECT_THAT(job["log"].get<std::string>(), HasSubstr("hello from hello\n"));
+  EXPECT_TRUE(is_empty_or_missing(box.data() / "work"));
+}
+
+TEST(Exec, AFailureExitsOneAndSaysHowToRepeatIt) {
+  const Sandboxed box(
+      "build: {stage: build, script: [echo x > out], artifacts: {paths: [out]}}\n"
+      "unit tests: {stage: test, script: [echo broken, exit 3]}\n"
+      "deploy: {stage: deploy, script: [echo never]}\n");
+  const Ended ended = box.run({"exec", "--report", "../report.json", "--var", "A=b c"});
+  EXPECT_EQ(ended.code, 1) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("broken"));
+  EXPECT_THAT(ended.out, HasSubstr("runner exec --var 'A=b c' build 'unit tests'"));
+  const auto report = report_of(box);
+  EXPECT_EQ(report["status"], "failed");
+  EXPECT_EQ(report["jobs"][1]["status"], "failed");
+  EXPECT_EQ(report["jobs"][1]["exit_code"], 3);
+  EXPECT_EQ(report["jobs"][2]["status"], "skipped");
+}
+
+TEST(Exec, AnInvalidPipelineRunsNothing) {
+  const Sandboxed box("build: {script: [touch ran]}\ntest: {stage: nowhere, script: [touch ran]}\n");
+  const Ended ended = box.run({"exec", "--report", "../report.json"});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_THAT(ended.err, HasSubstr(".gitlab-ci.yml:2:"));
+  EXPECT_THAT(ended.err, HasSubstr(": error: "));
+  EXPECT_THAT(ended.err, HasSubstr("nowhere"));
+  EXPECT_THAT(ended.out, IsEmpty());
+  EXPECT_FALSE(fs::exists(box.project() / ".." / "report.json"));
+}
+
+TEST(Exec, AManualJobWaitsUntilItIsAskedFor) {
+  const Sandboxed box(
+      "build: {stage: build, script: [echo built]}\n"
+      "go live: {stage: deploy, when: manual, script: [echo live]}\n");
+  const Ended waiting = box.run({"exec", "--report", "../report.json"});
+  EXPECT_EQ(waiting.code, 0) << waiting.err;
+  EXPECT_THAT(waiting.out, HasSubstr("'go live' waits for you: runner exec --manual 'go live'"));
+  EXPECT_EQ(report_of(box)["jobs"][1]["status"], "manual");
+  const Ended played = box.run({"exec", "--manual", "go live", "--report", "../report.json"});
+  EXPECT_EQ(played.code, 0) << played.err;
+  EXPECT_EQ(report_of(box)["jobs"][1]["status"], "success");
+  const Ended named = box.run({"exec", "go live", "--report", "../report.json"});
+  EXPECT_EQ(named.code, 0) << named.err;
+  ASSERT_EQ(report_of(box)["jobs"].size(), 1U);
+  EXPECT_EQ(report_of(box)["jobs"][0]["status"], "success");
+}
+
+TEST(Exec, TheWorkingTreeIsNotWrittenTo) {
+  const Sandboxed box(
+      "write: {script: ['echo changed > tracked', 'touch new', 'rm .gitlab-ci.yml', 'cat visible']}\n");
+  box.write("tracked", "original\n");
+  box.write("visible", "uncommitted\n");
+  const Ended ended = box.run({"exec"});
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("uncommitted"));
+  EXPECT_EQ(box.read("project/tracked"), "original\n");
+  EXPECT_FALSE(fs::exists(box.project() / "new"));
+  EXPECT_TRUE(fs::exists(box.project() / ".gitlab-ci.yml"));
+}
+
+TEST(Exec, ADirectoryWithoutGitWorks) {
+  const Sandboxed box(kEcho, false);
+  const Ended ended = box.run({"exec"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("hello from hello"));
+}
+
+TEST(Exec, ColoursObeyTheirSwitches) {
+  Sandboxed box(kEcho);
+  box.environment = {"CLICOLOR_FORCE=1"};
+  EXPECT_THAT(box.run({"exec"}).out, HasSubstr("\x1b["));
+  EXPECT_THAT(box.run({"exec", "--no-color"}).out, Not(HasSubstr("\x1b")));
+  box.environment.emplace_back("NO_COLOR=1");
+  EXPECT_THAT(box.run({"exec"}).out, Not(HasSubstr("\x1b")));
+}
+
+TEST(Exec, SecretsAreMaskedEverywhere) {
+  Sandboxed box("leak: {script: ['echo \"it is $API_TOKEN\"']}\n");
+  box.environment = {"API_TOKEN=verysecretvalue"};
+  const Ended ended = box.run({"exec", "--secret", "API_TOKEN", "--report", "../report.json"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_THAT(ended.out + ended.err + box.read("report.json"), Not(HasSubstr("verysecretvalue")));
+  EXPECT_THAT(ended.out, HasSubstr("it is [MASKED]"));
+  EXPECT_EQ(box.run({"exec", "--secret", "MISSING"}).code, 2);
+  const Ended refused = box.run({"exec", "--secret", "A=short"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, Not(HasSubstr("short\n")));
+}
+
+TEST(Exec, UnknownJobsAreRefused) {
+  const Sandboxed box(kEcho);
+  const Ended ended = box.run({"exec", "helo"});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_EQ(ended.err, "runner: error: no job is called 'helo'\n  help: did you mean 'hello'?\n");
+}
+
+TEST(Exec, AJobThatWantsAContainerIsRefused) {
+  const Sandboxed box(
+      "plain: {script: [echo plain]}\n"
+      "boxed: {image: alpine, script: [echo boxed]}\n"
+      "later: {image: alpine, when: manual, script: [echo later]}\n");
+  const Ended refused = box.run({"exec"});
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("'boxed'"));
+  EXPECT_THAT(refused.err, Not(HasSubstr("'later'")));
+  EXPECT_THAT(refused.err, HasSubstr("--executor shell"));
+  EXPECT_THAT(refused.out, IsEmpty());
+  EXPECT_EQ(box.run({"exec", "plain"}).code, 0);
+  const Ended shell = box.run({"exec", "--executor", "shell"});
+  EXPECT_EQ(shell.code, 0) << shell.err;
+  EXPECT_THAT(shell.out, HasSubstr("boxed"));
+}
+
+TEST(Exec, NothingToRunIsNoFailure) {
+  const Sandboxed box("workflow: {rules: [{when: never}]}\njob: {script: [echo]}\n");
+  const Ended ended = box.run({"exec", "--report", "../report.json"});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_THAT(ended.err, HasSubstr("nothing to run"));
+  EXPECT_EQ(box.read("report.json"), "{\"status\":\"skipped\",\"jobs\":[]}\n");
+}
+
+TEST(Exec, WithoutAPipelineFileItSaysSo) {
+  const Sandboxed box("");
+  const Ended ended = box.run({"exec"});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_THAT(ended.err, HasSubstr("no pipeline configuration found"));
+}
+
+TEST(Exec, TheSpecificFileWinsWithANotice) {
+  const Sandboxed box(kEcho);
+  box.write(".runner.yml", "own: {script: [echo own]}\n");
+  const Ended ended = box.run({"exec"});
+  EXPECT_THAT(ended.err, HasSubstr("using .runner.yml"));
+  EXPECT_THAT(ended.out, HasSubstr("own │ own"));
+  EXPECT_THAT(box.run({"exec", "-f", ".gitlab-ci.yml"}).out, HasSubstr("hello from hello"));
+}
+
+TEST(Exec, ItWorksFromASubdirectory) {
+  const Sandboxed box(kEcho);
+  box.write("sub/file", "x");
+  EXPECT_THAT(box.run({"exec", "-C", "sub"}).out, HasSubstr("hello from hello"));
+}
+
+TEST(Exec, JsonIsOneDocument) {
+  const Sandboxed box(kEcho);
+  const Ended ended = box.run({"exec", "--json"});
+  const auto json = nlohmann::json::parse(ended.out);
+  EXPECT_EQ(json["status"], "success");
+  EXPECT_EQ(json["jobs"][0]["attempts"], 1);
+}
+
+TEST(Exec, LooksWithoutRunning) {
+  const Sandboxed box("a: {script: [exit 1]}\nb: {script: [exit 1], rules: [{if: $NEVER}]}\n");
+  const Ended list = box.run({"exec", "--list"});
+  EXPECT_EQ(list.code, 0);
+  EXPECT_THAT(list.out, HasSubstr("a"));
+  EXPECT_EQ(box.run({"exec", "--list", "--quiet"}).out, "a\n");
+  EXPECT_THAT(box.run({"exec", "--plan"}).out, HasSubstr("not in this pipeline"));
+  EXPECT_EQ(nlohmann::json::parse(box.run({"exec", "--plan", "--json"}).out)["jobs"].size(), 1U);
+  const Ended why = box.run({"exec", "--explain", "b"});
+  EXPECT_EQ(why.code, 0);
+  EXPECT_THAT(why.out, HasSubstr("'b' is not in the pipeline"));
+  EXPECT_EQ(box.run({"exec", "--explain", "c"}).code, 2);
+}
+
+TEST(Exec, CtrlCStopsEverything) {
+  const Sandboxed box(
+      "wait:\n"
+      "  script: [echo ready, sleep 98765.4321]\n"
+      "  after_script: [echo tidied]\n"
+      "later: {stage: deploy, script: [echo never]}\n");
+  const auto running = box.start({"exec", "--report", "../report.json"});
+  ASSERT_TRUE(running->wait_for("│ ready"));
+  running->signal_group(SIGINT);
+  const Ended ended = running->wait();
+  EXPECT_EQ(ended.code, 1) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("tidied"));
+  EXPECT_THAT(ended.out, HasSubstr("pipeline canceled"));
+  EXPECT_EQ(report_of(box)["status"], "canceled");
+  EXPECT_EQ(report_of(box)["jobs"][0]["status"], "canceled");
+  EXPECT_THAT(processes_with("98765.4321"), IsEmpty());
+  EXPECT_TRUE(is_empty_or_missing(box.data() / "work"));
+}
+
+TEST(Exec, ASecondCtrlCKills) {
+  const Sandboxed box(
+      "stubborn: {script: [\"trap '' TERM INT\", echo ready, 'while :; do sleep 87654.321; done']}\n");
+  const auto running = box.start({"exec"});
+  ASSERT_TRUE(running->wait_for("│ ready"));
+  running->signal_group(SIGINT);
+  ASSERT_TRUE(running->wait_for("once more kills them"));
+  running->signal_group(SIGINT);
+  running->signal_group(SIGINT);
+  const Ended ended = running->wait();
+  EXPECT_EQ(ended.code, 1) << ended.err;
+  EXPECT_THAT(processes_with("87654.321"), IsEmpty());
+  EXPECT_TRUE(is_empty_or_missing(box.data() / "work"));
+}
+
+TEST(Exec, ArtifactsAreKeptAndNamed) {
+  const Sandboxed box("pack: {script: [echo content > out.txt], artifacts: {paths: [out.txt]}}\n");
+  const Ended ended = box.run({"exec", "--json"});
+  const auto json = nlohmann::json::parse(ended.out);
+  const std::string path = json["jobs"][0]["artifacts"]["path"];
+  EXPECT_TRUE(fs::exists(path)) << path;
+  EXPECT_TRUE(std::string_view(path).starts_with((box.data() / "artifacts").string())) << path;
+}
+
+TEST(Exec, CachesLastFromRunToRun) {
+  const Sandboxed box(
+      "job: {script: [cat store/n || true, mkdir -p store, echo kept > store/n], cache: {paths: [store]}}\n");
+  EXPECT_THAT(box.run({"exec"}).out, Not(HasSubstr("│ kept")));
+  EXPECT_THAT(box.run({"exec"}).out, HasSubstr("│ kept"));
+}
+
+TEST(Lint, IsSilentWhenAllIsWell) {
+  const Sandboxed box(kEcho);
+  const Ended ended = box.run({"lint"});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.out + ended.err, "");
+  EXPECT_EQ(nlohmann::json::parse(box.run({"lint", "--json"}).out), nlohmann::json::array());
+}
+
+TEST(Lint, TellsAllErrors) {
+  const Sandboxed box("a: {stage: nowhere, script: [x]}\nb: {script: [x], colour: red}\n");
+  const Ended ended = box.run({"lint"});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_THAT(ended.err, HasSubstr(".gitlab-ci.yml:1:"));
+  EXPECT_THAT(ended.err, HasSubstr(".gitlab-ci.yml:2:"));
+  const Ended json = box.run({"lint", "--json"});
+  EXPECT_EQ(json.code, 2);
+  const auto found = nlohmann::json::parse(json.out);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0]["severity"], "error");
+  EXPECT_EQ(found[0]["file"], ".gitlab-ci.yml");
+  EXPECT_EQ(found[0]["line"], 1);
+  EXPECT_FALSE(found[0]["id"].get<std::string>().empty());
+  EXPECT_EQ(box.run({"lint", "missing.yml"}).code, 2);
+}
+
+TEST(Version, IsTold) {
+  const Sandboxed box("", false);
+  EXPECT_THAT(box.run({"version"}).out, testing::StartsWith("runner "));
+  EXPECT_EQ(nlohmann::json::parse(box.run({"version", "--json"}).out)["name"], "runner");
+  EXPECT_THAT(box.run({}).out, HasSubstr("Usage: runner COMMAND"));
+  EXPECT_EQ(box.run({"frob"}).code, 2);
+}
+
+TEST(Completion, ScriptsAreValidAndComplete) {
+  const Sandboxed box(kEcho);
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const Ended ended = box.run({"completion", shell});
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_THAT(ended.out, HasSubstr("explain"));
+    EXPECT_THAT(ended.out, HasSubstr("exec --list --quiet"));
+  }
+  box.write("completion.bash", box.run({"completion", "bash"}).out);
+  const std::string binary_dir = fs::path(RUNNER_BINARY).parent_path().string();
+  box.shell("PATH='" + binary_dir +
+            "':$PATH; bash -c 'source completion.bash; COMP_WORDS=(runner exec he); COMP_CWORD=2; "
+            "_runner; test \"${COMPREPLY[*]}\" = hello'");
+  box.shell(
+      "bash -c 'source completion.bash; COMP_WORDS=(runner exec --rep); COMP_CWORD=2; _runner; "
+      "test \"${COMPREPLY[*]}\" = --report'");
+}
+
+}  // namespace
+}  // namespace runner::cli
