@@ -246,6 +246,17 @@ TEST(Exec, ASecondCtrlCKills) {
   EXPECT_TRUE(is_empty_or_missing(box.data() / "work"));
 }
 
+TEST(Exec, WhatAKilledRunLeftIsRemovedByTheNext) {
+  const Sandboxed box("wait: {script: [echo ready, sleep 76543.21]}\nquick: {script: [echo quick]}\n");
+  const auto running = box.start({"exec", "wait"});
+  ASSERT_TRUE(running->wait_for("│ ready"));
+  running->kill_alone();
+  EXPECT_EQ(running->wait().code, 128 + SIGKILL);
+  EXPECT_EQ(box.run({"exec", "quick"}).code, 0);
+  EXPECT_THAT(processes_with("76543.21"), IsEmpty());
+  EXPECT_TRUE(is_empty_or_missing(box.data() / "work"));
+}
+
 TEST(Exec, ArtifactsAreKeptAndNamed) {
   const Sandboxed box("pack: {script: [echo content > out.txt], artifacts: {paths: [out.txt]}}\n");
   const Ended ended = box.run({"exec", "--json"});

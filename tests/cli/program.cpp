@@ -60,6 +60,10 @@ void Running::signal_group(int signo) const {
   ::kill(-pid_, signo);
 }
 
+void Running::kill_alone() const {
+  ::kill(pid_, SIGKILL);
+}
+
 Ended Running::wait() {
   Ended ended;
   while (wait_for(std::string_view("\0\0never\0", 8))) {

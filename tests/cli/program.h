@@ -32,6 +32,8 @@ class Running {
   bool wait_for(std::string_view text);
   /// As a terminal does: to the whole foreground process group.
   void signal_group(int signo) const;
+  /// SIGKILL to the program only.
+  void kill_alone() const;
   Ended wait();
 
  private:
