@@ -101,6 +101,7 @@ class Planner {
   NoEffect no_effect_;
   PipelineVariables variables_;
   Plan plan_;
+  std::vector<std::size_t> producers_;  // jobs of the plan with something to upload, in order
 };
 
 std::optional<ResolvedDocument> Planner::load(Sources& sources) {
@@ -288,6 +289,8 @@ void Planner::connect(std::vector<PlannedInstance>& planned, const InstanceTable
   plan_.jobs.reserve(kept);
   for (std::size_t i = 0; i < planned.size(); ++i)
     if (planned[i].kept) plan_.jobs.push_back(std::move(planned[i].job));
+  for (std::size_t i = 0; i < plan_.jobs.size(); ++i)
+    if (plan_.jobs[i].artifacts.wanted()) producers_.push_back(i);
   for (std::size_t i = 0; i < planned.size(); ++i)
     if (planned[i].kept)
       choose_artifacts(*instances.all()[i].definition, instances, position, plan_.jobs[position[i]]);
@@ -303,11 +306,10 @@ void Planner::choose_artifacts(const JobDefinition& definition, const InstanceTa
         for (std::size_t target : *found)
           if (position[target] != kAbsent) chosen.push_back(position[target]);
   } else if (!job.dag) {
-    for (std::size_t i = 0; i < plan_.jobs.size(); ++i) {
-      const PlanJob& other = plan_.jobs[i];
-      if (other.stage_index >= job.stage_index) break;
-      if (other.artifacts.wanted()) chosen.push_back(i);
-    }
+    const auto end = std::partition_point(producers_.begin(), producers_.end(), [&](std::size_t producer) {
+      return plan_.jobs[producer].stage_index < job.stage_index;
+    });
+    chosen.assign(producers_.begin(), end);
     return;
   }
   std::sort(chosen.begin(), chosen.end());
