@@ -41,9 +41,7 @@ class FakeIncludes : public IncludeReader {
 /// truth.
 struct LoadTest {
   LoadTest() = default;
-  explicit LoadTest(Files files) {
-    includes.files = std::move(files);
-  }
+  explicit LoadTest(Files files) { includes.files = std::move(files); }
 
   /// Loads ".gitlab-ci.yml".
   void load();
