@@ -52,10 +52,10 @@ void read_when(JobBuild& build, const MapEntry& entry) {
   } else if (when) {
     build.job.when = when;
   } else {
-    constexpr std::span<const std::string_view> allowed(kWhenNames.data(), 5);
+    constexpr std::span<const std::string_view> kAllowed(kWhenNames.data(), 5);
     build.in.error("bad-when", entry.value->range(),
-                   "when: '" + std::string(entry.value->text()) + "' is not one of " + alternatives(allowed),
-                   did_you_mean(entry.value->text(), allowed));
+                   "when: '" + std::string(entry.value->text()) + "' is not one of " + alternatives(kAllowed),
+                   did_you_mean(entry.value->text(), kAllowed));
   }
 }
 

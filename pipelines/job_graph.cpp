@@ -90,7 +90,7 @@ void read_need(Shapes& in, const std::string& path, const Node& node, const Keyw
   if (const Node* artifacts = in.get(table, node, "artifacts")) foreign.artifacts = artifacts->boolean();
   if (project != nullptr && (foreign.ref.empty() || foreign.job.empty()))
     in.error("missing-key", node.range(), path + " with project needs job and ref");
-  if (foreign.pipeline == "$CI_PIPELINE_ID")
+  if (pipeline != nullptr && foreign.pipeline == "$CI_PIPELINE_ID")
     in.error("own-pipeline", pipeline->range(), "needs:pipeline must name another pipeline");
   needs.foreign.push_back(std::move(foreign));
 }

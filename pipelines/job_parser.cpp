@@ -77,6 +77,7 @@ const JobKey* find_key(std::string_view name) {
 std::string unknown_key_help(std::string_view key) {
   if (key == "type" || key == "stages" || key == "types") return "use 'stage'";
   std::vector<std::string_view> names;
+  names.reserve(kJobKeys.size());
   for (const JobKey& known : kJobKeys) names.push_back(known.keyword.name);
   return did_you_mean(key, names);
 }

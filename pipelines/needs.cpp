@@ -173,11 +173,9 @@ void NeedsResolver::check_cycles(const std::vector<std::vector<ResolvedNeed>>& g
 void NeedsResolver::check_all() {
   const std::vector<Instance>& all = instances_.all();
   std::vector<std::vector<ResolvedNeed>> graph(all.size());
-  const JobDefinition* previous = nullptr;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const JobDefinition& job = *all[i].definition;
-    const bool first = &job != previous;
-    previous = &job;
+    const bool first = i == 0 || all[i - 1].definition != all[i].definition;
     const std::size_t before = diagnostics_.error_count();
     if (job.needs) graph[i] = resolve(*job.needs, all[i], first || !all[i].values.empty());
     if (!first) continue;
