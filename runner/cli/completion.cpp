@@ -17,6 +17,7 @@ bool takes_path(const OptionInfo& option) {
 
 std::string all_commands(const std::vector<CommandInfo>& commands) {
   std::vector<std::string> names;
+  names.reserve(commands.size());
   for (const CommandInfo& command : commands) names.push_back(command.name);
   return join(names, " ");
 }

@@ -25,6 +25,7 @@ std::size_t name_column(const Plan& plan) {
 
 std::string names_of(const Plan& plan, const std::vector<std::size_t>& jobs) {
   std::vector<std::string> names;
+  names.reserve(jobs.size());
   for (const std::size_t job : jobs) names.push_back("'" + plan.jobs[job].name + "'");
   return join(names, ", ");
 }

@@ -22,7 +22,7 @@ std::string cause_of(const JobView& job) {
   return {};
 }
 
-std::string with_cause(std::string text, const std::string& cause) {
+std::string with_cause(const std::string& text, const std::string& cause) {
   return cause.empty() ? text : text + ": " + cause;
 }
 

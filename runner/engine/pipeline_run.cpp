@@ -105,7 +105,7 @@ bool PipelineRun::idle() const {
 
 void PipelineRun::step(std::vector<Message> messages) {
   for (Message& message : messages) {
-    std::visit([this](auto&& known) { receive(std::move(known)); }, std::move(message));
+    std::visit([this](auto& known) { receive(std::move(known)); }, message);
   }
   fire_timers();
   advance();
@@ -128,7 +128,6 @@ std::optional<SteadyPoint> PipelineRun::next_deadline() {
 }
 
 // ---- what happens
-// ------------------------------------------------------------------------------------------
 
 void PipelineRun::receive(message::JobDone done) {
   JobRun& job = jobs_[done.job];
@@ -196,7 +195,6 @@ void PipelineRun::fire_timers() {
 }
 
 // ---- how it changes the jobs
-// -------------------------------------------------------------------------------
 
 bool PipelineRun::apply(std::size_t job, const JobEvent& event) {
   JobRun& run = jobs_[job];
