@@ -23,7 +23,7 @@ std::string hex(const git_oid* id) {
 
 /// The date with the offset it was made with.
 std::string iso8601(const git_time& when) {
-  const std::time_t shifted = when.time + when.offset * 60;
+  const std::time_t shifted = when.time + std::time_t{when.offset} * 60;
   std::tm parts{};
   if (::gmtime_r(&shifted, &parts) == nullptr) return {};
   std::array<char, 64> text{};

@@ -1,7 +1,7 @@
 #include "runner/base/files.h"
 
 #include <fcntl.h>
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 class Layers {
  public:
   fs::path layer(int index) const {
-    const fs::path path = dir_.path() / std::to_string(index);
+    fs::path path = dir_.path() / std::to_string(index);
     make_directories(path);
     return path;
   }

@@ -229,7 +229,7 @@ class RandomJob {
   }
 
   std::string pick() {
-    static const char* const kNames[] = {"a", "b", "c", "d"};
+    static constexpr const char* kNames[] = {"a", "b", "c", "d"};
     std::string path = kNames[random_() % 4];
     for (auto depth = random_() % 3; depth > 0; --depth) path += std::string("/") + kNames[random_() % 4];
     return path;

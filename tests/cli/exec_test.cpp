@@ -1,6 +1,6 @@
 // The built program, from the outside.
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <csignal>
 #include <nlohmann/json.hpp>

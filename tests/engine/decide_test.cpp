@@ -1,5 +1,7 @@
 #include "runner/engine/decide.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <random>
 #include <set>

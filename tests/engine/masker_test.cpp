@@ -1,5 +1,7 @@
 #include "runner/engine/masker.h"
 
+#include <gtest/gtest.h>
+
 #include <random>
 
 namespace runner::engine {

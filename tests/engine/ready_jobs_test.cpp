@@ -15,7 +15,6 @@ using pipelines::Plan;
 using pipelines::When;
 using test::PlanBuilder;
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 using Kind = Transition::Kind;
 

@@ -14,10 +14,8 @@ namespace {
 
 using pipelines::FailureReason;
 using pipelines::JobStatus;
-using pipelines::SaveWhen;
 using pipelines::VariableSource;
 using testing::Contains;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;

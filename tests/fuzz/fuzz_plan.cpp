@@ -43,7 +43,7 @@ void check_plan(const pipelines::Plan& plan) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size > 64 * 1024) return 0;
+  if (size > std::size_t{64} * 1024) return 0;
   const auto files = split_files({reinterpret_cast<const char*>(data), size});
   test::MemoryRepository repository(files);
   const auto result = pipelines::make_plan(".gitlab-ci.yml", files.at(".gitlab-ci.yml"), test::push_to_main(),

@@ -1,5 +1,7 @@
 #include "runner/storage/store.h"
 
+#include <gmock/gmock.h>
+
 #include <thread>
 
 #include "runner/base/error.h"
