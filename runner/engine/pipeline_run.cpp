@@ -169,9 +169,7 @@ void PipelineRun::receive(message::Play play) {
   } else {
     return;
   }
-  for (const std::size_t job : jobs_to_revive(request_.plan, ready_->jobs(), play.job)) {
-    apply(job, event::Revived{});
-  }
+  revive_after(play.job);
 }
 
 void PipelineRun::cancel_all(bool kill) {
@@ -236,6 +234,7 @@ void PipelineRun::perform(std::size_t job, const Effect& effect) {
 
 void PipelineRun::advance() {
   for (std::vector<Transition> due = ready_->take(); !due.empty(); due = ready_->take()) {
+    std::vector<std::size_t> played;
     for (Transition& transition : due) {
       switch (transition.kind) {
         case Transition::Kind::skip:
@@ -246,7 +245,10 @@ void PipelineRun::advance() {
           break;
         case Transition::Kind::hold:
           apply(transition.job, event::Held{});
-          if (play_[transition.job]) enqueue(transition.job, true);
+          if (play_[transition.job]) {
+            enqueue(transition.job, true);
+            played.push_back(transition.job);
+          }
           break;
         case Transition::Kind::delay: {
           const TimePoint until =
@@ -256,6 +258,14 @@ void PipelineRun::advance() {
         }
       }
     }
+    // What the same pass skipped because they waited.
+    for (const std::size_t job : played) revive_after(job);
+  }
+}
+
+void PipelineRun::revive_after(std::size_t played) {
+  for (const std::size_t job : jobs_to_revive(request_.plan, ready_->jobs(), played)) {
+    apply(job, event::Revived{});
   }
 }
 

@@ -118,6 +118,7 @@ class PipelineRun {
   bool apply(std::size_t job, const JobEvent& event);
   void perform(std::size_t job, const Effect& effect);
   void advance();
+  void revive_after(std::size_t played);
   void fire_timers();
   void enqueue(std::size_t job, bool played);
   void release_resource(std::size_t job);
