@@ -102,6 +102,7 @@ std::string encode(const LaunchRequest& request) {
   out.text(request.step_dir);
   put(out, request.overlay);
   out.number(request.file_size_bytes);
+  out.number(request.outlives_runner ? 1 : 0);
   return out.take();
 }
 
@@ -114,6 +115,7 @@ LaunchRequest decode_launch_request(std::string_view bytes) {
   request.step_dir = in.text();
   request.overlay = get_overlay(in);
   request.file_size_bytes = in.number();
+  request.outlives_runner = in.number() != 0;
   in.end();
   return request;
 }

@@ -24,6 +24,7 @@ struct LaunchRequest {
   std::string step_dir;  // exists, private; spool, end record and control socket are made there
   std::optional<OverlayMount> overlay;
   std::uint64_t file_size_bytes = 0;
+  bool outlives_runner = true;  // else: stopped when the channel closes
 };
 
 /// A supervisor that runs. Losing the object leaves it alone.
@@ -33,7 +34,7 @@ struct LaunchedStep {
 };
 
 /// Owns the helper process. It ignores what a terminal sends and ends when this object (or the program) is
-/// gone; supervisors go on then. Thread-safe after start().
+/// gone; supervisors go on then, unless told otherwise. Thread-safe after start().
 class Launcher {
  public:
   /// Call it in main() before any thread exists. Throws Error.

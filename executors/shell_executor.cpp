@@ -70,8 +70,8 @@ void check(const SandboxSpec& spec) {
 
 class ShellSandbox final : public Sandbox {
  public:
-  ShellSandbox(const Launcher& launcher, SandboxSpec spec, std::string cookie)
-      : launcher_(launcher), spec_(std::move(spec)), cookie_(std::move(cookie)) {}
+  ShellSandbox(const Launcher& launcher, StepLife life, SandboxSpec spec, std::string cookie)
+      : launcher_(launcher), life_(life), spec_(std::move(spec)), cookie_(std::move(cookie)) {}
 
   std::unique_ptr<Step> start(const StepSpec& step, LogSink& sink) override {
     check_step_id(step.id.value);
@@ -114,10 +114,12 @@ class ShellSandbox final : public Sandbox {
     request.step_dir = place.dir.native();
     request.overlay = spec_.overlay;
     request.file_size_bytes = spec_.file_size_bytes;
+    request.outlives_runner = life_ == StepLife::beyond_runner;
     return request;
   }
 
   const Launcher& launcher_;
+  const StepLife life_;
   SandboxSpec spec_;
   std::string cookie_;
 };
@@ -145,13 +147,14 @@ std::unique_ptr<Sandbox> ShellExecutor::prepare(const SandboxSpec& spec, LogSink
   std::string cookie = random_cookie();
   constexpr unsigned kPrivate = 0600;
   write_file_atomic(spec.state_dir / kSandboxFile, encode(spec, cookie), kPrivate, false);
-  return std::make_unique<ShellSandbox>(launcher_, spec, std::move(cookie));
+  return std::make_unique<ShellSandbox>(launcher_, life_, spec, std::move(cookie));
 }
 
 std::unique_ptr<Sandbox> ShellExecutor::reopen(const SandboxId& id, const fs::path& state_dir) {
   auto stored = load(id, state_dir);
   if (!stored) return nullptr;
-  return std::make_unique<ShellSandbox>(launcher_, std::move(stored->first), std::move(stored->second));
+  return std::make_unique<ShellSandbox>(launcher_, life_, std::move(stored->first),
+                                        std::move(stored->second));
 }
 
 void ShellExecutor::destroy(const SandboxId& id, const fs::path& state_dir, Deadline deadline) {

@@ -5,15 +5,24 @@
 // supervisor.h. Every process of a step has RUNNER_STEP_COOKIE=... in its environment: only by it are
 // processes found whose supervisor was killed.
 
+#include <cstdint>
+
 #include "executors/executor.h"
 #include "executors/launcher.h"
 
 namespace runner::executors {
 
+/// What becomes of running steps when the runner ends, or is killed.
+enum class StepLife : std::uint8_t {
+  beyond_runner,  // they go on, and a restarted runner finds them: reopen(), attach()
+  with_runner,    // their supervisors stop them: SIGTERM, and two seconds later SIGKILL
+};
+
 class ShellExecutor final : public Executor {
  public:
   /// `launcher` must outlive the executor and everything made by it.
-  explicit ShellExecutor(const Launcher& launcher) : launcher_(launcher) {}
+  explicit ShellExecutor(const Launcher& launcher, StepLife life = StepLife::beyond_runner)
+      : launcher_(launcher), life_(life) {}
 
   std::string_view name() const noexcept override { return "shell"; }
   Capabilities probe() override;
@@ -25,6 +34,7 @@ class ShellExecutor final : public Executor {
 
  private:
   const Launcher& launcher_;
+  const StepLife life_;
 };
 
 }  // namespace runner::executors

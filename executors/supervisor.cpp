@@ -40,6 +40,8 @@ constexpr milliseconds kKillAgain{50};
 // A process that SIGKILL does not end hangs in the kernel (a dead network file system): not waited for
 // longer.
 constexpr milliseconds kGiveUp{10000};
+// For a step whose runner was killed and that is not to outlive it.
+constexpr milliseconds kOrphanedGrace{2000};
 constexpr std::size_t kChunk = 64U << 10U;
 constexpr std::size_t kMaxListeners = 4;
 
@@ -51,6 +53,7 @@ StepEnd decode_status(int status) {
 class Supervisor {
  public:
   Supervisor(const LaunchRequest& request, UniqueFd channel) : request_(request), buffer_(kChunk) {
+    runner_ = channel.get();
     listeners_.push_back(std::move(channel));
   }
 
@@ -197,13 +200,17 @@ class Supervisor {
   }
 
   void forget(std::size_t index) {
+    if (listeners_[index].get() == runner_) {
+      runner_ = -1;  // the number may be used again
+      if (!request_.outlives_runner) stop(kOrphanedGrace);
+    }
     listeners_.erase(listeners_.begin() + static_cast<std::ptrdiff_t>(index));
   }
 
   void accept_listener() {
     UniqueFd listener(::accept4(control_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!listener) return;
-    if (listeners_.size() >= kMaxListeners) forget(0);
+    if (listeners_.size() >= kMaxListeners) forget(1);
     greet(listener);
     listeners_.push_back(std::move(listener));
   }
@@ -259,6 +266,7 @@ class Supervisor {
   std::vector<char> buffer_;
   std::vector<UniqueFd> listeners_;
   UniqueFd spool_, end_, control_, signals_, output_;
+  int runner_ = -1;  // the listener that launched us, while it is one
   pid_t command_ = -1;
   std::optional<int> status_;
   bool has_children_ = true;

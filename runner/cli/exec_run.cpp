@@ -153,7 +153,7 @@ class LocalRun {
         place_(choose_work_place(data_, project.root())),
         directory_(place_.parent),
         output_(STDOUT_FILENO),
-        executor_(launcher),
+        executor_(launcher, executors::StepLife::with_runner),
         workspaces_(place_.mode),
         caches_(cache::make_cache_store(data_ / "cache", clock_)),
         store_(storage::make_memory_store(clock_)) {

@@ -246,6 +246,19 @@ TEST(Exec, ASecondCtrlCKills) {
   EXPECT_TRUE(is_empty_or_missing(box.data() / "work"));
 }
 
+TEST(Exec, JobsEndWithARunThatIsKilled) {
+  const Sandboxed box(
+      "polite: {script: [echo ready, sleep 65432.11]}\n"
+      "stubborn: {needs: [], script: [\"trap '' TERM\", echo steady, 'while :; do sleep 65432.12; done']}\n");
+  const auto running = box.start({"exec"});
+  ASSERT_TRUE(running->wait_for("│ ready"));
+  ASSERT_TRUE(running->wait_for("│ steady"));
+  running->kill_alone();
+  EXPECT_TRUE(processes_end("65432.11"));
+  EXPECT_TRUE(processes_end("65432.12"));
+  EXPECT_EQ(running->wait().code, 128 + SIGKILL);
+}
+
 TEST(Exec, WhatAKilledRunLeftIsRemovedByTheNext) {
   const Sandboxed box("wait: {script: [echo ready, sleep 76543.21]}\nquick: {script: [echo quick]}\n");
   const auto running = box.start({"exec", "wait"});

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -152,6 +154,18 @@ std::vector<pid_t> processes_with(std::string_view text) {
     }
   }
   return found;
+}
+
+bool processes_end(std::string_view text) {
+  constexpr int kMinute = 60'000;
+  for (std::vector<pid_t> found = processes_with(text); !found.empty(); found = processes_with(text)) {
+    for (const pid_t pid : found) {
+      const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+      pollfd ended{process.get(), POLLIN, 0};
+      if (process && ::poll(&ended, 1, kMinute) == 0) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace runner::cli

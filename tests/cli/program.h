@@ -67,5 +67,7 @@ class Sandboxed {
 
 /// Processes whose command line holds `text`.
 std::vector<pid_t> processes_with(std::string_view text);
+/// Waits until there is none any more; false when there still is one after a minute.
+bool processes_end(std::string_view text);
 
 }  // namespace runner::cli
