@@ -102,16 +102,23 @@ bool check_name(const MapEntry& entry, Diagnostics& diagnostics) {
 Globals read_globals(const ResolvedDocument& document, Diagnostics& diagnostics, NoEffect& no_effect) {
   Globals globals;
   const Node& root = *document.root;
-  read_stages(document.broken.count("stages") != 0 ? nullptr : root.find("stages"), globals, diagnostics,
-              no_effect);
+  const std::size_t errors = diagnostics.error_count();
+  const bool broken_stages = document.broken.count("stages") != 0;
+  const Node* stages = broken_stages ? nullptr : root.find("stages");
+  read_stages(stages, globals, diagnostics, no_effect);
+  globals.stages_known = !broken_stages && diagnostics.error_count() == errors;
+  if (stages != nullptr && !stages->is_null()) globals.stages_where = stages->range();
   read_defaults(root, globals, diagnostics);
   bool visible = false;
   for (const MapEntry& entry : root.entries()) {
     if (entry.key.starts_with(".") || entry.key.starts_with("x-") || entry.key == "$schema") continue;
     if (contains(kGlobalKeys, entry.key) || contains(kOldDefaults, entry.key)) continue;
     visible = true;
-    if (document.broken.count(entry.key) != 0) continue;
-    if (check_name(entry, diagnostics)) globals.jobs.push_back(&entry);
+    if (document.broken.count(entry.key) == 0 && check_name(entry, diagnostics)) {
+      globals.jobs.push_back(&entry);
+    } else {
+      globals.unreadable.insert(entry.key);
+    }
   }
   if (!visible && document.complete)
     diagnostics.error("no-visible-job", root.range(), "configuration has no visible job");

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "pipelines/document.h"
@@ -21,10 +22,14 @@ struct WorkflowDefinition {
 
 struct Globals {
   std::vector<std::string> stages;  // with .pre and .post
+  bool stages_known = true;         // false: the list has mistakes, so that a name outside of it says nothing
+  SourceRange stages_where;
   std::vector<Variable> variables;  // rank root
   WorkflowDefinition workflow;
   std::map<std::string, const Node*, std::less<>> defaults;
   std::vector<const MapEntry*> jobs;  // visible ones, in order
+  std::unordered_set<std::string_view>
+      unreadable;  // entries that would be jobs, but about which was reported
 };
 
 /// Everything but workflow and variables, which need `JobReading` (see read_workflow).

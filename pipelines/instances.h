@@ -5,11 +5,15 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "pipelines/job_model.h"
 
 namespace runner::pipelines {
+
+/// Stage of a job that names none of the stages: reported, and in no order with the others.
+inline constexpr auto kUnknownStage = static_cast<std::size_t>(-1);
 
 struct Instance {
   const JobDefinition* definition = nullptr;
@@ -23,19 +27,23 @@ struct Instance {
 /// All instances, ordered by stage, then declaration, then parallel index.
 class InstanceTable {
  public:
-  /// Expands the definitions; `stages` are the stages in order. Definitions with an unknown stage stay out.
+  /// Expands the definitions; `stages` are the stages in order. `unreadable` are jobs with mistakes that
+  /// leave no definition: their names are known all the same.
   InstanceTable(const std::vector<JobDefinition>& definitions, const std::vector<std::string>& stages,
-                Diagnostics& diagnostics);
+                std::unordered_set<std::string_view> unreadable, Diagnostics& diagnostics);
 
   const std::vector<Instance>& all() const noexcept { return all_; }
   /// The instances a name means: one by its full name, all by the base name; null when there is none.
   const std::vector<std::size_t>* find(std::string_view name) const;
+  /// The name is that of an unreadable job, or of an instance of one.
+  bool is_unreadable(std::string_view name) const;
   /// Base names and full names, for "did you mean".
   std::vector<std::string_view> names() const;
 
  private:
   std::vector<Instance> all_;
   std::unordered_map<std::string, std::vector<std::size_t>> by_name_;
+  std::unordered_set<std::string_view> unreadable_;
 };
 
 struct ResolvedNeed {
@@ -56,10 +64,11 @@ class NeedsResolver {
   std::vector<ResolvedNeed> resolve(const NeedsDefinition& needs, const Instance& consumer, bool report);
   /// Everything that is wrong with needs and dependencies of all instances, cycles included.
   void check_all();
+  /// Reports cycles, one per group of jobs; the needs of each instance, by its index.
+  void check_cycles(const std::vector<std::vector<ResolvedNeed>>& graph);
 
  private:
   void check_dependencies(const Instance& consumer);
-  void check_cycles(const std::vector<std::vector<ResolvedNeed>>& graph);
   std::vector<std::size_t> targets(const NeedDefinition& need, const Instance& consumer, bool report);
   std::optional<std::string> selector_value(const std::string& text, const NeedDefinition& need,
                                             const Instance& consumer, bool report);

@@ -41,6 +41,7 @@ std::optional<std::chrono::milliseconds> read_duration(Shapes& in, std::string_v
 void read_stage(JobBuild& build, const MapEntry& entry) {
   build.job.job.stage = entry.value->text();
   build.job.stage_where = entry.value->range();
+  build.job.has_stage = true;
 }
 
 void read_when(JobBuild& build, const MapEntry& entry) {

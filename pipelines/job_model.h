@@ -110,6 +110,7 @@ struct JobDefinition {
   PlanJob job;
   const Node* node = nullptr;
   SourceRange stage_where;
+  bool has_stage = false;  // has the key, not the default
   std::optional<When> when;
   std::optional<AllowFailure> allow_failure;
   std::optional<ParallelDefinition> parallel;

@@ -222,6 +222,7 @@ std::optional<RuleList> read_rule_list(Shapes& in, JobReading& shared, std::stri
   const std::vector<const Node*> items = flatten(list, nesting);
   for (const Diagnostic& one : nesting.all())
     in.error(one.id, one.where, std::string(path) + ": " + one.message);
+  if (items.empty()) in.error("empty-rules", list.range(), std::string(path) + " must not be empty");
   RuleList rules;
   rules.reserve(items.size());
   for (std::size_t i = 0; i < items.size(); ++i)
@@ -231,10 +232,6 @@ std::optional<RuleList> read_rule_list(Shapes& in, JobReading& shared, std::stri
 }
 
 void read_rules(JobBuild& build, const MapEntry& entry) {
-  if (entry.value->items().empty()) {
-    build.in.error("empty-rules", entry.key_range, "rules must not be empty");
-    return;
-  }
   build.job.rules = read_rule_list(build.in, build.shared, "rules", *entry.value, kRuleKeys);
 }
 

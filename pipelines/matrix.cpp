@@ -80,7 +80,9 @@ std::vector<Instance> expand(const JobDefinition& definition, Diagnostics& diagn
 }  // namespace
 
 InstanceTable::InstanceTable(const std::vector<JobDefinition>& definitions,
-                             const std::vector<std::string>& stages, Diagnostics& diagnostics) {
+                             const std::vector<std::string>& stages,
+                             std::unordered_set<std::string_view> unreadable, Diagnostics& diagnostics)
+    : unreadable_(std::move(unreadable)) {
   std::unordered_map<std::string_view, std::size_t> stage_index;
   for (std::size_t i = 0; i < stages.size(); ++i) stage_index.emplace(stages[i], i);
   std::unordered_set<std::string_view> written;
@@ -88,13 +90,12 @@ InstanceTable::InstanceTable(const std::vector<JobDefinition>& definitions,
 
   for (std::size_t i = 0; i < definitions.size(); ++i) {
     const auto stage = stage_index.find(definitions[i].job.stage);
-    if (stage == stage_index.end()) continue;
     for (Instance& instance : expand(definitions[i], diagnostics)) {
       // A job written under the name of an instance takes its place.
       if (instance.node_index > 0 && written.count(instance.name) != 0) continue;
       instance.definition = &definitions[i];
       instance.declared = i;
-      instance.stage = stage->second;
+      instance.stage = stage == stage_index.end() ? kUnknownStage : stage->second;
       all_.push_back(std::move(instance));
     }
   }
@@ -110,6 +111,12 @@ InstanceTable::InstanceTable(const std::vector<JobDefinition>& definitions,
 const std::vector<std::size_t>* InstanceTable::find(std::string_view name) const {
   const auto found = by_name_.find(std::string(name));
   return found == by_name_.end() ? nullptr : &found->second;
+}
+
+bool InstanceTable::is_unreadable(std::string_view name) const {
+  if (unreadable_.empty()) return false;
+  return unreadable_.count(name) != 0 || unreadable_.count(name.substr(0, name.find(": ["))) != 0 ||
+         unreadable_.count(name.substr(0, name.rfind(' '))) != 0;
 }
 
 std::vector<std::string_view> InstanceTable::names() const {

@@ -12,10 +12,14 @@ std::string owner(const Instance& instance) {
   return "job '" + instance.definition->job.name + "'";
 }
 
+bool is_later(const Instance& instance, const Instance& than) {
+  return instance.stage > than.stage && instance.stage != kUnknownStage && than.stage != kUnknownStage;
+}
+
 }  // namespace
 
 void NeedsResolver::unknown(const NeedDefinition& need, const Instance& consumer, const std::string& name) {
-  if (need.optional || !complete_) return;
+  if (need.optional || !complete_ || instances_.is_unreadable(name)) return;
   diagnostics_.error("unknown-need", need.where, owner(consumer) + " needs unknown job '" + name + "'",
                      did_you_mean(name, instances_.names()));
 }
@@ -92,7 +96,7 @@ std::vector<ResolvedNeed> NeedsResolver::resolve(const NeedsDefinition& needs, c
     bool later = false;
     for (std::size_t target : targets(need, consumer, report)) {
       const Instance& instance = instances_.all()[target];
-      if (instance.stage > consumer.stage) {
+      if (is_later(instance, consumer)) {
         if (report && !later)
           diagnostics_.error("later-need", need.where,
                              owner(consumer) + " needs '" + need.job + "' from a later stage ('" +
@@ -113,14 +117,14 @@ void NeedsResolver::check_dependencies(const Instance& consumer) {
   for (const NameAt& dependency : *job.dependencies) {
     const auto* found = instances_.find(dependency.name);
     if (found == nullptr) {
-      if (complete_)
+      if (complete_ && !instances_.is_unreadable(dependency.name))
         diagnostics_.error("unknown-dependency", dependency.where,
                            owner(consumer) + ": undefined dependency '" + dependency.name + "'",
                            did_you_mean(dependency.name, instances_.names()));
       continue;
     }
     const Instance& target = instances_.all()[found->front()];
-    if (target.stage > consumer.stage || target.definition == consumer.definition)
+    if (is_later(target, consumer) || target.definition == consumer.definition)
       diagnostics_.error(
           "later-dependency", dependency.where,
           owner(consumer) + ": dependency '" + dependency.name + "' is not in an earlier stage");
@@ -164,7 +168,8 @@ void NeedsResolver::check_cycles(const std::vector<std::vector<ResolvedNeed>>& g
         for (auto one = first; one != path.end(); ++one) text += instances_.all()[one->node].name + " -> ";
         diagnostics_.error("needs-cycle", need.definition->where,
                            "needs form a cycle: " + text + instances_.all()[need.target].name);
-        return;
+        for (const Step& one : path) marks[one.node] = Mark::done;  // one report is enough for these
+        path.clear();
       }
     }
   }
@@ -176,11 +181,10 @@ void NeedsResolver::check_all() {
   for (std::size_t i = 0; i < all.size(); ++i) {
     const JobDefinition& job = *all[i].definition;
     const bool first = i == 0 || all[i - 1].definition != all[i].definition;
-    const std::size_t before = diagnostics_.error_count();
     if (job.needs) graph[i] = resolve(*job.needs, all[i], first || !all[i].values.empty());
     if (!first) continue;
     check_dependencies(all[i]);
-    if (!job.rules || diagnostics_.error_count() != before) continue;
+    if (!job.rules) continue;
     for (const auto& rule : *job.rules)
       if (rule->needs) resolve(*rule->needs, all[i], true);
   }

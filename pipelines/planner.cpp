@@ -49,7 +49,7 @@ class Planner {
     if (const Node* defaults = document->root->find("default"); defaults != nullptr && defaults->is_map())
       check_defaults(*defaults, shared);
     const std::vector<JobDefinition> definitions = read_jobs(globals, shared);
-    const InstanceTable instances(definitions, globals.stages, out_);
+    const InstanceTable instances(definitions, globals.stages, globals.unreadable, out_);
     check_logic(definitions, instances, globals, document->complete);
     if (out_.has_errors()) return invalid();
 
@@ -79,7 +79,7 @@ class Planner {
   std::vector<JobDefinition> read_jobs(const Globals& globals, JobReading& shared);
   void check_logic(const std::vector<JobDefinition>& definitions, const InstanceTable& instances,
                    const Globals& globals, bool complete);
-  void check_stage(const JobDefinition& job, const Globals& globals);
+  void check_stage(const JobDefinition& job, const Globals& globals, bool complete);
   void check_on_stop(const JobDefinition& job, const InstanceTable& instances);
   bool apply_workflow(const Globals& globals);
   void bind_variables(const Globals& globals, const RuleDefinition* matched);
@@ -113,9 +113,10 @@ std::optional<ResolvedDocument> Planner::load(Sources& sources) {
   context.variable = [&](std::string_view name) { return usable.find(name); };
   context.expand = [&](std::string_view text) { return usable.expand(text, Undefined::drop); };
   context.rule_matches = [&](const Node& node) -> std::optional<bool> {
+    const std::size_t errors = out_.error_count();
     Shapes in(&out_, no_effect_, "include");
     const auto rule = read_rule(in, reading, "rules", node, kWorkflowRuleKeys);
-    if (!rule || out_.has_errors()) return std::nullopt;
+    if (!rule || out_.error_count() != errors) return std::nullopt;
     RuleTrace trace;
     const Answer answer = conditions_.rule(*rule, usable, trace);
     if (answer.error.empty()) return answer.holds;
@@ -153,8 +154,17 @@ std::vector<JobDefinition> Planner::read_jobs(const Globals& globals, JobReading
   return definitions;
 }
 
-void Planner::check_stage(const JobDefinition& job, const Globals& globals) {
+/// Parts of the file are missing, but the root file beats them: what it says itself is certain.
+bool is_certain(const SourceRange& where) {
+  constexpr FileId kRootFile = 1;
+  return where.file == kRootFile;
+}
+
+void Planner::check_stage(const JobDefinition& job, const Globals& globals, bool complete) {
   const auto& stages = globals.stages;
+  if (!globals.stages_known) return;
+  if (!complete && !(is_certain(globals.stages_where) && job.has_stage && is_certain(job.stage_where)))
+    return;
   if (std::find(stages.begin(), stages.end(), job.job.stage) != stages.end()) return;
   const std::vector<std::string_view> names(stages.begin(), stages.end());
   out_.error("unknown-stage", job.stage_where,
@@ -187,15 +197,11 @@ void Planner::check_on_stop(const JobDefinition& job, const InstanceTable& insta
 
 void Planner::check_logic(const std::vector<JobDefinition>& definitions, const InstanceTable& instances,
                           const Globals& globals, bool complete) {
-  bool stages_known = true;
   for (const JobDefinition& job : definitions) {
-    const std::size_t before = out_.error_count();
-    if (complete) check_stage(job, globals);
-    stages_known = stages_known && out_.error_count() == before;
+    check_stage(job, globals, complete);
     if (complete) check_on_stop(job, instances);
   }
-  // A job whose stage is unknown is in no table: names of such jobs would seem unknown.
-  NeedsResolver(instances, complete && stages_known, out_).check_all();
+  NeedsResolver(instances, complete, out_).check_all();
 }
 
 void Planner::bind_variables(const Globals& globals, const RuleDefinition* matched) {
@@ -256,6 +262,10 @@ void Planner::plan_jobs(const Globals& globals, const InstanceTable& instances) 
   connect(planned, instances);
 }
 
+const NeedsDefinition* needs_of(const JobDefinition& definition) {
+  return definition.needs ? &*definition.needs : nullptr;
+}
+
 void Planner::connect(std::vector<PlannedInstance>& planned, const InstanceTable& instances) {
   constexpr auto kAbsent = static_cast<std::size_t>(-1);
   std::vector<std::size_t> position(planned.size(), kAbsent);
@@ -263,6 +273,8 @@ void Planner::connect(std::vector<PlannedInstance>& planned, const InstanceTable
   for (std::size_t i = 0; i < planned.size(); ++i)
     if (planned[i].kept) position[i] = kept++;
   NeedsResolver resolver(instances, true, out_);
+  std::vector<std::vector<ResolvedNeed>> graph(planned.size());
+  bool by_rules = false;  // some needs are not those that were checked for cycles before
   for (std::size_t i = 0; i < planned.size(); ++i) {
     const Instance& instance = instances.all()[i];
     PlanJob& job = planned[i].job;
@@ -274,7 +286,9 @@ void Planner::connect(std::vector<PlannedInstance>& planned, const InstanceTable
     if (planned[i].needs == nullptr) continue;
     job.dag = true;
     job.foreign_needs = planned[i].needs->foreign;
-    for (const ResolvedNeed& need : resolver.resolve(*planned[i].needs, instance, false)) {
+    graph[i] = resolver.resolve(*planned[i].needs, instance, false);
+    by_rules = by_rules || planned[i].needs != needs_of(*instance.definition);
+    for (const ResolvedNeed& need : graph[i]) {
       if (position[need.target] != kAbsent) {
         job.needs.push_back({position[need.target], need.artifacts});
       } else if (!need.optional) {
@@ -286,6 +300,7 @@ void Planner::connect(std::vector<PlannedInstance>& planned, const InstanceTable
       }
     }
   }
+  if (by_rules) resolver.check_cycles(graph);
   plan_.jobs.reserve(kept);
   for (std::size_t i = 0; i < planned.size(); ++i)
     if (planned[i].kept) plan_.jobs.push_back(std::move(planned[i].job));

@@ -14,6 +14,7 @@ namespace runner::pipelines {
 namespace {
 
 constexpr std::size_t kMaxRecursion = 100;
+constexpr std::size_t kMaxListLevels = 10;  // the outermost included
 constexpr std::uint64_t kMaxResolvedNodes = 2'000'000;
 
 /// A node with its references replaced.
@@ -177,7 +178,7 @@ bool spread(const Node& value, std::size_t depth, std::vector<const Node*>& out)
     out.push_back(&value);
     return true;
   }
-  if (depth > kMaxReferenceLevels) return false;
+  if (depth >= kMaxListLevels) return false;
   return std::all_of(value.items().begin(), value.items().end(),
                      [&](const Node* item) { return spread(*item, depth + 1, out); });
 }
@@ -213,9 +214,8 @@ std::vector<const Node*> flatten(const Node& value, Diagnostics& diagnostics) {
   std::vector<const Node*> out;
   if (value.is_null()) return out;
   if (!spread(value, 0, out)) {
-    diagnostics.error(
-        "nesting-too-deep", value.range(),
-        fmt::format("lists nested too deeply, at most {} levels are spread", kMaxReferenceLevels));
+    diagnostics.error("nesting-too-deep", value.range(),
+                      fmt::format("lists nested too deeply, at most {} levels are allowed", kMaxListLevels));
   }
   return out;
 }

@@ -124,18 +124,6 @@ std::vector<std::string> Shapes::strings(std::string_view path, const Node& node
   return texts;
 }
 
-namespace {
-
-/// Lists inside each other, the outermost included.
-std::size_t list_levels(const Node& node) {
-  if (!node.is_list()) return 0;
-  std::size_t deepest = 0;
-  for (const Node* item : node.items()) deepest = std::max(deepest, list_levels(*item));
-  return deepest + 1;
-}
-
-}  // namespace
-
 std::vector<std::string> Shapes::commands(std::string_view path, const Node& node) {
   std::vector<std::string> texts;
   if (node.is_null()) return texts;
@@ -143,13 +131,11 @@ std::vector<std::string> Shapes::commands(std::string_view path, const Node& nod
     wrong_type(path, node, "a command or a list of commands");
     return texts;
   }
-  constexpr std::size_t kMaxLevels = 10;
-  if (list_levels(node) > kMaxLevels) {
-    error("nested-too-deep", node.range(), std::string(path) + ": lists are nested more than 10 levels deep");
-    return texts;
-  }
   Diagnostics nesting;
   const std::vector<const Node*> items = flatten(node, nesting);
+  for (const Diagnostic& one : nesting.all())
+    error(one.id, one.where, std::string(path) + ": " + one.message);
+  if (nesting.has_errors()) return texts;
   texts.reserve(items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     const Node& item = *items[i];
@@ -176,7 +162,8 @@ std::vector<int> Shapes::integers(std::string_view path, const Node& node) {
   for (const Node* item : items) {
     if (item->kind() != NodeKind::integer) {
       wrong_type(path, *item, "whole numbers");
-    } else if (item->integer() < 0 || item->integer() > std::numeric_limits<int>::max()) {
+    } else if (item->integer() < std::numeric_limits<int>::min() ||
+               item->integer() > std::numeric_limits<int>::max()) {
       error("bad-value", item->range(),
             std::string(path) + ": '" + std::string(item->text()) + "' is out of range");
     } else {

@@ -143,9 +143,9 @@ TEST(Reference, EndlessChainsEndInAnErrorNotInACrash) {
 }
 
 TEST(Flatten, SpreadsNestedListsToTenLevels) {
-  LoadTest test(Files{{".gitlab-ci.yml", "l: [a, [b, [c]], []]\ns: text\nn:\nd: " + std::string(11, '[') +
-                                             std::string(11, ']') + "\ne: " + std::string(12, '[') +
-                                             std::string(12, ']') + "\n"}});
+  LoadTest test(Files{{".gitlab-ci.yml", "l: [a, [b, [c]], []]\ns: text\nn:\nd: " + std::string(10, '[') +
+                                             std::string(10, ']') + "\ne: " + std::string(11, '[') +
+                                             std::string(11, ']') + "\n"}});
   test.load();
   ASSERT_TRUE(test.document);
   const auto flat = [&](std::string_view key) {
