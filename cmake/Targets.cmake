@@ -27,5 +27,6 @@ function(runner_test target)
   target_link_libraries(${target} PRIVATE runner_flags ${ARG_LINK} GTest::gmock GTest::gtest_main)
   target_precompile_headers(${target} REUSE_FROM runner_test_pch)
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)  # ccache needs it
-  gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120)
+  # The printed value of a parameter may be raw memory; the names given to instances are enough.
+  gtest_discover_tests(${target} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120)
 endfunction()
