@@ -30,10 +30,6 @@ namespace runner::artifacts {
 namespace fs = std::filesystem;
 namespace {
 
-std::string in_quotes(std::string_view path) {
-  return "'" + std::string(path) + "'";
-}
-
 /// libarchive asks the thread's locale what the bytes of a name mean, and marks names in a zip accordingly.
 /// Whatever the environment says, a name that is UTF-8 is marked so, and any other is stored as it is.
 class NameLocale {
@@ -67,7 +63,7 @@ class HiddenFile {
  public:
   explicit HiddenFile(const fs::path& directory) : path_((directory / ".archive-XXXXXX").string()) {
     fd_.reset(::mkostemp(path_.data(), O_CLOEXEC));
-    if (!fd_) throw_errno("cannot make a file in " + in_quotes(directory.string()));
+    if (!fd_) throw_errno("cannot make a file in " + in_quotes(directory.native()));
   }
   HiddenFile(const HiddenFile&) = delete;
   HiddenFile& operator=(const HiddenFile&) = delete;
@@ -81,12 +77,12 @@ class HiddenFile {
     if (::fchmod(fd_.get(), 0644) != 0) throw_errno("cannot set the mode");
     if (::fsync(fd_.get()) != 0) throw_errno("cannot sync");
     if (::rename(path_.c_str(), target.c_str()) != 0)
-      throw_errno("cannot rename to " + in_quotes(target.string()));
+      throw_errno("cannot rename to " + in_quotes(target.native()));
     path_.clear();
     const fs::path parent = target.parent_path();
     const UniqueFd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory || ::fsync(directory.get()) != 0) {
-      throw_errno("cannot sync directory " + in_quotes(parent.string()));
+      throw_errno("cannot sync directory " + in_quotes(parent.native()));
     }
   }
 
@@ -245,7 +241,7 @@ ArchiveInfo write_archive(const fs::path& tree, const fs::path& root, ArchiveFor
   try {
     return pack(tree, root, format);
   } catch (Error& error) {
-    error.add_context("cannot write the archive of " + in_quotes(tree.string()));
+    error.add_context("cannot write the archive of " + in_quotes(tree.native()));
     throw;
   }
 }

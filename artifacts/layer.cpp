@@ -1,6 +1,4 @@
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,9 +14,11 @@
 
 #include "artifacts/artifacts.h"
 #include "artifacts/directory_cursor.h"
+#include "runner/base/copy_content.h"
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
 #include "runner/base/files.h"
+#include "runner/base/text.h"
 
 namespace runner::artifacts {
 namespace fs = std::filesystem;
@@ -27,34 +27,8 @@ namespace {
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr unsigned kModeBits = 07777;
 
-std::string in_quotes(std::string_view path) {
-  return "'" + std::string(path) + "'";
-}
-
 std::array<timespec, 2> times_of(const struct stat& info) noexcept {
   return {info.st_mtim, info.st_mtim};
-}
-
-void copy_bytes(int from, int to) {
-  if (::ioctl(to, FICLONE, from) == 0) return;
-  for (;;) {
-    const auto copied = ::copy_file_range(from, nullptr, to, nullptr, std::size_t{1} << 30U, 0);
-    if (copied == 0) break;  // at the end, or a file system that only pretends: the loop below finds out
-    if (copied < 0 && errno == EINTR) continue;
-    if (copied < 0 &&
-        (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM)) {
-      break;
-    }
-    if (copied < 0) throw_errno("cannot copy");
-  }
-  std::vector<char> buffer(std::size_t{256} << 10U);
-  for (;;) {
-    const auto got = ::read(from, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_errno("cannot read");
-    if (got == 0) return;
-    write_all(to, std::string_view(buffer.data(), static_cast<std::size_t>(got)));
-  }
 }
 
 /// Fills an empty directory from a selection.
@@ -169,7 +143,7 @@ class LayerBuilder {
     const UniqueFd out(
         ::openat(to, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!out) throw_errno("cannot make the file");
-    copy_bytes(in.get(), out.get());
+    if (!clone_content(in.get(), out.get())) copy_content(in.get(), out.get(), info.st_size, entry.real);
     if (::fchmod(out.get(), info.st_mode & kModeBits) != 0) throw_errno("cannot set its mode");
     if (::futimens(out.get(), times_of(info).data()) != 0) throw_errno("cannot set its time");
     ++stats_.files;
@@ -206,11 +180,11 @@ class LayerBuilder {
 LayerStats make_layer(const Selection& selection, const fs::path& upper, const fs::path& destination) {
   struct stat info {};
   if (::lstat(destination.c_str(), &info) == 0) {
-    throw Error(ErrorCode::conflict, "cannot make layer " + in_quotes(destination.string()) + ": it exists");
+    throw Error(ErrorCode::conflict, "cannot make layer " + in_quotes(destination.native()) + ": it exists");
   }
   std::string temporary = destination.string() + ".XXXXXX";
   if (::mkdtemp(temporary.data()) == nullptr)
-    throw_errno("cannot make layer " + in_quotes(destination.string()));
+    throw_errno("cannot make layer " + in_quotes(destination.native()));
   try {
     if (::chmod(temporary.c_str(), 0755) != 0) throw_errno("cannot set the mode");
     LayerStats stats = LayerBuilder(selection, upper, temporary).run();
@@ -220,7 +194,7 @@ LayerStats make_layer(const Selection& selection, const fs::path& upper, const f
     return stats;
   } catch (Error& error) {
     remove_tree(temporary);
-    error.add_context("cannot make layer " + in_quotes(destination.string()));
+    error.add_context("cannot make layer " + in_quotes(destination.native()));
     throw;
   } catch (...) {
     remove_tree(temporary);

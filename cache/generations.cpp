@@ -15,16 +15,13 @@
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
+#include "runner/base/text.h"
 
 namespace runner::cache {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kPrefix = "g-";
-
-std::string in_quotes(const fs::path& path) {
-  return "'" + path.string() + "'";
-}
 
 UniqueFd open_directory(const fs::path& path) {
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -56,7 +53,7 @@ std::string current_name(const fs::path& key_directory) {
 UniqueFd lock_key(const fs::path& key_directory) {
   const fs::path path = key_directory / "lock";
   UniqueFd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock) throw_errno("cannot open " + in_quotes(path));
+  if (!lock) throw_errno("cannot open " + in_quotes(path.native()));
   lock_file(lock.get(), LOCK_EX);
   return lock;
 }
@@ -80,7 +77,7 @@ void sweep(const fs::path& key_directory, const fs::path& trash) {
     if (held && !lock_file(held.get(), LOCK_EX | LOCK_NB)) continue;
     std::string place = (trash / "XXXXXX").string();
     if (::mkdtemp(place.data()) == nullptr || ::rename(path.c_str(), place.c_str()) != 0) {
-      log_warn("cache", "cannot take away the old cache entry " + in_quotes(path));
+      log_warn("cache", "cannot take away the old cache entry " + in_quotes(path.native()));
     }
   }
 }
@@ -94,7 +91,7 @@ std::optional<PinnedGeneration> pin_current(const fs::path& key_directory) {
     const fs::path path = key_directory / name;
     UniqueFd directory = open_directory(path);
     if (!directory) {
-      if (errno != ENOENT) throw_errno("cannot open cache entry " + in_quotes(path));
+      if (errno != ENOENT) throw_errno("cannot open cache entry " + in_quotes(path.native()));
       // Taken away between the two calls, unless the link leads nowhere: then the entry is damaged.
       if (current_name(key_directory) == name) return PinnedGeneration{path, UniqueFd()};
       continue;
@@ -111,7 +108,7 @@ PinnedGeneration begin_generation(const fs::path& key_directory) {
   const UniqueFd key_lock = lock_key(key_directory);
   std::string path = (key_directory / (std::string(kPrefix) + "XXXXXX")).string();
   if (::mkdtemp(path.data()) == nullptr)
-    throw_errno("cannot make a cache entry in " + in_quotes(key_directory));
+    throw_errno("cannot make a cache entry in " + in_quotes(key_directory.native()));
   UniqueFd directory = open_directory(path);
   if (!directory) throw_errno("cannot open " + in_quotes(path));
   lock_file(directory.get(), LOCK_SH);
@@ -124,9 +121,9 @@ void make_current(const fs::path& key_directory, const PinnedGeneration& generat
   const fs::path next = key_directory / "next";
   ::unlink(next.c_str());  // left by a process that was killed; the key is locked, so nobody else's
   if (::symlink(generation.path.filename().c_str(), next.c_str()) != 0)
-    throw_errno("cannot make " + in_quotes(next));
+    throw_errno("cannot make " + in_quotes(next.native()));
   if (::rename(next.c_str(), (key_directory / "current").c_str()) != 0)
-    throw_errno("cannot rename " + in_quotes(next));
+    throw_errno("cannot rename " + in_quotes(next.native()));
   sweep(key_directory, trash);
 }
 

@@ -1,26 +1,21 @@
 #include "cache/tree_writer.h"
 
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 
+#include "runner/base/copy_content.h"
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
+#include "runner/base/text.h"
 
 namespace runner::cache {
 namespace fs = std::filesystem;
 namespace {
-
-std::string in_quotes(const fs::path& path) {
-  return "'" + path.string() + "'";
-}
 
 std::array<timespec, 2> times_of(const struct stat& info) {
   return {info.st_atim, info.st_mtim};
@@ -30,77 +25,30 @@ void keep_owner(const fs::path& path, const struct stat& info) {
   // Only root can give files away; anybody else's copy is their own.
   if (::geteuid() != 0 || (info.st_uid == 0 && info.st_gid == 0)) return;
   if (::lchown(path.c_str(), info.st_uid, info.st_gid) != 0)
-    throw_errno("cannot set the owner of " + in_quotes(path));
-}
-
-/// Plain copying between file systems that cannot do it in the kernel.
-void copy_by_hand(int from, int to, off_t begin, off_t end, const fs::path& shown) {
-  std::string buffer(static_cast<std::size_t>(std::min<off_t>(end - begin, 1 << 20)), '\0');
-  while (begin < end) {
-    const auto wanted =
-        static_cast<std::size_t>(std::min<off_t>(end - begin, static_cast<off_t>(buffer.size())));
-    const auto got = ::pread(from, buffer.data(), wanted, begin);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_errno("cannot read " + in_quotes(shown));
-    if (got == 0) return;
-    for (ssize_t done = 0; done < got;) {
-      const auto put = ::pwrite(to, buffer.data() + done, static_cast<std::size_t>(got - done), begin + done);
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) throw_errno("cannot write the copy of " + in_quotes(shown));
-      done += put;
-    }
-    begin += got;
-  }
-}
-
-void copy_range(int from, int to, off_t begin, off_t end, const fs::path& shown) {
-  while (begin < end) {
-    off_t in = begin;
-    off_t out = begin;
-    const auto got = ::copy_file_range(from, &in, to, &out, static_cast<std::size_t>(end - begin), 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
-      return copy_by_hand(from, to, begin, end, shown);
-    }
-    if (got < 0) throw_errno("cannot copy " + in_quotes(shown));
-    if (got == 0) return;  // it became shorter meanwhile
-    begin += got;
-  }
-}
-
-void copy_content(int from, int to, off_t size, const fs::path& shown) {
-  if (size == 0) return;
-  if (::ftruncate(to, size) != 0) throw_errno("cannot write the copy of " + in_quotes(shown));
-  for (off_t at = 0; at < size;) {
-    const off_t data = ::lseek(from, at, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) return;  // only a hole is left
-    const off_t hole = data < 0 ? -1 : ::lseek(from, data, SEEK_HOLE);
-    if (data < 0 || hole < 0) return copy_range(from, to, at, size, shown);
-    copy_range(from, to, data, std::min(hole, size), shown);
-    at = hole;
-  }
+    throw_errno("cannot set the owner of " + in_quotes(path.native()));
 }
 
 void copy_symlink(const fs::path& from, const struct stat& info, const fs::path& to) {
   std::string target(static_cast<std::size_t>(info.st_size) + 1, '\0');
   for (;;) {
     const auto length = ::readlink(from.c_str(), target.data(), target.size());
-    if (length < 0) throw_errno("cannot read link " + in_quotes(from));
+    if (length < 0) throw_errno("cannot read link " + in_quotes(from.native()));
     if (static_cast<std::size_t>(length) < target.size()) {
       target.resize(static_cast<std::size_t>(length));
       break;
     }
     target.resize(target.size() * 2);
   }
-  if (::symlink(target.c_str(), to.c_str()) != 0) throw_errno("cannot make link " + in_quotes(to));
+  if (::symlink(target.c_str(), to.c_str()) != 0) throw_errno("cannot make link " + in_quotes(to.native()));
   keep_owner(to, info);
   ::utimensat(AT_FDCWD, to.c_str(), times_of(info).data(), AT_SYMLINK_NOFOLLOW);
 }
 
 void make_fifo(const fs::path& to, const struct stat& info) {
-  if (::mkfifo(to.c_str(), 0600) != 0) throw_errno("cannot make FIFO " + in_quotes(to));
+  if (::mkfifo(to.c_str(), 0600) != 0) throw_errno("cannot make FIFO " + in_quotes(to.native()));
   keep_owner(to, info);
-  if (::chmod(to.c_str(), info.st_mode & 07777U) != 0) throw_errno("cannot set the mode of " + in_quotes(to));
+  if (::chmod(to.c_str(), info.st_mode & 07777U) != 0)
+    throw_errno("cannot set the mode of " + in_quotes(to.native()));
   ::utimensat(AT_FDCWD, to.c_str(), times_of(info).data(), AT_SYMLINK_NOFOLLOW);
 }
 
@@ -120,7 +68,7 @@ void TreeWriter::add(const TreeEntry& entry, const struct stat& info, Content co
   const fs::path to = destination_ / entry.path;
   switch (entry.type) {
     case EntryType::directory:
-      if (::mkdir(to.c_str(), 0700) != 0) throw_errno("cannot make directory " + in_quotes(to));
+      if (::mkdir(to.c_str(), 0700) != 0) throw_errno("cannot make directory " + in_quotes(to.native()));
       directories_.push_back({to, info});
       return;
     case EntryType::symlink:
@@ -149,11 +97,11 @@ void TreeWriter::add_file(const TreeEntry& entry, const struct stat& info, const
 
 void TreeWriter::copy_file(const TreeEntry& entry, const struct stat& info, const fs::path& to) {
   const UniqueFd target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!target) throw_errno("cannot make " + in_quotes(to));
+  if (!target) throw_errno("cannot make " + in_quotes(to.native()));
   const UniqueFd source(::open(entry.real.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (source) {
     bool cloned = info.st_size == 0;
-    if (can_clone_ && !cloned) can_clone_ = cloned = ::ioctl(target.get(), FICLONE, source.get()) == 0;
+    if (can_clone_ && !cloned) can_clone_ = cloned = clone_content(source.get(), target.get());
     if (!cloned) copy_content(source.get(), target.get(), info.st_size, entry.real);
   } else if (errno == EACCES || errno == EPERM) {
     // A job would see the name and be refused the content; so does the copy, which keeps the mode.
@@ -163,9 +111,9 @@ void TreeWriter::copy_file(const TreeEntry& entry, const struct stat& info, cons
   }
   keep_owner(to, info);
   if (::fchmod(target.get(), info.st_mode & 07777U) != 0)
-    throw_errno("cannot set the mode of " + in_quotes(to));
+    throw_errno("cannot set the mode of " + in_quotes(to.native()));
   if (::futimens(target.get(), times_of(info).data()) != 0)
-    throw_errno("cannot set the time of " + in_quotes(to));
+    throw_errno("cannot set the time of " + in_quotes(to.native()));
 }
 
 void TreeWriter::finish(const struct stat& root) {
@@ -174,7 +122,7 @@ void TreeWriter::finish(const struct stat& root) {
   for (auto directory = directories_.rbegin(); directory != directories_.rend(); ++directory) {
     keep_owner(directory->path, directory->info);
     if (::chmod(directory->path.c_str(), directory->info.st_mode & 07777U) != 0) {
-      throw_errno("cannot set the mode of " + in_quotes(directory->path));
+      throw_errno("cannot set the mode of " + in_quotes(directory->path.native()));
     }
     ::utimensat(AT_FDCWD, directory->path.c_str(), times_of(directory->info).data(), 0);
   }

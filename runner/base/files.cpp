@@ -15,19 +15,16 @@
 
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
+#include "runner/base/text.h"
 
 namespace runner {
 namespace fs = std::filesystem;
 namespace {
 
-std::string quoted(const fs::path& path) {
-  return "'" + path.string() + "'";
-}
-
 void sync_parent(const fs::path& path) {
   const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const UniqueFd dir(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!dir || ::fsync(dir.get()) != 0) throw_errno("cannot sync directory " + quoted(parent));
+  if (!dir || ::fsync(dir.get()) != 0) throw_errno("cannot sync directory " + in_quotes(parent.native()));
 }
 
 struct CloseDir {
@@ -79,7 +76,8 @@ class TreeRemover {
     struct stat info {};
     if (!level.fd || ::fstat(level.fd.get(), &info) != 0) fail(errno, level.name);
     if (info.st_dev != level.device || info.st_ino != level.inode) {
-      throw Error(ErrorCode::conflict, "cannot remove " + quoted(shown_) + ": it changes meanwhile");
+      throw Error(ErrorCode::conflict,
+                  "cannot remove " + in_quotes(shown_.native()) + ": it changes meanwhile");
     }
   }
 
@@ -99,8 +97,8 @@ class TreeRemover {
     }
     if (!S_ISDIR(info.st_mode)) fail(unlink_error, name);
     if (info.st_dev != device_) {
-      throw Error(ErrorCode::conflict,
-                  "cannot remove " + quoted(shown_) + ": '" + std::string(name) + "' in it is a mount point");
+      throw Error(ErrorCode::conflict, "cannot remove " + in_quotes(shown_.native()) + ": '" +
+                                           std::string(name) + "' in it is a mount point");
     }
     return false;
   }
@@ -114,7 +112,7 @@ class TreeRemover {
     if (::fstat(level.fd.get(), &info) != 0) fail(errno, name);
     if (info.st_dev != device_) {
       throw Error(ErrorCode::conflict,
-                  "cannot remove " + quoted(shown_) + ": '" + name + "' in it is a mount point");
+                  "cannot remove " + in_quotes(shown_.native()) + ": '" + name + "' in it is a mount point");
     }
     level.device = info.st_dev;
     level.inode = info.st_ino;
@@ -162,7 +160,7 @@ class TreeRemover {
   }
 
   [[noreturn]] void fail(int error, std::string_view name) const {
-    throw_errno(error, "cannot remove " + quoted(shown_) + ": '" + std::string(name) + "' in it");
+    throw_errno(error, "cannot remove " + in_quotes(shown_.native()) + ": '" + std::string(name) + "' in it");
   }
 
   int parent_;
@@ -177,25 +175,26 @@ std::optional<std::string> read_file(const fs::path& path, std::uint64_t max_byt
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) {
     if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
-    throw_errno("cannot open " + quoted(path));
+    throw_errno("cannot open " + in_quotes(path.native()));
   }
   struct stat info {};
-  if (::fstat(file.get(), &info) != 0) throw_errno("cannot read " + quoted(path));
+  if (::fstat(file.get(), &info) != 0) throw_errno("cannot read " + in_quotes(path.native()));
   if (!S_ISREG(info.st_mode)) {
-    throw Error(ErrorCode::invalid_input, "cannot read " + quoted(path) + ": it is not a regular file");
+    throw Error(ErrorCode::invalid_input,
+                "cannot read " + in_quotes(path.native()) + ": it is not a regular file");
   }
   std::string content;
   content.resize(static_cast<std::size_t>(info.st_size) + 1);
   std::size_t used = 0;
   for (;;) {
     if (used > max_bytes) {
-      throw Error(ErrorCode::invalid_input,
-                  "cannot read " + quoted(path) + ": larger than " + std::to_string(max_bytes) + " bytes");
+      throw Error(ErrorCode::invalid_input, "cannot read " + in_quotes(path.native()) + ": larger than " +
+                                                std::to_string(max_bytes) + " bytes");
     }
     if (used == content.size()) content.resize(content.size() * 2);
     const auto got = ::read(file.get(), content.data() + used, content.size() - used);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_errno("cannot read " + quoted(path));
+    if (got < 0) throw_errno("cannot read " + in_quotes(path.native()));
     if (got == 0) break;
     used += static_cast<std::size_t>(got);
   }
@@ -215,7 +214,7 @@ void write_all(int fd, std::string_view bytes) {
 void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode, bool durable) {
   std::string temporary = path.string() + ".XXXXXX";
   UniqueFd file(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!file) throw_errno("cannot write " + quoted(path));
+  if (!file) throw_errno("cannot write " + in_quotes(path.native()));
   try {
     write_all(file.get(), content);
     if (::fchmod(file.get(), mode) != 0) throw_errno("cannot set the mode");
@@ -223,7 +222,7 @@ void write_file_atomic(const fs::path& path, std::string_view content, unsigned 
     if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("cannot rename");
   } catch (Error& error) {
     ::unlink(temporary.c_str());
-    error.add_context("cannot write " + quoted(path));
+    error.add_context("cannot write " + in_quotes(path.native()));
     throw;
   }
   if (durable) sync_parent(path);
@@ -239,7 +238,7 @@ void make_directories(const fs::path& path, unsigned mode) {
   const int saved = errno;
   struct stat info {};
   if (saved == EEXIST && ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return;
-  throw_errno(saved, "cannot make directory " + quoted(path));
+  throw_errno(saved, "cannot make directory " + in_quotes(path.native()));
 }
 
 void remove_tree(const fs::path& named) {
@@ -248,11 +247,11 @@ void remove_tree(const fs::path& named) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) return;
-    throw_errno("cannot remove " + quoted(path));
+    throw_errno("cannot remove " + in_quotes(path.native()));
   }
   const fs::path parent_path = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const UniqueFd parent(::open(parent_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent) throw_errno("cannot open directory " + quoted(parent_path));
+  if (!parent) throw_errno("cannot open directory " + in_quotes(parent_path.native()));
   TreeRemover(parent.get(), info.st_dev, path).run(path.filename());
 }
 
@@ -263,7 +262,7 @@ TempDir::TempDir(std::string_view prefix, std::optional<fs::path> parent) {
   }
   std::string name = (*parent / (std::string(prefix) + "XXXXXX")).string();
   if (::mkdtemp(name.data()) == nullptr)
-    throw_errno("cannot make a temporary directory in " + quoted(*parent));
+    throw_errno("cannot make a temporary directory in " + in_quotes(parent->native()));
   path_ = name;
 }
 

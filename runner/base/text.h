@@ -31,6 +31,8 @@ std::string format_duration(std::chrono::milliseconds duration);
 /// "312 B", "4.0 KiB", "1.2 MiB": for people.
 std::string format_bytes(std::uint64_t bytes);
 
+/// A name as messages show it: 'text'.
+std::string in_quotes(std::string_view text);
 /// One word of POSIX shell: unchanged when harmless, else in single quotes.
 std::string shell_quote(std::string_view text);
 

@@ -3,8 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <git2.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -18,9 +16,11 @@
 #include <utility>
 #include <vector>
 
+#include "runner/base/copy_content.h"
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
 #include "runner/base/files.h"
+#include "runner/base/text.h"
 #include "runner/git/git_handles.h"
 #include "runner/git/local_repository_impl.h"
 
@@ -28,22 +28,18 @@ namespace runner::git {
 namespace fs = std::filesystem;
 namespace {
 
-std::string quoted(const fs::path& path) {
-  return "'" + path.string() + "'";
-}
-
 bool is_real_directory(const fs::path& path) {
   struct stat info {};
   return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 void make_directory(const fs::path& path) {
-  if (::mkdir(path.c_str(), 0755) != 0) throw_errno("cannot make directory " + quoted(path));
+  if (::mkdir(path.c_str(), 0755) != 0) throw_errno("cannot make directory " + in_quotes(path.native()));
 }
 
 void make_whiteout(const fs::path& path) {
   if (::mknod(path.c_str(), S_IFCHR | 0600U, makedev(0, 0)) != 0)
-    throw_errno("cannot make whiteout " + quoted(path));
+    throw_errno("cannot make whiteout " + in_quotes(path.native()));
 }
 
 std::vector<std::string> names_in(const fs::path& directory) {
@@ -58,7 +54,7 @@ std::vector<std::string> names_in(const fs::path& directory) {
 /// by a whiteout for each name.
 void hide_content(const fs::path& own, const fs::path& below) {
   if (::setxattr(own.c_str(), "user.overlay.opaque", "y", 1, 0) == 0) return;
-  if (errno != ENOTSUP) throw_errno("cannot mark directory " + quoted(own));
+  if (errno != ENOTSUP) throw_errno("cannot mark directory " + in_quotes(own.native()));
   if (!is_real_directory(below)) return;
   for (const std::string& name : names_in(below)) {
     struct stat info {};
@@ -72,7 +68,7 @@ void hide_content(const fs::path& own, const fs::path& below) {
 
 void write_plain(const fs::path& path, std::string_view content) {
   const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (!file) throw_errno("cannot make " + quoted(path));
+  if (!file) throw_errno("cannot make " + in_quotes(path.native()));
   write_all(file.get(), content);
 }
 
@@ -81,21 +77,14 @@ void copy_if_there(const fs::path& from, const fs::path& to) {
   const UniqueFd source(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
   if (!source && errno == ENOENT) return;
   struct stat info {};
-  if (!source || ::fstat(source.get(), &info) != 0) throw_errno("cannot read " + quoted(from));
+  if (!source || ::fstat(source.get(), &info) != 0) throw_errno("cannot read " + in_quotes(from.native()));
   const UniqueFd target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (!target) throw_errno("cannot make " + quoted(to));
-  if (::ioctl(target.get(), FICLONE, source.get()) != 0) {
-    std::array<char, 65536> buffer;
-    for (;;) {
-      const auto got = ::read(source.get(), buffer.data(), buffer.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) throw_errno("cannot read " + quoted(from));
-      if (got == 0) break;
-      write_all(target.get(), {buffer.data(), static_cast<std::size_t>(got)});
-    }
-  }
+  if (!target) throw_errno("cannot make " + in_quotes(to.native()));
+  if (!clone_content(source.get(), target.get()))
+    copy_content(source.get(), target.get(), info.st_size, from);
   const std::array<timespec, 2> times = {info.st_atim, info.st_mtim};
-  if (::futimens(target.get(), times.data()) != 0) throw_errno("cannot set the time of " + quoted(to));
+  if (::futimens(target.get(), times.data()) != 0)
+    throw_errno("cannot set the time of " + in_quotes(to.native()));
 }
 
 /// A value of a git configuration file.
@@ -182,7 +171,7 @@ class MaskBuilder {
       const std::array<timespec, 2> times = {info.st_atim, info.st_mtim};
       if (::chmod(own.c_str(), info.st_mode & 07777U) != 0 ||
           ::utimensat(AT_FDCWD, own.c_str(), times.data(), 0) != 0) {
-        throw_errno("cannot set mode and time of " + quoted(own));
+        throw_errno("cannot set mode and time of " + in_quotes(own.native()));
       }
     }
   }
