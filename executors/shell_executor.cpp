@@ -1,5 +1,6 @@
 #include "executors/shell_executor.h"
 
+#include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
@@ -19,6 +20,7 @@ namespace fs = std::filesystem;
 constexpr const char* kSandboxFile = "sandbox";
 constexpr std::string_view kStepPrefix = "step.";
 constexpr std::chrono::seconds kOrphanTime{10};
+constexpr std::chrono::seconds kUnmountTime{30};
 
 std::string random_cookie() {
   unsigned char raw[16];
@@ -84,7 +86,7 @@ class ShellSandbox final : public Sandbox {
       throw_errno("cannot make '" + place.dir.native() + "'");
     }
     try {
-      LaunchedStep launched = launcher_.launch(lower(step, place));
+      LaunchedStep launched = launch(step, place);
       return make_shell_step(std::move(place), std::move(launched), sink);
     } catch (Error& error) {
       // A command that killed its supervisor at once may have left something.
@@ -118,10 +120,20 @@ class ShellSandbox final : public Sandbox {
     return request;
   }
 
+  LaunchedStep launch(const StepSpec& step, const StepPlace& place) {
+    // Two mounts must not share a writable layer, and that of the step before may live a moment longer.
+    if (mounted_by_ && !wait_until_ended(mounted_by_, std::chrono::steady_clock::now() + kUnmountTime))
+      throw Error(ErrorCode::timeout, "the workspace of the step before stays mounted");
+    LaunchedStep launched = launcher_.launch(lower(step, place));
+    if (spec_.overlay) mounted_by_.reset(::fcntl(launched.pidfd.get(), F_DUPFD_CLOEXEC, 0));
+    return launched;
+  }
+
   const Launcher& launcher_;
   const StepLife life_;
   SandboxSpec spec_;
   std::string cookie_;
+  UniqueFd mounted_by_;  // the supervisor of the last step
 };
 
 std::optional<std::pair<SandboxSpec, std::string>> load(const SandboxId& id, const fs::path& state_dir) {

@@ -113,7 +113,12 @@ class ShellStep final : public Step {
         throw_errno("cannot wait for a step");
       }
       if (watched[0].revents != 0) return;
-      if (watched[1].revents != 0 && !hear_bells()) watched[1].fd = -1;  // it is about to end
+      if (watched[1].revents != 0 && !hear_bells()) {
+        // With the end written, the rest of its life is the kernel's: taking a mount namespace down can last
+        // tens of milliseconds.
+        if (read_end(place_.dir)) return;
+        watched[1].fd = -1;
+      }
       if (watched[1].fd >= 0) spool_.pass_on();
     }
   }
@@ -146,6 +151,8 @@ class ShellStep final : public Step {
   std::optional<StepEnd> end_;
 };
 
+}  // namespace
+
 bool wait_until_ended(const UniqueFd& pidfd, Deadline deadline) {
   pollfd ended{pidfd.get(), POLLIN, 0};
   while (true) {
@@ -158,8 +165,6 @@ bool wait_until_ended(const UniqueFd& pidfd, Deadline deadline) {
     if (left.count() <= 0) return false;
   }
 }
-
-}  // namespace
 
 std::unique_ptr<Step> make_shell_step(StepPlace place, LaunchedStep launched, LogSink& sink) {
   return std::make_unique<ShellStep>(std::move(place), std::move(launched), 0, false, sink);
@@ -188,6 +193,7 @@ std::optional<LaunchedStep> find_supervisor(const std::filesystem::path& dir) {
 }
 
 void end_step(const StepPlace& place, Deadline deadline) {
+  if (read_end(place.dir)) return;  // written when nothing is left
   if (const auto supervisor = find_supervisor(place.dir)) {
     const StopCommand now{0};
     send_message(supervisor->channel.get(), std::as_bytes(std::span(&now, 1)), {}, MSG_DONTWAIT);

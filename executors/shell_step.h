@@ -24,6 +24,8 @@ std::unique_ptr<Step> attach_shell_step(StepPlace place, std::uint64_t log_offse
 
 /// Connects to the supervisor of the step in `dir`. nullopt: there is none (any more).
 std::optional<LaunchedStep> find_supervisor(const std::filesystem::path& dir);
+/// Until the supervisor itself has ended, and with it its mounts. False when the deadline passed.
+bool wait_until_ended(const UniqueFd& pidfd, Deadline deadline);
 /// Ends what still runs of a step. Throws Error{timeout} when something outlives the deadline.
 void end_step(const StepPlace& place, Deadline deadline);
 

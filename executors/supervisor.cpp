@@ -64,6 +64,9 @@ class Supervisor {
     while (!finished()) turn();
     drain();
     write_end();
+    // Now, not when the process ends: that is after its mount namespace is gone.
+    listeners_.clear();
+    control_.reset();
   }
 
  private:

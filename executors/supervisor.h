@@ -10,7 +10,9 @@
 // part. It is not synced, because a machine that loses power also loses the step.
 //
 // Channel (SOCK_SEQPACKET): the supervisor sends one Report (with its own pidfd when it started, also to
-// everyone who connects later) and then one byte after new output; it receives StopCommand.
+// everyone who connects later) and then one byte after new output; it receives StopCommand. It closes the
+// channel when nothing the step started is alive and the end is written; its own end, with that of its
+// mounts, may take tens of milliseconds more.
 
 #include <cstdint>
 #include <optional>
