@@ -39,8 +39,8 @@ Answer Conditions::condition(const Expression& expression, const VariableSet& va
   answer.holds = expression.evaluate(scope);
   answer.line = "if: " + expression.text() + yes_no(answer.holds);
   if (const std::string seen = expression.explain(scope); !seen.empty()) answer.line += " (" + seen + ")";
-  if (expression.text().find('~') != std::string::npos)
-    if (const std::string odd = expression.suspicious(scope); !odd.empty()) answer.line += "; " + odd;
+  if (expression.text().find('~') != std::string::npos) answer.odd = expression.suspicious(scope);
+  if (!answer.odd.empty()) answer.line += "; " + answer.odd;
   return answer;
 }
 
@@ -160,6 +160,7 @@ Answer Conditions::rule(const RuleDefinition& rule, const VariableSet& variables
       return;
     }
     trace.lines.push_back(std::move(answer.line));
+    if (!answer.odd.empty()) result.odd = std::move(answer.odd);
     result.holds = result.holds && answer.holds;
   };
   if (rule.condition) apply(condition(*rule.condition, variables));

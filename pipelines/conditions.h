@@ -20,7 +20,11 @@ struct Answer {
   bool holds = false;
   std::string line;
   std::string error;
+  std::string odd = {};  // not an error, but hardly what was meant
 };
+
+inline constexpr const char* kSubstringHelp =
+    "write a pattern as /.../, also when it is the value of a variable";
 
 class Conditions {
  public:

@@ -130,6 +130,7 @@ void read_workflow(const ResolvedDocument& document, JobReading& shared, Globals
   Shapes top(&shared.diagnostics, shared.no_effect, "configuration");
   if (const Node* variables = root.find("variables"); variables != nullptr && !variables->is_null()) {
     if (variables->is_map()) {
+      globals.variables_node = variables;
       globals.variables =
           read_variables(top, "variables", *variables, VariableForm::root, VariableSource::root);
     } else {

@@ -25,6 +25,7 @@ struct Globals {
   bool stages_known = true;         // false: the list has mistakes, so that a name outside of it says nothing
   SourceRange stages_where;
   std::vector<Variable> variables;  // rank root
+  const Node* variables_node = nullptr;
   WorkflowDefinition workflow;
   std::map<std::string, const Node*, std::less<>> defaults;
   std::vector<const MapEntry*> jobs;  // visible ones, in order

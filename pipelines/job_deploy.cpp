@@ -5,6 +5,7 @@
 #include <string>
 
 #include "pipelines/document.h"
+#include "pipelines/input_text.h"
 #include "pipelines/job_model.h"
 #include "runner/base/duration.h"
 
@@ -119,7 +120,16 @@ void read_trigger_map(JobBuild& build, const Node& node) {
   trigger.branch = text_of(get("branch"));
   if (const Node* strategy = get("strategy"))
     trigger.strategy = in.one_of("trigger:strategy", *strategy, kStrategies).value_or("");
-  if (const Node* forward = get("forward")) in.check_keys("trigger:forward", kForwardKeys, *forward);
+  if (const Node* forward = get("forward")) {
+    in.check_keys("trigger:forward", kForwardKeys, *forward);
+    if (const Node* own = in.get(kForwardKeys, *forward, "yaml_variables"))
+      trigger.forward_yaml_variables = own->boolean();
+    if (const Node* given = in.get(kForwardKeys, *forward, "pipeline_variables"))
+      trigger.forward_pipeline_variables = given->boolean();
+  }
+  if (const Node* inputs = get("inputs"))
+    for (const MapEntry& input : inputs->entries())
+      trigger.inputs.emplace(input.key, node_to_json(*input.value));
   const Node* include = get("include");
   if (include != nullptr && get("project") != nullptr)
     in.error("keys-exclude", include->range(), "trigger cannot have both project and include");

@@ -212,6 +212,10 @@ std::shared_ptr<const Expression> read_condition(Shapes& in, JobReading& shared,
                                                  const Node& node);
 std::optional<AutoCancel> read_auto_cancel(Shapes& in, std::string_view path, const Node& map);
 
+/// Texts of the job's inputs by name: their defaults.
+using JobInputs = std::map<std::string, std::string, std::less<>>;
+JobInputs read_job_inputs(Shapes& in, const Node& job);
+
 /// Reads and checks one job, defaults included. nullopt when it is no mapping; other mistakes are reported
 /// and what could be read is given.
 std::optional<JobDefinition> read_job(const MapEntry& entry, JobReading& shared);

@@ -137,35 +137,6 @@ void apply_defaults(JobBuild& build, const Node& node) {
   }
 }
 
-/// Values of the job's inputs: their defaults, as text.
-std::map<std::string, std::string, std::less<>> read_inputs(Shapes& in, const Node& node) {
-  constexpr std::size_t kMaxInputs = 50;
-  std::map<std::string, std::string, std::less<>> values;
-  const Node* inputs = node.find("inputs");
-  if (inputs == nullptr || !inputs->is_map()) return values;
-  if (inputs->entries().size() > kMaxInputs)
-    in.error("too-many-inputs", inputs->range(), "inputs: at most 50 are allowed");
-  for (const MapEntry& entry : inputs->entries()) {
-    const std::string path = "inputs:" + std::string(entry.key);
-    if (!entry.value->is_map()) {
-      in.wrong_type(path, *entry.value, "a mapping with default");
-      continue;
-    }
-    in.check_keys(path, kInputKeys, *entry.value);
-    const Node* value = entry.value->find("default");
-    if (value == nullptr) {
-      in.error("missing-default", entry.key_range, path + " has no default");
-      continue;
-    }
-    if (value->is_scalar()) {
-      values.emplace(entry.key, value->text());
-    } else {
-      in.wrong_type(path + ":default", *value, "a scalar");
-    }
-  }
-  return values;
-}
-
 void check_exclusive(JobBuild& build, const Node& node, std::string_view first, std::string_view second) {
   const MapEntry* a = node.find_entry(first);
   const MapEntry* b = node.find_entry(second);
@@ -217,7 +188,7 @@ std::optional<JobDefinition> read_job(const MapEntry& entry, JobReading& shared)
   }
   const Node& node = *entry.value;
   job.node = &node;
-  const auto inputs = read_inputs(in, node);
+  const JobInputs inputs = read_job_inputs(in, node);
   if (!inputs.empty() || node.find("inputs") != nullptr) in.set_inputs(&inputs);
   JobBuild build{in, job, shared};
   if (const MapEntry* trigger = node.find_entry("trigger");

@@ -5,6 +5,7 @@
 
 #include "pipelines/job_variables.h"
 #include "pipelines/predefined.h"
+#include "pipelines/variable_scan.h"
 #include "runner/base/text.h"
 
 namespace runner::pipelines {
@@ -51,6 +52,26 @@ std::string_view guess_tier(std::string_view environment) noexcept {
   return "other";
 }
 
+void warn_self_references(const VariableSet& scope, const std::vector<Variable>& own, const Place& place,
+                          Diagnostics& diagnostics) {
+  for (const Variable& variable : own) {
+    if (variable.raw || variable.value.find_first_of("$%") == std::string::npos) continue;
+    // Those are defined when the job starts.
+    if (variable.name.starts_with("CI_") || variable.name.starts_with("GITLAB_")) continue;
+    bool names_itself = false;
+    scan_references(variable.value, ScanMode::creation, [&](const ScanPart& part) {
+      names_itself = names_itself || (part.kind != ScanKind::text && part.name == variable.name);
+    });
+    if (!names_itself || scope.definitions(variable.name).back()->source > variable.source) continue;
+    const MapEntry* entry =
+        place.map != nullptr && place.map->is_map() ? place.map->find_entry(variable.name) : nullptr;
+    diagnostics.warning("self-reference", entry == nullptr ? place.otherwise : entry->value->range(),
+                        place.owner + ": '" + variable.name +
+                            "' names itself, and nothing else defines it: it sees an empty text there",
+                        "variables of the shell can be used in scripts only: export it there");
+  }
+}
+
 const RuleDefinition* JobPlanner::match_rules(const RuleList& rules, const VariableSet& scope,
                                               PlannedInstance& planned) {
   for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -62,6 +83,9 @@ const RuleDefinition* JobPlanner::match_rules(const RuleList& rules, const Varia
           "job '" + planned.job.name + "': cannot evaluate " + rule_name(i) + ": " + answer.error);
       return nullptr;
     }
+    if (!answer.odd.empty())
+      diagnostics_.warning("substring-rule", rules[i]->condition_where,
+                           "job '" + planned.job.name + "': " + answer.odd, kSubstringHelp);
     if (!answer.holds) continue;
     planned.why = rule_name(i) + " says when: never";
     return rules[i].get();
@@ -138,12 +162,19 @@ PlannedInstance JobPlanner::plan(const Instance& instance) {
   if (variables_.has_scoped && job.environment)
     add_scoped_variables(scope, variables_.plan, scope.expand(job.environment->name, Undefined::keep));
 
+  if (!definition.variables.empty())
+    warn_self_references(
+        scope, definition.variables,
+        {"job '" + definition.job.name + "'", definition.node->find("variables"), definition.job.where},
+        diagnostics_);
   if (definition.rules) {
     const RuleDefinition* rule = match_rules(*definition.rules, scope, planned);
     if (rule == nullptr) return planned;
     apply_rule(*rule, planned);
     if (job.when == When::never) return planned;
     for (const Variable& variable : rule->variables) add(variable);
+    warn_self_references(scope, rule->variables, {"job '" + definition.job.name + "'", nullptr, rule->where},
+                         diagnostics_);
   } else if (!match_policies(definition, scope, planned)) {
     return planned;
   }

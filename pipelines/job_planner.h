@@ -52,6 +52,18 @@ class JobPlanner {
   Diagnostics& diagnostics_;
 };
 
+/// Whose variables, and where they are written.
+struct Place {
+  std::string owner;
+  const Node* map = nullptr;  // the mapping that holds them, or
+  SourceRange otherwise;
+};
+
+/// Warns about variables that name themselves although nothing below defines them: they see nothing there,
+/// never the variable of the shell.
+void warn_self_references(const VariableSet& scope, const std::vector<Variable>& own, const Place& place,
+                          Diagnostics& diagnostics);
+
 /// development, testing, staging, production or other, by the words in the name of an environment.
 std::string_view guess_tier(std::string_view environment) noexcept;
 

@@ -3,12 +3,15 @@
 // I/O. Frozen at creation: later edits of the file do not touch a pipeline that runs.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pipelines/diagnostic.h"
@@ -116,6 +119,9 @@ struct TriggerSpec {
   std::string project, branch;       // other project
   std::vector<std::string> include;  // child pipeline, one line per item for people
   std::string strategy;              // "", depend, mirror
+  bool forward_yaml_variables = true;
+  bool forward_pipeline_variables = false;
+  std::map<std::string, std::string> inputs;  // values as JSON
 };
 
 /// Why a job is in the plan with this `when`: for --explain.
@@ -123,6 +129,28 @@ struct RuleTrace {
   SourceRange where;
   bool matched = false;
   std::vector<std::string> lines;  // "if: $A == \"x\" -> false ($A is unset)" ...
+};
+
+/// Indices of jobs. Copies share one list, and so do jobs that see a longer or shorter start of it: thousands
+/// of jobs after thousands of others stay small.
+class JobIndices {
+ public:
+  JobIndices() = default;
+  JobIndices(std::initializer_list<std::size_t> jobs) : JobIndices(std::vector<std::size_t>(jobs)) {}
+  explicit JobIndices(std::vector<std::size_t> jobs)
+      : list_(std::make_shared<const std::vector<std::size_t>>(std::move(jobs))), size_(list_->size()) {}
+  /// The first `size` of `list`.
+  JobIndices(std::shared_ptr<const std::vector<std::size_t>> list, std::size_t size)
+      : list_(std::move(list)), size_(size) {}
+
+  const std::size_t* begin() const noexcept { return list_ ? list_->data() : nullptr; }
+  const std::size_t* end() const noexcept { return begin() + size_; }
+  std::size_t size() const noexcept { return size_; }
+  bool empty() const noexcept { return size_ == 0; }
+
+ private:
+  std::shared_ptr<const std::vector<std::size_t>> list_;
+  std::size_t size_ = 0;
 };
 
 struct PlanJob {
@@ -158,7 +186,7 @@ struct PlanJob {
   std::vector<ForeignNeed> foreign_needs;
   /// Jobs whose artifacts and dotenv it takes, in unpacking order. Resolved from needs, dependencies or
   /// stages.
-  std::vector<std::size_t> artifact_sources;
+  JobIndices artifact_sources;
 
   std::size_t node_index = 0, node_total = 1;  // CI_NODE_INDEX (0 = no parallel), CI_NODE_TOTAL
   /// YAML ranks (rules, matrix, job, workflow_rules, root) and those predefined of phase C, not expanded.
@@ -207,6 +235,7 @@ struct PlanResult {
   Diagnostics diagnostics;
   std::shared_ptr<const Sources> sources;  // shared: outlives the planner, read by views and reports
   std::vector<ExcludedJob> excluded;       // also when there is no plan
+  std::vector<RuleTrace> workflow_trace;   // rules of the workflow up to the one that matched
 };
 
 /// Reads, resolves, validates and plans `root_file` (a path for messages and for includes) with `root_text`.

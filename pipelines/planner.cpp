@@ -60,6 +60,7 @@ class Planner {
       return out_.has_errors() ? invalid()
                                : without_plan(PlanOutcome::filtered, "filtered out by workflow rules");
     plan_jobs(globals, instances);
+    if (!globals.workflow.rules) warn_duplicate_pipelines(definitions);
     if (out_.has_errors()) return invalid();
     return finish(globals);
   }
@@ -81,6 +82,7 @@ class Planner {
                    const Globals& globals, bool complete);
   void check_stage(const JobDefinition& job, const Globals& globals, bool complete);
   void check_on_stop(const JobDefinition& job, const InstanceTable& instances);
+  void warn_duplicate_pipelines(const std::vector<JobDefinition>& definitions);
   bool apply_workflow(const Globals& globals);
   void bind_variables(const Globals& globals, const RuleDefinition* matched);
   void plan_jobs(const Globals& globals, const InstanceTable& instances);
@@ -101,7 +103,7 @@ class Planner {
   NoEffect no_effect_;
   PipelineVariables variables_;
   Plan plan_;
-  std::vector<std::size_t> producers_;  // jobs of the plan with something to upload, in order
+  std::shared_ptr<const std::vector<std::size_t>> producers_;  // jobs with something to upload, in order
 };
 
 std::optional<ResolvedDocument> Planner::load(Sources& sources) {
@@ -204,6 +206,23 @@ void Planner::check_logic(const std::vector<JobDefinition>& definitions, const I
   NeedsResolver(instances, complete, out_).check_all();
 }
 
+/// Once per pipeline, at the first job: most files that have one such job have many.
+void Planner::warn_duplicate_pipelines(const std::vector<JobDefinition>& definitions) {
+  for (const JobDefinition& job : definitions) {
+    if (!job.rules || job.rules->empty()) continue;
+    const RuleDefinition& last = *job.rules->back();
+    const bool bare =
+        last.when && *last.when != When::never && !last.condition && !last.changes && !last.exists;
+    if (!bare) continue;
+    out_.warning(
+        "duplicate-pipelines", last.where,
+        "job '" + job.job.name +
+            "': without 'workflow: rules', a push to a branch with a merge request starts this job twice",
+        "say with 'workflow: rules' for what pipelines are made");
+    return;
+  }
+}
+
 void Planner::bind_variables(const Globals& globals, const RuleDefinition* matched) {
   variables_.yaml = globals.variables;
   if (matched != nullptr)
@@ -217,8 +236,9 @@ bool Planner::apply_workflow(const Globals& globals) {
   const RuleDefinition* matched = nullptr;
   if (globals.workflow.rules) {
     for (const auto& rule : *globals.workflow.rules) {
-      RuleTrace trace;
-      const Answer answer = conditions_.rule(*rule, scope, trace);
+      const Answer answer = conditions_.rule(*rule, scope, result_.workflow_trace.emplace_back());
+      if (!answer.odd.empty())
+        out_.warning("substring-rule", rule->condition_where, "workflow: " + answer.odd, kSubstringHelp);
       if (!answer.error.empty()) {
         out_.error("rule-failed", rule->where, "workflow: cannot evaluate rule: " + answer.error);
         return false;
@@ -250,6 +270,8 @@ bool Planner::apply_workflow(const Globals& globals) {
   }
   variables_.with_yaml = VariableSet::over(variables_.base);
   for (const Variable& variable : variables_.yaml) variables_.with_yaml.add(variable);
+  warn_self_references(variables_.with_yaml, variables_.yaml, {"variables", globals.variables_node, {}},
+                       out_);
   variables_.yaml_cycle = variables_.with_yaml.find_cycle().has_value();
   return true;
 }
@@ -304,8 +326,10 @@ void Planner::connect(std::vector<PlannedInstance>& planned, const InstanceTable
   plan_.jobs.reserve(kept);
   for (std::size_t i = 0; i < planned.size(); ++i)
     if (planned[i].kept) plan_.jobs.push_back(std::move(planned[i].job));
+  std::vector<std::size_t> producers;
   for (std::size_t i = 0; i < plan_.jobs.size(); ++i)
-    if (plan_.jobs[i].artifacts.wanted()) producers_.push_back(i);
+    if (plan_.jobs[i].artifacts.wanted()) producers.push_back(i);
+  producers_ = std::make_shared<const std::vector<std::size_t>>(std::move(producers));
   for (std::size_t i = 0; i < planned.size(); ++i)
     if (planned[i].kept)
       choose_artifacts(*instances.all()[i].definition, instances, position, plan_.jobs[position[i]]);
@@ -313,36 +337,40 @@ void Planner::connect(std::vector<PlannedInstance>& planned, const InstanceTable
 
 void Planner::choose_artifacts(const JobDefinition& definition, const InstanceTable& instances,
                                const std::vector<std::size_t>& position, PlanJob& job) {
+  if (!definition.dependencies && !job.dag) {
+    const auto end = std::partition_point(producers_->begin(), producers_->end(), [&](std::size_t producer) {
+      return plan_.jobs[producer].stage_index < job.stage_index;
+    });
+    job.artifact_sources = JobIndices(producers_, static_cast<std::size_t>(end - producers_->begin()));
+    return;
+  }
   constexpr auto kAbsent = static_cast<std::size_t>(-1);
-  std::vector<std::size_t>& chosen = job.artifact_sources;
+  const auto in_order = [](std::vector<std::size_t>& jobs) {
+    std::sort(jobs.begin(), jobs.end());
+    jobs.erase(std::unique(jobs.begin(), jobs.end()), jobs.end());
+  };
+  std::vector<std::size_t> named;
   if (definition.dependencies) {
     for (const NameAt& dependency : *definition.dependencies)
       if (const auto* found = instances.find(dependency.name))
         for (std::size_t target : *found)
-          if (position[target] != kAbsent) chosen.push_back(position[target]);
-  } else if (!job.dag) {
-    const auto end = std::partition_point(producers_.begin(), producers_.end(), [&](std::size_t producer) {
-      return plan_.jobs[producer].stage_index < job.stage_index;
-    });
-    chosen.assign(producers_.begin(), end);
-    return;
+          if (position[target] != kAbsent) named.push_back(position[target]);
+    in_order(named);
   }
-  std::sort(chosen.begin(), chosen.end());
-  chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
-  if (!job.dag) return;
   std::vector<std::size_t> needed;
   for (const Need& need : job.needs)
     if (need.artifacts) needed.push_back(need.job);
-  std::sort(needed.begin(), needed.end());
-  needed.erase(std::unique(needed.begin(), needed.end()), needed.end());
-  if (definition.dependencies) {
-    std::vector<std::size_t> both;
-    std::set_intersection(chosen.begin(), chosen.end(), needed.begin(), needed.end(),
-                          std::back_inserter(both));
-    chosen = std::move(both);
-  } else {
+  in_order(needed);
+  std::vector<std::size_t> chosen;
+  if (!job.dag) {
+    chosen = std::move(named);
+  } else if (!definition.dependencies) {
     chosen = std::move(needed);
+  } else {
+    std::set_intersection(named.begin(), named.end(), needed.begin(), needed.end(),
+                          std::back_inserter(chosen));
   }
+  if (!chosen.empty()) job.artifact_sources = JobIndices(std::move(chosen));
 }
 
 PlanResult Planner::finish(const Globals& globals) {

@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <span>
 
 #include "runner/base/text.h"
 #include "runner/cli/plan_view.h"
@@ -23,7 +24,7 @@ std::size_t name_column(const Plan& plan) {
   return std::min(width, kMaxNameColumn);
 }
 
-std::string names_of(const Plan& plan, const std::vector<std::size_t>& jobs) {
+std::string names_of(const Plan& plan, std::span<const std::size_t> jobs) {
   std::vector<std::string> names;
   names.reserve(jobs.size());
   for (const std::size_t job : jobs) names.push_back("'" + plan.jobs[job].name + "'");
@@ -84,6 +85,12 @@ std::string trace_text(const Screen& screen, const PlanResult& result, const std
     for (const std::string& line : trace.lines) out += "      " + line + "\n";
   }
   return out;
+}
+
+std::string explain_workflow(const Screen& screen, const PlanResult& result) {
+  if (result.outcome != pipelines::PlanOutcome::filtered) return {};
+  return paint(screen, Tone::bold, "there is no pipeline") + ": " + result.why + "\n" +
+         trace_text(screen, result, result.workflow_trace);
 }
 
 std::string explain_planned(const Screen& screen, const PlanResult& result, const PlanJob& job) {
@@ -158,6 +165,7 @@ std::optional<std::string> explain_text(const Screen& screen, const PlanResult& 
        result.plan && !result.plan->excluded.empty() ? result.plan->excluded : result.excluded) {
     if (job.name == name) out += explain_excluded(screen, result, job);
   }
+  if (out.empty()) out = explain_workflow(screen, result);
   if (out.empty()) return std::nullopt;
   return out;
 }

@@ -120,9 +120,11 @@ pipelines::PlanJob& PlanBuilder::add(const std::string& name, std::size_t stage,
   job.stage_index = stage;
   job.stage = plan_.stages.at(stage);
   job.script = std::move(script);
+  std::vector<std::size_t> sources;
   for (std::size_t i = 0; i < plan_.jobs.size(); ++i) {
-    if (plan_.jobs[i].stage_index < stage) job.artifact_sources.push_back(i);
+    if (plan_.jobs[i].stage_index < stage) sources.push_back(i);
   }
+  job.artifact_sources = pipelines::JobIndices(std::move(sources));
   return plan_.jobs.emplace_back(std::move(job));
 }
 
@@ -137,8 +139,9 @@ pipelines::PlanJob& PlanBuilder::add_dag(const std::string& name, std::size_t st
   pipelines::PlanJob& job = add(name, stage, std::move(script));
   job.dag = true;
   job.needs = found;
-  job.artifact_sources.clear();
-  for (const auto& need : found) job.artifact_sources.push_back(need.job);
+  std::vector<std::size_t> sources;
+  for (const auto& need : found) sources.push_back(need.job);
+  job.artifact_sources = pipelines::JobIndices(std::move(sources));
   return job;
 }
 
