@@ -3,8 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <thread>
 
 #include "executors/launcher.h"
@@ -94,6 +97,16 @@ int show(const ExecOptions& options, const PlanResult& result) {
   return exit_success;
 }
 
+// A run of an hour must not end with a report that has no place. False: said so.
+bool check_report(const ExecOptions& options) {
+  if (options.report.empty() || options.only_shows()) return true;
+  const std::filesystem::path parent = std::filesystem::absolute(options.report).parent_path();
+  if (::access(parent.c_str(), W_OK | X_OK) == 0) return true;
+  print_error("cannot write the report '" + options.report.string() + "': " + std::strerror(errno),
+              "its directory must be there, and yours to write to");
+  return false;
+}
+
 // filtered, no_jobs, skipped: no failure, and nothing to do.
 int tell_nothing_to_run(const ExecOptions& options, const PlanResult& result) {
   if (!(options.quiet && options.list)) {
@@ -157,6 +170,7 @@ int run_exec(const ExecOptions& options) {
   enter_directory(options.directory);
   auto variables = given_variables(options);
   if (!variables) return exit_usage;
+  if (!check_report(options)) return exit_usage;
   Project project = Project::open();
   const auto file = project.find_file(options.file);
   if (!file) {

@@ -21,6 +21,7 @@
 #include "runner/base/text.h"
 #include "runner/cli/commands.h"
 #include "runner/cli/environment.h"
+#include "runner/cli/kept_files.h"
 #include "runner/cli/presenter.h"
 #include "runner/cli/run_directory.h"
 #include "runner/cli/view.h"
@@ -105,24 +106,6 @@ std::size_t capacity_of(const ExecOptions& options) {
   return std::max<std::size_t>(4, std::thread::hardware_concurrency());
 }
 
-// Archives outlive the run: they move into the data directory, under the same digest.
-void keep_archives(const fs::path& run, const fs::path& data, std::vector<engine::JobView>& jobs) {
-  for (engine::JobView& job : jobs) {
-    if (!job.archive || !lies_in(job.archive->path, run)) continue;
-    const fs::path kept = data / fs::relative(job.archive->path, run);
-    make_directories(kept.parent_path());
-    std::error_code error;
-    fs::rename(job.archive->path, kept, error);
-    // Another file system, or moved already for a job with the same archive.
-    if (error && !fs::exists(kept)) {
-      const fs::path part = kept.string() + ".part-" + std::to_string(::getpid());
-      fs::copy_file(job.archive->path, part, fs::copy_options::overwrite_existing);
-      fs::rename(part, kept);
-    }
-    job.archive->path = kept;
-  }
-}
-
 void read_log(const fs::path& path, const std::function<void(std::string_view)>& sink) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
@@ -176,11 +159,16 @@ class LocalRun {
     const engine::PipelineEnd end = run_watched(engine, pipeline, presenter);
     Outcome outcome = outcome_of(engine, pipeline, end);
     outcome.seconds = std::chrono::duration<double>(clock_.steady_now() - started).count();
-    keep_archives(directory_.path(), data_, outcome.jobs);
+    const std::string not_kept = keep_files(engine, pipeline, outcome);
     presenter.finish(outcome);
     write_reports(engine, pipeline, outcome);
     directory_.remove();
-    return exit_code_of(outcome);
+    if (!not_kept.empty()) throw Error(ErrorCode::unavailable, not_kept);
+    const int code = exit_code_of(outcome);
+    if (code == exit_success && output_.failed()) {
+      throw Error(ErrorCode::unavailable, "cannot write to standard output");
+    }
+    return code;
   }
 
  private:
@@ -235,6 +223,25 @@ class LocalRun {
                     [](const engine::JobView& job) { return job.status == JobStatus::canceled; });
     if (stopped_ && canceled) outcome.status = "canceled";
     return outcome;
+  }
+
+  // Archives and the logs of failed jobs outlive the run. "" or why they do not: told after the summary.
+  std::string keep_files(const engine::Engine& engine, std::int64_t pipeline, Outcome& outcome) const {
+    KeptFiles kept(data_, project_.root());
+    try {
+      for (engine::JobView& job : outcome.jobs) {
+        if (job.archive) {
+          job.archive->path = kept.keep(job.archive->path, job.name, job.archive->name + ".zip");
+        }
+        if (job.status != JobStatus::failed) continue;
+        const fs::path log = engine.job_log_path(pipeline, job.index);
+        if (fs::exists(log)) outcome.logs[job.index] = kept.keep(log, job.name, "job.log");
+      }
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+    kept.remove_old();
+    return {};
   }
 
   void write_reports(const engine::Engine& engine, std::int64_t pipeline, const Outcome& outcome) {

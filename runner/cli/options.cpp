@@ -72,7 +72,7 @@ RawArguments parse_raw(const CommandSpec& command, int argc, const char* const* 
   std::vector<std::pair<CLI::Option*, const OptionSpec*>> bound;
   for (const OptionSpec& spec : command.options) {
     if (spec.value.empty()) {
-      bound.emplace_back(app.add_flag(std::string(spec.names)), &spec);
+      bound.emplace_back(app.add_flag(std::string(spec.names))->disable_flag_override(), &spec);
     } else {
       bound.emplace_back(app.add_option(std::string(spec.names))->type_size(1)->expected(1)->take_all(),
                          &spec);
@@ -83,9 +83,12 @@ RawArguments parse_raw(const CommandSpec& command, int argc, const char* const* 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    // The text starts with the option's name; the only thing that can be wrong here is a missing value.
+    // The text starts with the option's name, of flags without dashes; only a value can be wrong here.
     const std::string text = error.what();
-    raw.error = UsageError{"option '" + text.substr(0, text.find_first_of(": ")) + "' needs a value",
+    std::string option = text.substr(0, text.find_first_of(": "));
+    if (!option.starts_with('-')) option.insert(0, option.size() == 1 ? "-" : "--");
+    const bool too_much = text.find("flag override") != std::string::npos;
+    raw.error = UsageError{"option '" + option + (too_much ? "' takes no value" : "' needs a value"),
                            help_hint(command.name)};
     return raw;
   }

@@ -41,6 +41,7 @@ void Output::write(std::string_view text) noexcept {
     if (written >= 0) {
       text.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno != EINTR && errno != EAGAIN) {
+      if (errno != EPIPE) failed_ = true;
       broken_ = true;
     }
   }

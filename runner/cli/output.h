@@ -17,11 +17,13 @@ class Output {
   void write(std::string_view text) noexcept;
   /// Ends a write that blocks: a reader that hangs must not keep a cancel from coming through.
   void give_up() noexcept;
+  /// Text was lost, and not because its reader had enough.
+  bool failed() const noexcept { return failed_.load(); }
 
  private:
   int fd_;
   bool may_block_ = false;
-  std::atomic<bool> broken_{false};
+  std::atomic<bool> broken_{false}, failed_{false};
   WakeUp wake_;
 };
 

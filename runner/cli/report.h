@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,8 @@ struct Outcome {
   std::string why;  // for skipped: one sentence
   double seconds = 0;
   std::vector<engine::JobView> jobs;  // in plan order
+  /// The whole logs of jobs that failed, by index, where they are kept.
+  std::map<std::size_t, std::filesystem::path> logs;
 };
 
 /// success | failed | skipped | manual | canceled | warning. A job that never got its turn is skipped.

@@ -34,6 +34,9 @@ int run(int argc, const char* const* argv) {
       return exit_machinery;
     }
     return code;
+  } catch (const Error& error) {
+    print_error(error.what());
+    return error.code() == ErrorCode::invalid_input ? exit_usage : exit_machinery;
   } catch (const std::exception& error) {
     print_error(error.what());
     return exit_machinery;

@@ -65,6 +65,11 @@ class TerminalView final : public View {
     context_.screen.width = screen.width;
     context_.screen.height = screen.height;
     fit();
+    // A terminal that became narrow has wrapped what is shown.
+    const std::size_t width = std::max<std::size_t>(screen.width, 1);
+    shown_rows_ = 0;
+    for (const std::size_t columns : shown_)
+      shown_rows_ += std::max<std::size_t>(1, (columns + width - 1) / width);
   }
 
   void finish(const Outcome& outcome, TimePoint) override {
@@ -108,6 +113,12 @@ class TerminalView final : public View {
                  "\n";
     if (!has_failed(job.view)) return;
     const std::string bar = "  " + paint(screen, Tone::dim, symbols(screen).bar) + " ";
+    if (job.tail.dropped() > 0) {
+      scrolled_ += bar +
+                   paint(screen, Tone::dim,
+                         fmt::format("{} {} lines before", symbols(screen).ellipsis, job.tail.dropped())) +
+                   "\n";
+    }
     for (const std::string& line : job.tail.lines()) scrolled_ += bar + line + "\n";
     scrolled_ += "  " + paint(screen, Tone::dim, "again: ") + context_.reproduce(job.view.index) + "\n";
   }
@@ -124,7 +135,8 @@ class TerminalView final : public View {
   static std::string last_words(const Job& job) {
     std::string text = strip_ansi(job.lines.partial());
     if (trim(text).empty() && !job.tail.lines().empty()) text = strip_ansi(job.tail.lines().back());
-    return replace_all(trim(text), "\t", " ");
+    text = replace_all(trim(text), "\t", " ");
+    return job.view.status == JobStatus::canceling ? "stopping: " + text : text;
   }
 
   std::vector<std::string> live_lines(TimePoint now) const {
@@ -165,22 +177,25 @@ class TerminalView final : public View {
   // One write: back to the first live line, what scrolls, the live lines, nothing below. Each line is erased
   // behind its text, never before it: that is what would flicker.
   void paint_frame(const std::vector<std::string>& live) {
-    if (scrolled_.empty() && live.empty() && shown_lines_ == 0) return;
+    if (scrolled_.empty() && live.empty() && shown_.empty()) return;
     std::string frame;
-    if (shown_lines_ > 0) frame += fmt::format("\x1b[{}A\r", shown_lines_);
+    if (shown_rows_ > 0) frame += fmt::format("\x1b[{}A\r", shown_rows_);
     frame += replace_all(scrolled_, "\n", "\x1b[K\n");
     for (const std::string& line : live) frame += line + "\x1b[K\n";
-    if (shown_lines_ > 0) frame += "\x1b[J";
+    if (shown_rows_ > 0) frame += "\x1b[J";
     scrolled_.clear();
-    shown_lines_ = live.size();
+    shown_.clear();
+    for (const std::string& line : live) shown_.push_back(display_width(line));
+    shown_rows_ = live.size();
     out_ += frame;
   }
 
   ViewContext context_;
   std::size_t column_ = 1, name_column_ = 1;
   std::map<std::size_t, Job> jobs_;
-  std::string scrolled_;  // lines to be written once, above the live ones
-  std::size_t shown_lines_ = 0;
+  std::string scrolled_;            // lines to be written once, above the live ones
+  std::vector<std::size_t> shown_;  // the widths of the live lines on the screen
+  std::size_t shown_rows_ = 0;      // what they take there
   std::size_t frame_ = 0;
   TimePoint last_frame_{};
   std::string out_;

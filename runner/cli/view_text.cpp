@@ -79,8 +79,11 @@ std::string headline(const Screen& screen, const Outcome& outcome) {
          ": " + counts_phrase(count(outcome.jobs)) + "\n";
 }
 
-std::string finding_lines(const JobView& job) {
+std::string finding_lines(const Outcome& outcome, const JobView& job) {
   std::string out;
+  if (const auto log = outcome.logs.find(job.index); log != outcome.logs.end()) {
+    out += fmt::format("  whole log of '{}': {}\n", job.name, log->second.string());
+  }
   if (job.tests_total) {
     out += fmt::format("  tests of '{}': {}", job.name, *job.tests_total);
     out +=
@@ -114,7 +117,7 @@ std::string outcome_phrase(const JobView& job) {
       return with_cause(std::move(text), cause_of(job));
     }
     case JobStatus::canceled:
-      return with_cause("canceled", job.reason);
+      return job.reason == "canceled" ? "canceled" : with_cause("canceled", job.reason);
     case JobStatus::skipped:
       return with_cause("skipped", job.reason);
     default:
@@ -157,7 +160,7 @@ Tone outcome_tone(const JobView& job) {
 
 std::string summary_text(const ViewContext& context, const Outcome& outcome, bool failures) {
   std::string out = headline(context.screen, outcome);
-  for (const JobView& job : outcome.jobs) out += finding_lines(job);
+  for (const JobView& job : outcome.jobs) out += finding_lines(outcome, job);
   if (failures) {
     for (const JobView& job : outcome.jobs) {
       if (!has_failed(job)) continue;
@@ -174,7 +177,9 @@ std::string summary_text(const ViewContext& context, const Outcome& outcome, boo
 
 void Tail::add(std::string_view line) {
   lines_.emplace_back(line);
-  if (lines_.size() > limit_) lines_.pop_front();
+  if (lines_.size() <= limit_) return;
+  lines_.pop_front();
+  ++dropped_;
 }
 
 }  // namespace runner::cli

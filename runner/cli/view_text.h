@@ -30,11 +30,16 @@ class Tail {
  public:
   explicit Tail(std::size_t limit) : limit_(limit) {}
   void add(std::string_view line);
-  void clear() { lines_.clear(); }
+  void clear() {
+    lines_.clear();
+    dropped_ = 0;
+  }
+  /// How many lines came before those.
+  std::size_t dropped() const { return dropped_; }
   const std::deque<std::string>& lines() const { return lines_; }
 
  private:
-  std::size_t limit_;
+  std::size_t limit_, dropped_ = 0;
   std::deque<std::string> lines_;
 };
 

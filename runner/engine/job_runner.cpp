@@ -133,6 +133,10 @@ std::vector<std::filesystem::path> JobRunner::source_layers() {
                   "'; it is taken as fetch");
   }
   const auto& facts = order_.request->facts;
+  if (facts.sha.find_first_not_of('0') == std::string::npos) {
+    log_->line("No commit: the files as they are");
+    return checkout.lowers;
+  }
   log_->line("Commit " + facts.sha.substr(0, 8) + (facts.ref_name.empty() ? "" : " of " + facts.ref_name));
   return checkout.lowers;
 }

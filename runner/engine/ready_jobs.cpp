@@ -29,8 +29,22 @@ bool fits(When when, JobStatus before, bool dag) {
   return false;
 }
 
-std::string why_skipped(const PlanJob& job, JobStatus before) {
-  const std::string what = job.dag ? "a job it needs" : "an earlier stage";
+// The first job that `job` needs and that is why; people want its name. Not of skipped ones: which of them is
+// skipped first depends on the order of looking, and none is the cause.
+std::string what_of(const pipelines::Plan& plan, const std::vector<JobNow>& jobs, const PlanJob& job,
+                    JobStatus before) {
+  if (!job.dag) return "an earlier stage";
+  if (before == JobStatus::skipped) return "a job it needs";
+  for (const auto& need : job.needs) {
+    const JobNow& now = jobs[need.job];
+    if (now.exists && now.status == before && (before != JobStatus::failed || !now.allow_failure)) {
+      return "job '" + plan.jobs[need.job].name + "'";
+    }
+  }
+  return "a job it needs";
+}
+
+std::string why_skipped(const std::string& what, const PlanJob& job, JobStatus before) {
   switch (before) {
     case JobStatus::failed:
       return what + " failed";
@@ -139,7 +153,8 @@ std::optional<Transition> ReadyJobs::consider(std::size_t job) const {
       composite(planned.dag ? needs_[job] : before_stage_[planned.stage_index], planned.dag);
   if (!is_completed(before)) return std::nullopt;
   if (!fits(planned.when, before, planned.dag)) {
-    return Transition{Transition::Kind::skip, job, why_skipped(planned, before)};
+    return Transition{Transition::Kind::skip, job,
+                      why_skipped(what_of(plan_, jobs_, planned, before), planned, before)};
   }
   return Transition{kind_for(planned.when), job, {}};
 }

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "runner/base/files.h"
 #include "runner/base/text.h"
 #include "tests/cli/program.h"
 
@@ -276,7 +277,64 @@ TEST(Exec, ArtifactsAreKeptAndNamed) {
   const auto json = nlohmann::json::parse(ended.out);
   const std::string path = json["jobs"][0]["artifacts"]["path"];
   EXPECT_TRUE(fs::exists(path)) << path;
-  EXPECT_TRUE(std::string_view(path).starts_with((box.data() / "artifacts").string())) << path;
+  EXPECT_TRUE(std::string_view(path).starts_with((box.data() / "runs" / "project-").string())) << path;
+  EXPECT_TRUE(path.ends_with("/1/pack/artifacts.zip")) << path;
+}
+
+TEST(Exec, TheWholeLogOfAFailureIsKeptMasked) {
+  const Sandboxed box("a/b: {script: ['seq -f \"line %g $TOKEN\" 100', exit 1]}\ngood: {script: [echo x]}\n");
+  const Ended ended = box.run({"exec", "--secret", "TOKEN=correcthorse"});
+  EXPECT_EQ(ended.code, 1);
+  const std::string_view before = "  whole log of 'a/b': ";
+  const std::size_t at = ended.out.find(before);
+  ASSERT_NE(at, std::string::npos) << ended.out;
+  const std::string path =
+      ended.out.substr(at + before.size(), ended.out.find('\n', at) - at - before.size());
+  EXPECT_TRUE(path.ends_with("/1/a-b/job.log")) << path;
+  const std::string log = read_file(path).value_or("");
+  EXPECT_THAT(log, HasSubstr("line 1 [MASKED]\n"));
+  EXPECT_THAT(log, HasSubstr("line 100 [MASKED]\n"));
+  EXPECT_THAT(ended.out, Not(HasSubstr("log of 'good'")));
+}
+
+TEST(Exec, TheNewestRunsAreKept) {
+  const Sandboxed box("bad: {script: [exit 1]}\ngood: {script: [echo x]}\n");
+  for (int run = 0; run < 12; ++run) EXPECT_EQ(box.run({"exec", "-q"}).code, 1);
+  // Leaves nothing, counts as nothing.
+  EXPECT_EQ(box.run({"exec", "good"}).code, 0);
+  const fs::path project = fs::directory_iterator(box.data() / "runs")->path();
+  EXPECT_FALSE(fs::exists(project / "2"));
+  for (int run = 3; run <= 12; ++run) EXPECT_TRUE(fs::exists(project / std::to_string(run))) << run;
+  EXPECT_FALSE(fs::exists(project / "13"));
+}
+
+TEST(Exec, OutputThatIsLostIsNoSuccess) {
+  const Sandboxed box(kEcho);
+  const Ended full = box.run_bash("runner exec >/dev/full");
+  EXPECT_EQ(full.code, 3);
+  EXPECT_THAT(full.err, HasSubstr("cannot write to standard output"));
+  EXPECT_EQ(box.run_bash("runner exec | head -n 1; exit ${PIPESTATUS[0]}").code, 0);
+  // A closed one is /dev/null, and never the next file that is opened.
+  EXPECT_EQ(box.run_bash("runner exec >&- 2>&- <&-").code, 0);
+}
+
+TEST(Exec, WhatCannotWorkIsSaidBeforeAJobRuns) {
+  const Sandboxed box(kEcho);
+  const Ended report = box.run({"exec", "--report", "missing/report.json"});
+  EXPECT_EQ(report.code, 2);
+  EXPECT_EQ(report.out, "");
+  EXPECT_THAT(report.err, HasSubstr("cannot write the report 'missing/report.json'"));
+  EXPECT_EQ(box.run({"exec", "-C", "missing"}).code, 2);
+  const Ended flag = box.run({"exec", "--list=3"});
+  EXPECT_EQ(flag.code, 2);
+  EXPECT_THAT(flag.err, HasSubstr("option '--list' takes no value"));
+}
+
+TEST(Exec, ASkippedJobNamesWhatFailed) {
+  const Sandboxed box("a: {script: [exit 1]}\nb: {script: [x], needs: [a]}\nc: {script: [x], needs: [b]}\n");
+  const std::string out = box.run({"exec"}).out;
+  EXPECT_THAT(out, HasSubstr("b │ ○ skipped: job 'a' failed"));
+  EXPECT_THAT(out, HasSubstr("c │ ○ skipped: a job it needs was skipped"));
 }
 
 TEST(Exec, CachesLastFromRunToRun) {
@@ -335,6 +393,59 @@ TEST(Completion, ScriptsAreValidAndComplete) {
   box.shell(
       "bash -c 'source completion.bash; COMP_WORDS=(runner exec --rep); COMP_CWORD=2; _runner; "
       "test \"${COMPREPLY[*]}\" = --report'");
+}
+
+// What each shell offers, asked of the shell itself.
+constexpr const char* kTwoJobs = "build app: {script: [x]}\nother: {script: [x]}\n";
+
+bool have(const Sandboxed& box, const std::string& shell) {
+  return box.run_bash("command -v " + shell).code == 0;
+}
+
+TEST(Completion, WorksInFish) {
+  const Sandboxed box(kTwoJobs);
+  if (!have(box, "fish")) GTEST_SKIP() << "fish is not installed";
+  const auto offered = [&](const std::string& line) {
+    return box.run_bash("fish --no-config -c 'runner completion fish | source; complete -C \"" + line + "\"'")
+        .out;
+  };
+  EXPECT_THAT(offered("runner e"), testing::StartsWith("exec\t"));
+  EXPECT_EQ(offered("runner exec bu"), "build app\n");
+  EXPECT_THAT(offered("runner exec --explain o"), testing::StartsWith("other\t"));
+  EXPECT_THAT(offered("runner exec --executor s"), testing::StartsWith("shell\t"));
+  EXPECT_THAT(offered("runner exec --rep"), testing::StartsWith("--report\t"));
+  EXPECT_EQ(offered("runner lint .gitlab-c"), ".gitlab-ci.yml\n");
+}
+
+// zsh completes only what is typed at a terminal: it gets one, and each line, a tab, and a key that prints
+// the line as it is then.
+constexpr const char* kTypeInZsh = R"(
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'PS1=; unsetopt zle_bracketed_paste; autoload -Uz compinit; compinit -u -D'
+zpty -w shell 'source <(runner completion zsh); bindkey "^I" complete-word'
+zpty -w shell 'tell() { print -r -- "<$BUFFER>" >>typed; BUFFER= }; zle -N tell; bindkey "^X" tell; : >typed'
+while [[ ! -e typed ]]; do zpty -rt shell seen || sleep 0.01; done
+for line; do
+  zpty -n -w shell $line$'\t\x18'
+  while [[ $(wc -l <typed) -lt $((++count)) ]]; do ((count--)); zpty -rt shell seen || sleep 0.01; done
+done
+zpty -d shell
+cat typed
+)";
+
+TEST(Completion, WorksInZsh) {
+  const Sandboxed box(kTwoJobs);
+  if (!have(box, "zsh")) GTEST_SKIP() << "zsh is not installed";
+  box.write("type.zsh", kTypeInZsh);
+  const Ended ended = box.run_bash(
+      "TERM=xterm timeout 60 zsh -f type.zsh 'runner e' 'runner exec bu' 'runner exec --explain o' "
+      "'runner exec --executor sh' 'runner exec --rep' 'runner lint .gitlab-c' 'runner completion z'");
+  EXPECT_EQ(ended.out,
+            "<runner exec >\n<runner exec build\\ app >\n<runner exec --explain other >\n"
+            "<runner exec --executor shell >\n<runner exec --report >\n<runner lint .gitlab-ci.yml >\n"
+            "<runner completion zsh >\n")
+      << ended.err;
 }
 
 }  // namespace

@@ -111,7 +111,12 @@ void Sandboxed::shell(const std::string& command) const {
 
 std::unique_ptr<Running> Sandboxed::start(std::vector<std::string> words) const {
   words.insert(words.begin(), {RUNNER_BINARY});
-  std::vector<std::string> variables{"PATH=" + quoted_path(), "HOME=" + home_.string(),
+  return start_program(std::move(words));
+}
+
+std::unique_ptr<Running> Sandboxed::start_program(std::vector<std::string> words) const {
+  const std::string bin = fs::path(RUNNER_BINARY).parent_path().string();
+  std::vector<std::string> variables{"PATH=" + bin + ":" + quoted_path(), "HOME=" + home_.string(),
                                      "RUNNER_DATA=" + data_.string(), "LC_ALL=C.UTF-8",
                                      "GIT_CONFIG_NOSYSTEM=1"};
   variables.insert(variables.end(), environment.begin(), environment.end());
@@ -127,16 +132,20 @@ std::unique_ptr<Running> Sandboxed::start(std::vector<std::string> words) const 
   ::posix_spawnattr_init(&attributes);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
   pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, RUNNER_BINARY, &actions, &attributes, pointers(words).data(),
+  const int error = ::posix_spawn(&pid, words.front().c_str(), &actions, &attributes, pointers(words).data(),
                                   pointers(variables).data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
-  if (error != 0) throw_errno(error, "cannot start " RUNNER_BINARY);
+  if (error != 0) throw_errno(error, "cannot start " + words.front());
   return std::make_unique<Running>(pid, std::move(pipe.read), err);
 }
 
 Ended Sandboxed::run(std::vector<std::string> words) const {
   return start(std::move(words))->wait();
+}
+
+Ended Sandboxed::run_bash(const std::string& command) const {
+  return start_program({"/bin/bash", "-c", command})->wait();
 }
 
 std::vector<pid_t> processes_with(std::string_view text) {

@@ -55,12 +55,16 @@ class Sandboxed {
   void shell(const std::string& command) const;
   std::unique_ptr<Running> start(std::vector<std::string> words) const;
   Ended run(std::vector<std::string> words) const;
+  /// A command of bash in the project, with the built program as `runner`.
+  Ended run_bash(const std::string& command) const;
   std::string read(const std::string& name) const;
 
   /// More environment, "NAME=value".
   std::vector<std::string> environment;
 
  private:
+  std::unique_ptr<Running> start_program(std::vector<std::string> words) const;
+
   TempDir root_;
   std::filesystem::path project_, home_, data_;
 };

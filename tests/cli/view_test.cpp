@@ -102,6 +102,7 @@ void tell(Story& story) {
   Outcome outcome;
   outcome.status = "failed";
   outcome.seconds = 62.3;
+  outcome.logs[0] = "/data/runs/project-1a2b3c4d/7/build/job.log";
   story.finish(outcome, 62'300);
 }
 
@@ -199,6 +200,39 @@ TEST(TerminalView, KeepsOnlyTheTailOfAFailure) {
   EXPECT_EQ(text.find("line 79"), std::string::npos);
   EXPECT_NE(text.find("line 80"), std::string::npos);
   EXPECT_NE(text.find("runner exec job-0"), std::string::npos);
+  EXPECT_NE(text.find("│ … 80 lines before"), std::string::npos);
+}
+
+TEST(TerminalView, ANarrowerTerminalHasWrappedTheLines) {
+  ViewContext wide = context({"a", "b"});
+  wide.screen.width = 80;
+  Story story(make_terminal_view(std::move(wide)));
+  story.start(0, "a", 0);
+  story.start(1, "b", 0);
+  story.say(0, std::string(200, 'x') + "\n", 10);
+  story.tick(100);
+  story.text();
+  Screen narrow;
+  narrow.width = 30;
+  narrow.height = 24;
+  story.view().resize(narrow);
+  story.tick(200);
+  // 79 columns take three rows of 30, and the line of 'b' one.
+  EXPECT_EQ(visible(story.text()).substr(0, 12), "<ESC>[4A<CR>");
+}
+
+TEST(TerminalView, AJobThatIsToldToStopSaysSo) {
+  Story story(make_terminal_view(context({"a"})));
+  story.start(0, "a", 0);
+  story.say(0, "working\n", 10);
+  story.job(0).status = JobStatus::canceling;
+  story.view().job_changed(story.job(0), at(50));
+  story.tick(100);
+  EXPECT_NE(story.text().find("stopping: working"), std::string::npos);
+  story.job(0).reason = "canceled";
+  story.end(0, JobStatus::canceled, 200);
+  story.tick(300);
+  EXPECT_NE(story.text().find("■ a  canceled\x1b[K\n"), std::string::npos);
 }
 
 }  // namespace

@@ -1,0 +1,130 @@
+#include "runner/cli/kept_files.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "runner/base/digest.h"
+#include "runner/base/error.h"
+#include "runner/base/files.h"
+#include "runner/base/log.h"
+
+namespace runner::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxNameBytes = 100;
+constexpr std::size_t kDigestDigits = 8;
+
+std::optional<std::uint64_t> number_of(const fs::path& run) {
+  const std::string name = run.filename().string();
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc{} || end != name.data() + name.size()) return std::nullopt;
+  return number;
+}
+
+std::vector<std::uint64_t> numbers_in(const fs::path& project) {
+  std::vector<std::uint64_t> numbers;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(project, error)) {
+    if (const auto number = number_of(entry.path())) numbers.push_back(*number);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+// False: there is one already.
+bool make_new_directory(const fs::path& directory) {
+  if (::mkdir(directory.c_str(), 0700) == 0) return true;
+  if (errno != EEXIST) throw_errno("cannot make the directory '" + directory.string() + "'");
+  return false;
+}
+
+}  // namespace
+
+std::string plain_file_name(std::string_view text) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || static_cast<unsigned char>(c) >= 0x80;
+  };
+  std::string out;
+  for (const char c : text) {
+    if (is_plain(c)) {
+      out += c;
+    } else if (!out.empty() && out.back() != '-') {
+      out += '-';
+    }
+  }
+  if (out.size() > kMaxNameBytes) {
+    out.resize(kMaxNameBytes);
+    // Not in the middle of a character.
+    while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0U) == 0x80) out.pop_back();
+    if (!out.empty() && static_cast<unsigned char>(out.back()) >= 0xC0) out.pop_back();
+  }
+  while (out.ends_with('-')) out.pop_back();
+  if (out.starts_with('.')) out.front() = '_';
+  return out.empty() ? "_" : out;
+}
+
+KeptFiles::KeptFiles(const fs::path& data, const fs::path& project_root)
+    : project_(data / "runs" /
+               (plain_file_name(project_root.filename().string()) + "-" +
+                sha256_hex(project_root.string()).substr(0, kDigestDigits))) {}
+
+const fs::path& KeptFiles::directory_of(const std::string& job) {
+  if (run_.empty()) {
+    make_directories(project_, 0700);
+    const std::vector<std::uint64_t> taken = numbers_in(project_);
+    // Another run may take the number at the same time.
+    for (std::uint64_t number = taken.empty() ? 1 : taken.back() + 1; run_.empty(); ++number) {
+      const fs::path run = project_ / std::to_string(number);
+      if (make_new_directory(run)) run_ = run;
+    }
+  }
+  fs::path& directory = jobs_[job];
+  const fs::path wanted = run_ / plain_file_name(job);
+  // Names that differ may be the same when they are plain.
+  for (int twin = 1; directory.empty(); ++twin) {
+    const fs::path free = twin == 1 ? wanted : fs::path(wanted.string() + "-" + std::to_string(twin));
+    if (make_new_directory(free)) directory = free;
+  }
+  return directory;
+}
+
+fs::path KeptFiles::keep(const fs::path& file, const std::string& job, std::string_view name) {
+  const fs::path kept = directory_of(job) / plain_file_name(name);
+  if (::link(file.c_str(), kept.c_str()) == 0) return kept;
+  if (errno == ENOENT) throw_errno("cannot keep '" + file.string() + "'");
+  const fs::path part = kept.string() + ".part";
+  std::error_code error;
+  fs::copy_file(file, part, error);
+  if (!error) fs::rename(part, kept, error);
+  if (error) {
+    std::error_code ignored;
+    fs::remove(part, ignored);
+    throw_errno(error.value(), "cannot keep '" + kept.string() + "'");
+  }
+  return kept;
+}
+
+void KeptFiles::remove_old() const noexcept {
+  if (run_.empty()) return;
+  try {
+    std::vector<std::uint64_t> numbers = numbers_in(project_);
+    if (numbers.size() <= kKeptRuns) return;
+    numbers.resize(numbers.size() - kKeptRuns);
+    for (const std::uint64_t number : numbers) remove_tree(project_ / std::to_string(number));
+  } catch (const std::exception& error) {
+    log_warn("exec", std::string("cannot remove what older runs left: ") + error.what());
+  }
+}
+
+}  // namespace runner::cli

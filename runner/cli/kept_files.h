@@ -1,0 +1,38 @@
+#pragma once
+// What a run leaves for people: archives, and the logs of jobs that failed. One thread; blocks on the disk.
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace runner::cli {
+
+/// The runs of one project that are kept; older ones are removed.
+inline constexpr std::size_t kKeptRuns = 10;
+
+/// Files go to DATA/runs/PROJECT/NUMBER/JOB/NAME; a run that leaves nothing has no number.
+class KeptFiles {
+ public:
+  KeptFiles(const std::filesystem::path& data, const std::filesystem::path& project_root);
+
+  /// Links `file`, which may be removed afterwards, to its place (copies it from another file system).
+  /// Returns that place. Throws Error.
+  std::filesystem::path keep(const std::filesystem::path& file, const std::string& job,
+                             std::string_view name);
+  /// All but the newest kKeptRuns runs go, when this run has left something. Failures are logged.
+  void remove_old() const noexcept;
+
+ private:
+  const std::filesystem::path& directory_of(const std::string& job);
+
+  std::filesystem::path project_, run_;
+  std::map<std::string, std::filesystem::path> jobs_;
+};
+
+/// `text` as the name of one file that needs no quotes in a shell: letters, digits, "._-" and what is not
+/// ASCII stay, anything else is '-'. Never empty, never hidden, at most 100 bytes.
+std::string plain_file_name(std::string_view text);
+
+}  // namespace runner::cli
