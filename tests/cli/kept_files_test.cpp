@@ -26,7 +26,7 @@ TEST(KeptFiles, NamesNeedNoQuotes) {
 TEST(KeptFiles, SurviveTheirSource) {
   const TempDir root("kept");
   write_file_atomic(root.path() / "a", "content", 0600, false);
-  KeptFiles kept(root.path() / "data", "/home/me/my project");
+  KeptFiles kept(root.path() / "data", "/srv/my project");
   const fs::path path = kept.keep(root.path() / "a", "job", "a.zip");
   fs::remove(root.path() / "a");
   EXPECT_EQ(read_file(path), "content");
