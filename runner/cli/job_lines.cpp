@@ -1,5 +1,6 @@
 #include "runner/cli/job_lines.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace runner::cli {
@@ -74,6 +75,20 @@ std::string without_markers(std::string_view raw, bool& held) {
   return out += raw;
 }
 
+void tell_sections(std::string_view raw, const JobLines::OnSection& tell) {
+  for (std::size_t at = raw.find("section_"); at != std::string_view::npos; at = raw.find("section_")) {
+    raw.remove_prefix(at);
+    const std::size_t length = marker_length(raw);
+    if (length > 0) {
+      // "section_start:1700000000:name[collapsed=true]\r"
+      std::string_view name = raw.substr(0, length);
+      name.remove_prefix(name.find(':', name.find(':') + 1) + 1);
+      tell(name.substr(0, name.find_first_of("[\r")), raw.starts_with("section_start"));
+    }
+    raw.remove_prefix(std::max<std::size_t>(length, 8));
+  }
+}
+
 bool is_plain(std::string_view text) {
   for (const char c : text) {
     if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F) return false;
@@ -123,7 +138,8 @@ bool clean_line(std::string_view raw, bool color, std::string& out) {
   return !(held_marker && out.find_first_not_of(" \t") == std::string::npos);
 }
 
-JobLines::JobLines(bool color, OnLine on_line) : color_(color), on_line_(std::move(on_line)) {}
+JobLines::JobLines(bool color, OnLine on_line, OnSection on_section)
+    : color_(color), on_line_(std::move(on_line)), on_section_(std::move(on_section)) {}
 
 void JobLines::feed(std::string_view bytes) {
   while (!bytes.empty()) {
@@ -145,6 +161,7 @@ void JobLines::feed(std::string_view bytes) {
 }
 
 void JobLines::emit() {
+  if (on_section_) tell_sections(line_, on_section_);
   std::string shown;
   if (clean_line(line_, color_, shown)) on_line_(shown);
   line_.clear();

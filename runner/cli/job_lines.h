@@ -13,9 +13,11 @@ namespace runner::cli {
 class JobLines {
  public:
   using OnLine = std::function<void(std::string_view line)>;
+  /// A section of the log begins or ends; told before the line that its marker is in.
+  using OnSection = std::function<void(std::string_view name, bool begins)>;
 
   /// Without `color` all escape sequences go; with it, colours stay and lines end without one.
-  JobLines(bool color, OnLine on_line);
+  explicit JobLines(bool color, OnLine on_line, OnSection on_section = {});
 
   void feed(std::string_view bytes);
   /// Hands out a last line without an end.
@@ -28,6 +30,7 @@ class JobLines {
 
   bool color_;
   OnLine on_line_;
+  OnSection on_section_;
   std::string line_;  // raw bytes since the last line end
 };
 

@@ -71,8 +71,8 @@ class PlainView final : public View {
 
  private:
   struct Job {
-    Job(std::size_t number, bool color, JobLines::OnLine on_line)
-        : index(number), lines(color, std::move(on_line)), tail(kTailLines) {}
+    Job(std::size_t number, bool color, JobLines::OnLine on_line, JobLines::OnSection on_section)
+        : index(number), lines(color, std::move(on_line), std::move(on_section)), tail(kTailLines) {}
     std::size_t index;
     std::string name;
     JobLines lines;
@@ -92,7 +92,10 @@ class PlainView final : public View {
         put_line(job, line);
       }
     };
-    return jobs_.try_emplace(index, index, context_.screen.color, on_line).first->second;
+    const auto on_section = [this, index](std::string_view name, bool begins) {
+      job_of(index).tail.section(name, begins);
+    };
+    return jobs_.try_emplace(index, index, context_.screen.color, on_line, on_section).first->second;
   }
 
   std::string prefix(const Job& job) const {

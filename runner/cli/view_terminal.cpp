@@ -83,7 +83,13 @@ class TerminalView final : public View {
 
  private:
   struct Job {
-    Job(bool color, JobLines::OnLine on_line) : lines(color, std::move(on_line)), tail(kTailLines) {}
+    explicit Job(bool color)
+        : lines(
+              color, [this](std::string_view line) { tail.add(line); },
+              [this](std::string_view name, bool begins) { tail.section(name, begins); }),
+          tail(kTailLines) {}
+    Job(const Job&) = delete;  // its lines go to its tail
+    Job& operator=(const Job&) = delete;
     JobView view;
     JobLines lines;
     Tail tail;
@@ -96,12 +102,7 @@ class TerminalView final : public View {
     name_column_ = std::min({column_, kMaxNameColumn, std::max<std::size_t>(context_.screen.width / 3, 4)});
   }
 
-  Job& job_of(std::size_t index) {
-    const auto found = jobs_.find(index);
-    if (found != jobs_.end()) return found->second;
-    const auto on_line = [this, index](std::string_view line) { job_of(index).tail.add(line); };
-    return jobs_.try_emplace(index, context_.screen.color, on_line).first->second;
-  }
+  Job& job_of(std::size_t index) { return jobs_.try_emplace(index, context_.screen.color).first->second; }
 
   // A job that ended: one line when it passed; tail and command when it failed.
   void put_end(const Job& job) {
@@ -134,7 +135,7 @@ class TerminalView final : public View {
   // What the job said last: the line it is writing, else the last whole one.
   static std::string last_words(const Job& job) {
     std::string text = strip_ansi(job.lines.partial());
-    if (trim(text).empty() && !job.tail.lines().empty()) text = strip_ansi(job.tail.lines().back());
+    if (trim(text).empty()) text = strip_ansi(job.tail.newest());
     text = replace_all(trim(text), "\t", " ");
     return job.view.status == JobStatus::canceling ? "stopping: " + text : text;
   }

@@ -175,7 +175,24 @@ std::string summary_text(const ViewContext& context, const Outcome& outcome, boo
   return out;
 }
 
+void Tail::section(std::string_view name, bool begins) {
+  if (name != "step_script") return;
+  if (begins && state_ == State::before) {
+    lines_.clear();
+    dropped_ = 0;
+    state_ = State::header;
+  } else if (!begins && state_ != State::before) {
+    state_ = State::after;
+  }
+}
+
 void Tail::add(std::string_view line) {
+  newest_ = line;
+  if (state_ == State::header) {
+    state_ = State::script;
+    return;
+  }
+  if (state_ == State::after) return;
   lines_.emplace_back(line);
   if (lines_.size() <= limit_) return;
   lines_.pop_front();

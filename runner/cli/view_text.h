@@ -1,6 +1,7 @@
 #pragma once
 // Sentences that both views use. Pure; any thread.
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <string>
@@ -25,15 +26,21 @@ bool has_failed(const engine::JobView& job);
 /// listed with the command that runs them again.
 std::string summary_text(const ViewContext& context, const Outcome& outcome, bool failures);
 
-/// The last lines of one job's log.
+/// The last lines that people want of a job that failed: those of its script, when it came so far, without
+/// what follows it (caches, artifacts); else the last of its log.
 class Tail {
  public:
   explicit Tail(std::size_t limit) : limit_(limit) {}
   void add(std::string_view line);
+  void section(std::string_view name, bool begins);
   void clear() {
     lines_.clear();
     dropped_ = 0;
+    newest_.clear();
+    state_ = State::before;
   }
+  /// Of the whole log. Empty when there is none.
+  const std::string& newest() const { return newest_; }
   /// How many lines came before those.
   std::size_t dropped() const { return dropped_; }
   const std::deque<std::string>& lines() const { return lines_; }
@@ -41,6 +48,8 @@ class Tail {
  private:
   std::size_t limit_, dropped_ = 0;
   std::deque<std::string> lines_;
+  std::string newest_;
+  enum class State : std::uint8_t { before, header, script, after } state_ = State::before;
 };
 
 }  // namespace runner::cli

@@ -203,6 +203,36 @@ TEST(TerminalView, KeepsOnlyTheTailOfAFailure) {
   EXPECT_NE(text.find("│ … 80 lines before"), std::string::npos);
 }
 
+TEST(TerminalView, TheTailOfAFailureIsWhatTheScriptSaid) {
+  Story story(make_terminal_view(context({"a"})));
+  story.start(0, "a", 0);
+  story.say(0, "\x1b[0Ksection_start:1:get_sources\r\x1b[0KGetting sources\nCommit 1234\n", 10);
+  story.say(
+      0,
+      "\x1b[0Ksection_end:1:get_sources\r\x1b[0K\x1b[0Ksection_start:1:step_script\r\x1b[0KRunning script\n",
+      20);
+  story.say(0, "$ make\n\x1b[0Ksection_start:1:own[collapsed=true]\r\x1b[0Kown section\nboom\n", 30);
+  story.say(0,
+            "\x1b[0Ksection_end:1:step_script\r\x1b[0K\x1b[0Ksection_start:1:x\r\x1b[0KSaving cache\nkept\n",
+            40);
+  story.tick(100);
+  EXPECT_NE(story.text().find("kept"), std::string::npos);
+  story.end(0, JobStatus::failed, 200, 1);
+  story.tick(300);
+  EXPECT_NE(story.text().find(
+                "exit code 1\x1b[K\n  │ $ make\x1b[K\n  │ own section\x1b[K\n  │ boom\x1b[K\n  again: "),
+            std::string::npos);
+}
+
+TEST(TerminalView, WithoutAScriptTheTailIsTheEndOfTheLog) {
+  Story story(make_terminal_view(context({"a"})));
+  story.start(0, "a", 0);
+  story.say(0, "\x1b[0Ksection_start:1:get_sources\r\x1b[0KGetting sources\nERROR: no disk\n", 10);
+  story.end(0, JobStatus::failed, 200);
+  story.tick(300);
+  EXPECT_NE(story.text().find("  │ Getting sources\x1b[K\n  │ ERROR: no disk\x1b[K\n"), std::string::npos);
+}
+
 TEST(TerminalView, ANarrowerTerminalHasWrappedTheLines) {
   ViewContext wide = context({"a", "b"});
   wide.screen.width = 80;
