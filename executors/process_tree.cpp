@@ -23,6 +23,7 @@ namespace {
 
 struct ProcessInfo {
   pid_t parent = 0;
+  pid_t group = 0;
   char state = '?';
   std::string start_time;  // tells a reused pid from the process seen before
 };
@@ -47,7 +48,10 @@ std::optional<ProcessInfo> process_info(pid_t pid) {
   ProcessInfo info;
   info.state = text[close + 2];
   std::size_t at = close + 4;
-  std::from_chars(text.data() + at, text.data() + text.size(), info.parent);
+  const char* const text_end = text.data() + text.size();
+  const char* const parent_end = std::from_chars(text.data() + at, text_end, info.parent).ptr;
+  if (parent_end == text_end) return std::nullopt;
+  std::from_chars(parent_end + 1, text_end, info.group);
   constexpr int kFieldsToStartTime = 18;  // from ppid (4) to starttime (22)
   for (int field = 0; field < kFieldsToStartTime && at != std::string::npos; ++field) {
     at = text.find(' ', at);
@@ -126,10 +130,13 @@ bool holds(std::string_view environment, std::string_view entry) {
 
 }  // namespace
 
-void signal_descendants(int signo) {
+void terminate_descendants(pid_t group) {
+  // What a shell forks while /proc is read would be missed, and the shell would wait for it before it obeys.
+  // The kernel lets no fork slip through here.
+  if (group > 1) ::kill(-group, SIGTERM);
   const Processes processes = living_processes();
   for (const pid_t pid : descendants(processes, {::getpid()}))
-    signal_same_process(pid, processes.at(pid), signo);
+    if (processes.at(pid).group != group) signal_same_process(pid, processes.at(pid), SIGTERM);
 }
 
 void kill_descendants() {
@@ -146,7 +153,9 @@ void kill_descendants() {
     }
     if (!found_new) break;
   }
-  signal_descendants(SIGKILL);
+  const Processes processes = living_processes();
+  for (const pid_t pid : descendants(processes, {::getpid()}))
+    signal_same_process(pid, processes.at(pid), SIGKILL);
 }
 
 bool kill_by_environment(std::string_view entry, std::chrono::steady_clock::time_point deadline) {

@@ -9,9 +9,10 @@
 
 namespace runner::executors {
 
-/// Sends `signo` once to every living descendant of the calling process. Orphans count when the caller is
-/// their subreaper. A pid that was reused in between is never hit.
-void signal_descendants(int signo);
+/// Sends SIGTERM once to every living descendant of the calling process: to all of `group`, the process group
+/// of a child that was not reaped yet, at once, and to the others one by one. Orphans count when the caller
+/// is their subreaper. A pid that was reused in between is never hit.
+void terminate_descendants(pid_t group);
 
 /// SIGKILL to every descendant of the calling process. They are stopped first, so that a process that forks
 /// without end cannot outrun this. The caller reaps.

@@ -223,7 +223,7 @@ class Supervisor {
     kill_at_ = std::min(kill_at_, Clock::now() + std::min(grace, kLongest));
     if (!status_ && !stopped_) {
       stopped_ = true;
-      if (grace.count() > 0) signal_descendants(SIGTERM);
+      if (grace.count() > 0) terminate_descendants(command_);
     }
   }
 
