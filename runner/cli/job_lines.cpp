@@ -146,13 +146,17 @@ void JobLines::feed(std::string_view bytes) {
     const std::size_t end = bytes.find('\n');
     const std::size_t room = kMaxLine - line_.size();
     if (end != std::string_view::npos && end <= room) {
-      line_ += bytes.substr(0, end);
+      const std::string_view rest = bytes.substr(0, end);
+      if (line_.empty()) {
+        emit(rest);
+      } else {
+        emit(line_ += rest);
+      }
       bytes.remove_prefix(end + 1);
-      emit();
     } else if (bytes.size() >= room) {
       line_ += bytes.substr(0, room);
       bytes.remove_prefix(room);
-      emit();
+      emit(line_);
     } else {
       line_ += bytes;
       return;
@@ -160,15 +164,29 @@ void JobLines::feed(std::string_view bytes) {
   }
 }
 
-void JobLines::emit() {
-  if (on_section_) tell_sections(line_, on_section_);
-  std::string shown;
-  if (clean_line(line_, color_, shown)) on_line_(shown);
+void JobLines::feed_end(std::string_view bytes, std::size_t lines) {
+  // Lines that hold only section markers are not handed out, so more than asked for are looked at.
+  constexpr std::size_t kSpare = 8;
+  std::size_t end = bytes.size();
+  for (std::size_t left = kSpare * lines; left > 0; --left) {
+    end = end == 0 ? std::string_view::npos : bytes.rfind('\n', end - 1);
+    if (end == std::string_view::npos) return feed(bytes);
+  }
+  const std::size_t first = bytes.find('\n') + 1;
+  const std::size_t rest = end + 1;
+  if (bytes.substr(first, rest - first).find("section_") != std::string_view::npos) return feed(bytes);
+  feed(bytes.substr(0, first));
+  feed(bytes.substr(rest));
+}
+
+void JobLines::emit(std::string_view raw) {
+  if (on_section_) tell_sections(raw, on_section_);
+  if (clean_line(raw, color_, shown_)) on_line_(shown_);
   line_.clear();
 }
 
 void JobLines::flush() {
-  if (!line_.empty()) emit();
+  if (!line_.empty()) emit(line_);
 }
 
 std::string JobLines::partial() const {

@@ -20,18 +20,21 @@ class JobLines {
   explicit JobLines(bool color, OnLine on_line, OnSection on_section = {});
 
   void feed(std::string_view bytes);
+  /// The same for one who wants only the last `lines` lines: earlier ones in `bytes` may be passed over.
+  void feed_end(std::string_view bytes, std::size_t lines);
   /// Hands out a last line without an end.
   void flush();
   /// What the line that is being written shows now. May be empty.
   std::string partial() const;
 
  private:
-  void emit();
+  void emit(std::string_view raw);
 
   bool color_;
   OnLine on_line_;
   OnSection on_section_;
   std::string line_;  // raw bytes since the last line end
+  std::string shown_;
 };
 
 /// One raw line (without its end) as it is to be shown. False when it held only markers and is to be left

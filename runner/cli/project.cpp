@@ -115,12 +115,14 @@ void set_project(const git::LocalFacts& known, const fs::path& root, PipelineFac
 }
 
 void set_user(const git::LocalFacts& known, PipelineFacts& facts) {
-  // "Name <mail>": who made the commit is the best guess at who runs its pipeline.
+  facts.user_name = known.user_name;
+  facts.user_email = known.user_email;
+  // "Name <mail>": who made the commit is the next best guess at who runs its pipeline.
   const std::string& author = known.commit_author;
   const std::size_t open = author.rfind('<'), close = author.rfind('>');
   if (open != std::string::npos && close != std::string::npos && close > open) {
-    facts.user_name = trim(std::string_view(author).substr(0, open));
-    facts.user_email = author.substr(open + 1, close - open - 1);
+    if (facts.user_name.empty()) facts.user_name = trim(std::string_view(author).substr(0, open));
+    if (facts.user_email.empty()) facts.user_email = author.substr(open + 1, close - open - 1);
   }
   const char* login = std::getenv("USER");
   facts.user_login = login != nullptr && *login != '\0' ? login : "local";

@@ -34,6 +34,7 @@ void write_details(JsonWriter& json, const JobView& job) {
   json.member("coverage", job.coverage);
   json.member("tests_total", job.tests_total).member("tests_failed", job.tests_failed);
   json.member("warnings", job.warnings);
+  json.member("environment_url", job.environment_url);
   json.key("artifacts");
   if (job.archive) {
     json.begin_object().member("path", job.archive->path.string()).member("bytes", job.archive->bytes);

@@ -24,6 +24,7 @@ class PlainView final : public View {
 
   void job_changed(const JobView& view, TimePoint) override {
     Job& job = job_of(view.index);
+    if (job.name != view.name) job.prefix.clear();
     job.name = view.name;
     if (view.status == JobStatus::running && job.attempt != view.attempt) {
       job.lines.flush();
@@ -49,7 +50,12 @@ class PlainView final : public View {
   }
 
   void job_output(std::size_t index, int, std::string_view bytes, TimePoint) override {
-    job_of(index).lines.feed(bytes);
+    Job& job = job_of(index);
+    if (context_.quiet) {
+      job.lines.feed_end(bytes, kTailLines);
+    } else {
+      job.lines.feed(bytes);
+    }
   }
 
   void note(std::string_view text) override {
@@ -77,6 +83,7 @@ class PlainView final : public View {
     std::string name;
     JobLines lines;
     Tail tail;
+    std::string prefix;  // made when first needed
     int attempt = 0;
     int shown_end = -1;  // the attempt whose end was shown
   };
@@ -98,15 +105,17 @@ class PlainView final : public View {
     return jobs_.try_emplace(index, index, context_.screen.color, on_line, on_section).first->second;
   }
 
-  std::string prefix(const Job& job) const {
+  const std::string& prefix(Job& job) const {
+    if (!job.prefix.empty()) return job.prefix;
     static constexpr std::array<Tone, 5> kTones{Tone::cyan, Tone::magenta, Tone::blue, Tone::yellow,
                                                 Tone::green};
     const std::string text =
         pad(context_.screen, job.name, column_) + " " + std::string(symbols(context_.screen).bar);
-    return paint(context_.screen, kTones[job.index % kTones.size()], text) + " ";
+    job.prefix = paint(context_.screen, kTones[job.index % kTones.size()], text) + " ";
+    return job.prefix;
   }
 
-  void put_line(const Job& job, std::string_view line) {
+  void put_line(Job& job, std::string_view line) {
     out_ += prefix(job);
     out_ += line;
     // No blanks at the end of a line: empty lines are just the bar.
@@ -114,7 +123,7 @@ class PlainView final : public View {
     out_ += '\n';
   }
 
-  void event(const Job& job, std::string_view mark, Tone tone, std::string_view text) {
+  void event(Job& job, std::string_view mark, Tone tone, std::string_view text) {
     if (context_.quiet) return;
     out_ += prefix(job) + paint(context_.screen, tone, std::string(mark) + " " + std::string(text)) + "\n";
   }

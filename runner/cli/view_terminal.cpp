@@ -49,7 +49,7 @@ class TerminalView final : public View {
   }
 
   void job_output(std::size_t index, int, std::string_view bytes, TimePoint) override {
-    job_of(index).lines.feed(bytes);
+    job_of(index).lines.feed_end(bytes, kTailLines);
   }
 
   void note(std::string_view text) override { scrolled_ += "runner: " + std::string(text) + "\n"; }

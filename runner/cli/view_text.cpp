@@ -89,6 +89,8 @@ std::string finding_lines(const Outcome& outcome, const JobView& job) {
     out +=
         job.tests_failed.value_or(0) > 0 ? fmt::format(", {} failed\n", *job.tests_failed) : ", all passed\n";
   }
+  if (!job.environment_url.empty())
+    out += "  environment of '" + job.name + "': " + job.environment_url + "\n";
   if (job.coverage) out += fmt::format("  coverage of '{}': {:.1f} %\n", job.name, *job.coverage);
   if (job.archive) {
     out += fmt::format("  artifacts of '{}': {} {}, {}, {}\n", job.name, job.archive->files,

@@ -83,6 +83,7 @@ struct JobView {
   std::optional<std::uint64_t> tests_total, tests_failed;
   std::optional<ArchiveView> archive, reports;  // of artifacts:paths, of report files
   std::vector<std::string> warnings;
+  std::string environment_url;  // where what it deployed is found; "" = unknown
 };
 
 /// Told what happens, by the engine thread and by job threads, at the same time: implementations lock, are

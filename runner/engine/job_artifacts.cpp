@@ -9,6 +9,7 @@
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/text.h"
+#include "runner/engine/knobs.h"
 
 namespace runner::engine {
 namespace {
@@ -45,6 +46,13 @@ Collected JobArtifacts::collect(const LayeredTree& tree, const std::filesystem::
                                 const SelectSpec& base, const std::filesystem::path& destination,
                                 bool success) {
   collected_.name = file_name_of(spec_.name.empty() ? "artifacts" : environment_.expand(spec_.name));
+  const std::string_view level = environment_.value("ARTIFACT_COMPRESSION_LEVEL");
+  const std::optional<int> compression = compression_level(level);
+  collected_.compression = compression.value_or(artifacts::kDefaultCompression);
+  if (!compression) {
+    warn("ARTIFACT_COMPRESSION_LEVEL should be fastest, fast, default, slow or slowest, not '" +
+         std::string(level) + "'; it is taken as default");
+  }
   if ((!spec_.paths.empty() || spec_.untracked) && fits(spec_.when, success)) {
     collect_paths(tree, upper, base, destination);
   }

@@ -19,6 +19,7 @@ struct Collected {
   std::optional<std::filesystem::path> layer;    // a tree of files: artifacts for later jobs and for people
   std::optional<std::filesystem::path> reports;  // the same of report files
   std::string name;                              // of the archive, without extension
+  int compression = 0;                           // of the archive
   NamedValues dotenv;
   std::optional<std::uint64_t> tests_total, tests_failed;
   std::string error;  // not empty: this fails the job (a broken dotenv file)

@@ -195,6 +195,16 @@ std::string JobEnvironment::expand(std::string_view text) const {
   return set_.expand(text, pipelines::Undefined::empty);
 }
 
+std::string JobEnvironment::expand_with(std::string_view text, const NamedValues& dotenv) const {
+  pipelines::VariableSet set = set_;
+  for (const auto& [name, value] : dotenv) {
+    Variable variable = own(name, value, VariableSource::dotenv);
+    variable.raw = false;
+    set.add(std::move(variable));
+  }
+  return set.expand(text, pipelines::Undefined::keep);
+}
+
 std::vector<std::string> JobEnvironment::expand_paths(const std::vector<std::string>& paths) const {
   std::vector<std::string> expanded;
   expanded.reserve(paths.size());

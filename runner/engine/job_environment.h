@@ -49,6 +49,8 @@ class JobEnvironment {
 
   /// `$NAME` in keywords that the dialect expands at job time.
   std::string expand(std::string_view text) const;
+  /// The same for environment:url: sees what the job has handed over; undefined names stay as written.
+  std::string expand_with(std::string_view text, const NamedValues& dotenv) const;
   /// Paths: expanded as a double-quoted shell word.
   std::vector<std::string> expand_paths(const std::vector<std::string>& paths) const;
 

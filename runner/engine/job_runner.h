@@ -45,6 +45,7 @@ struct JobOutcome {
   Collected collected;
   std::optional<double> coverage;
   std::vector<std::string> warnings;
+  std::string environment_url;  // of environment:url, after the job
 };
 
 /// What all runs share.
@@ -64,6 +65,7 @@ class JobRunner {
  private:
   void run_phases();
   void make_environment(const std::filesystem::path& project_dir);
+  void note_ignored_image();
   std::vector<std::filesystem::path> source_layers();
   void prepare_workspace();
   void prepare_sandbox();
@@ -71,6 +73,7 @@ class JobRunner {
   void run_script();
   void run_after_script();
   void save();
+  void tell_environment();
   void clean_up();
 
   executors::StepEnd run_step(const char* id, const pipelines::Script& entries,
@@ -83,6 +86,7 @@ class JobRunner {
   bool succeeded() const { return outcome_.result.kind == RunResult::Kind::success; }
   void print_warnings();
   void print_end();
+  void mask_outcome();
 
   const JobContext& context_;
   const JobOrder& order_;

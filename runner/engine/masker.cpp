@@ -192,6 +192,9 @@ void Masker::finish(std::string& out) {
   const std::string data = std::move(impl_->held);
   impl_->held.clear();
   if (!data.empty()) impl_->process(data, true, out);
+  // What comes next is another stream.
+  impl_->masked_left = 0;
+  impl_->run = Impl::Run::none;
 }
 
 }  // namespace runner::engine

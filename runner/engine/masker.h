@@ -22,7 +22,7 @@ class Masker {
 
   /// Appends to `out` what is certain by now.
   void feed(std::string_view bytes, std::string& out);
-  /// The stream ended: appends what was held back.
+  /// The stream ended: appends what was held back. What is fed next is another stream.
   void finish(std::string& out);
 
  private:

@@ -22,8 +22,9 @@ void must_hold(bool replaced, std::string_view what, std::int64_t id) {
 }
 
 ArchiveView write_one(const std::filesystem::path& layer, const std::filesystem::path& root,
-                      const std::string& name) {
-  const artifacts::ArchiveInfo info = artifacts::write_archive(layer, root, artifacts::ArchiveFormat::zip);
+                      const std::string& name, int compression) {
+  const artifacts::ArchiveInfo info =
+      artifacts::write_archive(layer, root, artifacts::ArchiveFormat::zip, compression);
   return {name, info.path, info.bytes, info.files};
 }
 
@@ -114,9 +115,11 @@ void PipelineRun::archive(std::size_t job) {
   services_.archiver.run([this, job, attempt, collected = jobs_[job].collected] {
     message::Archived done{job, attempt, {}, {}, {}};
     try {
-      if (collected.layer) done.archive = write_one(*collected.layer, paths_.archives, collected.name);
+      if (collected.layer)
+        done.archive = write_one(*collected.layer, paths_.archives, collected.name, collected.compression);
       if (collected.reports)
-        done.reports = write_one(*collected.reports, paths_.archives, collected.name + "-reports");
+        done.reports = write_one(*collected.reports, paths_.archives, collected.name + "-reports",
+                                 collected.compression);
     } catch (const std::exception& e) {
       done.error = e.what();
     }
@@ -162,6 +165,7 @@ JobView PipelineRun::view(std::size_t job) const {
   view.archive = run.archive;
   view.reports = run.reports;
   view.warnings = run.warnings;
+  view.environment_url = run.environment_url;
   return view;
 }
 

@@ -137,6 +137,7 @@ void PipelineRun::receive(message::JobDone done) {
   job.collected = std::move(done.outcome.collected);
   job.coverage = done.outcome.coverage;
   job.warnings = std::move(done.outcome.warnings);
+  job.environment_url = std::move(done.outcome.environment_url);
   const int attempt = job.state.attempt;
   apply(done.job, event::Finished{std::move(done.outcome.result)});
   if (job.state.attempt != attempt) return;  // tried again: what this attempt left does not count
@@ -326,6 +327,7 @@ void PipelineRun::new_attempt(std::size_t job) {
   run.collected = {};
   run.coverage.reset();
   run.warnings.clear();
+  run.environment_url.clear();
   run.archive.reset();
   run.reports.reset();
   batch_.inserted.insert(job);

@@ -85,6 +85,7 @@ class PipelineRun {
     Collected collected;
     std::optional<double> coverage;
     std::vector<std::string> warnings;
+    std::string environment_url;
     std::optional<ArchiveView> archive, reports;
     std::shared_ptr<StopControl> control;  // while it runs
   };

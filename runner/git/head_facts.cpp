@@ -123,6 +123,8 @@ LocalFacts read_head_facts(git_repository* repository) {
   read_commit(repository, facts);
   if (facts.branch.empty() && !facts.sha.empty()) read_tag(repository, facts);
   facts.default_branch = default_branch(repository, config.get(), facts.branch);
+  facts.user_name = config_text(config.get(), "user.name");
+  facts.user_email = config_text(config.get(), "user.email");
   const std::string url = config_text(config.get(), "remote.origin.url");
   facts.origin_url = without_credentials(url);
   facts.project_path = project_path_of(facts.origin_url);

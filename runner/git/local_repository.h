@@ -17,8 +17,9 @@ struct LocalFacts {
   std::string branch;            // empty: HEAD is detached
   std::string tag, tag_message;  // only when HEAD is detached and exactly at a tag
   std::string commit_message;
-  std::string commit_author;     // "Name <mail>"
-  std::string commit_timestamp;  // committer's date and offset, "2024-01-31T16:47:55+01:00"
+  std::string commit_author;          // "Name <mail>"
+  std::string user_name, user_email;  // user.name and user.email of the configuration
+  std::string commit_timestamp;       // committer's date and offset, "2024-01-31T16:47:55+01:00"
   std::string
       default_branch;  // origin/HEAD, else an existing main or master, else init.defaultBranch, else branch
   std::string origin_url;    // without credentials

@@ -288,6 +288,16 @@ INSTANTIATE_TEST_SUITE_P(Formats, Archives, testing::Values(ArchiveFormat::zip, 
                                                                      : std::string("TarZst");
                          });
 
+TEST_F(Artifacts, CompressionCanBeSwitchedOff) {
+  put(upper_ / "f", std::string(100'000, 'x'));
+  make({"f"});
+  const fs::path store = dir_.path() / "store";
+  const ArchiveInfo packed = write_archive(layer_, store, ArchiveFormat::zip);
+  const ArchiveInfo stored = write_archive(layer_, store, ArchiveFormat::zip, 0);
+  EXPECT_LT(packed.bytes, 10'000U);
+  EXPECT_GT(stored.bytes, 100'000U);
+}
+
 TEST_F(Artifacts, UnzipAcceptsTheArchive) {
   if (std::system("command -v unzip >/dev/null 2>&1") != 0) GTEST_SKIP() << "no unzip here";
   put(upper_ / "d/run", "x", 0755);

@@ -97,5 +97,17 @@ TEST(Masker, NoSecretSurvivesAnyCutting) {
   }
 }
 
+TEST(Masker, AStreamThatEndedLeavesNothingToTheNext) {
+  Masker masker({"secretvalue"});
+  std::string out;
+  masker.feed("token glpat-abc", out);
+  masker.finish(out);
+  masker.feed("def secretva", out);
+  masker.finish(out);
+  masker.feed("lue", out);
+  masker.finish(out);
+  EXPECT_EQ(out, "token glpat-[MASKED]def secretvalue");
+}
+
 }  // namespace
 }  // namespace runner::engine

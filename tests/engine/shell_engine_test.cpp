@@ -85,6 +85,21 @@ TEST_P(ShellEngine, ArtifactsReachLaterJobsAndLaterOnesWin) {
   EXPECT_THAT(harness_.leftovers(), IsEmpty());
 }
 
+TEST_P(ShellEngine, WhatIsToldOutsideOfTheLogIsMaskedToo) {
+  PlanBuilder plan;
+  auto& job = plan.add("a", 0, {"true"});
+  job.variables.push_back(variable("TOKEN", "verysecretvalue"));
+  job.variables.back().masked = true;
+  job.artifacts.paths = {"$TOKEN/*.txt"};
+  job.environment.emplace();
+  job.environment->name = "live";
+  job.environment->url = "https://user:$TOKEN@example.org";
+  EXPECT_EQ(harness_.run(plan.plan()).status, JobStatus::success) << harness_.log("a");
+  const auto a = harness_.job("a");
+  EXPECT_EQ(a.environment_url, "https://user:[MASKED]@example.org");
+  EXPECT_THAT(a.warnings, Contains("no file matches '[MASKED]/*.txt'"));
+}
+
 TEST_P(ShellEngine, DotenvAndReportsOfAFailedJobAreRead) {
   PlanBuilder plan;
   auto& job = plan.add("a", 0,

@@ -23,6 +23,8 @@ TEST_F(LocalRepositoryTest, ReadsHeadAndItsCommit) {
   write("a", "1\n");
   const std::string sha = commit("Subject\n\nbody\nmore");
   run("git remote add origin https://me:secret@example.org/group/name.git");
+  run("git config user.name 'Some One'");
+  run("git config user.email one@example.org");
   make_directories(work() / "deep/er");
 
   const auto repository = LocalRepository::open(work() / "deep/er");
@@ -34,6 +36,8 @@ TEST_F(LocalRepositoryTest, ReadsHeadAndItsCommit) {
   EXPECT_EQ(facts.tag, "");
   EXPECT_EQ(facts.commit_message, "Subject\n\nbody\nmore\n");
   EXPECT_EQ(facts.commit_author, "Ann Author <ann@example.org>");
+  EXPECT_EQ(facts.user_name, "Some One");
+  EXPECT_EQ(facts.user_email, "one@example.org");
   EXPECT_EQ(facts.commit_timestamp, "2023-11-14T19:43:20-03:30");
   EXPECT_EQ(facts.default_branch, "main");
   EXPECT_EQ(facts.origin_url, "https://example.org/group/name.git");

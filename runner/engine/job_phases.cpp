@@ -1,0 +1,215 @@
+// The phases of a JobRunner around its scripts: what a job starts from, and what it leaves.
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "runner/base/error.h"
+#include "runner/base/files.h"
+#include "runner/base/text.h"
+#include "runner/engine/job_runner.h"
+#include "runner/engine/knobs.h"
+
+namespace runner::engine {
+
+using pipelines::FailureReason;
+
+void JobRunner::make_environment(const std::filesystem::path& project_dir) {
+  RunFacts run;
+  run.pipeline = order_.state.pipeline;
+  run.job = order_.state.id;
+  run.started_at = started_at_;
+  run.timeout = job_.timeout.value_or(context_.options.default_timeout);
+  run.slot = order_.slot;
+  run.project_dir = project_dir;
+  run.builds_dir = order_.request->checkout.builds_dir;
+  run.private_dir = order_.work_dir;
+  NamedValues dotenv;
+  for (const Upstream& upstream : order_.upstream) {
+    dotenv.insert(dotenv.end(), upstream.dotenv.begin(), upstream.dotenv.end());
+  }
+  environment_.emplace(order_.request->plan, job_, order_.request->facts, order_.request->base_environment,
+                       dotenv, run);
+  log_->mask(environment_->secrets());
+}
+
+void JobRunner::note_ignored_image() {
+  if ((!job_.image && job_.services.empty()) || context_.parts.executor.probe().containers) return;
+  std::vector<std::string> ignored;
+  if (job_.image) ignored.push_back("image '" + environment_->expand(job_.image->name) + "'");
+  if (!job_.services.empty()) ignored.emplace_back("services");
+  log_->warning(join(ignored, " and ") + (job_.services.empty() ? " is" : " are") +
+                " ignored: this job runs in the shell of the machine");
+}
+
+std::vector<std::filesystem::path> JobRunner::source_layers() {
+  const Checkout& checkout = order_.request->checkout;
+  const std::string strategy(environment_->value("GIT_STRATEGY"));
+  const std::string submodules(environment_->value("GIT_SUBMODULE_STRATEGY"));
+  const LogSection section(*log_, "get_sources", "Getting sources");
+  if (!submodules.empty() && submodules != "none" && submodules != "normal" && submodules != "recursive") {
+    throw Error(ErrorCode::invalid_input,
+                "GIT_SUBMODULE_STRATEGY should be none, normal or recursive, not '" + submodules + "'");
+  }
+  if (strategy == "none" || strategy == "empty") {
+    log_->line("No sources: GIT_STRATEGY is " + strategy);
+    const std::filesystem::path empty = order_.work_dir / "empty";
+    make_directories(empty);
+    return {empty};
+  }
+  if (!strategy.empty() && strategy != "fetch" && strategy != "clone") {
+    log_->warning("GIT_STRATEGY should be clone, fetch, none or empty, not '" + strategy +
+                  "'; it is taken as fetch");
+  }
+  const std::string idle = knobs_without_effect(environment_->values());
+  if (!idle.empty()) log_->line("Without effect here: " + idle);
+  const auto& facts = order_.request->facts;
+  if (facts.sha.find_first_not_of('0') == std::string::npos) {
+    log_->line("No commit: the files as they are");
+    return checkout.lowers;
+  }
+  log_->line("Commit " + facts.sha.substr(0, 8) + (facts.ref_name.empty() ? "" : " of " + facts.ref_name));
+  return checkout.lowers;
+}
+
+void JobRunner::prepare_workspace() {
+  const bool overlay = context_.parts.workspaces.mode() != cache::MountMode::copy;
+  cache::WorkspaceSpec spec;
+  spec.directory = order_.work_dir / "workspace";
+  spec.target = order_.request->checkout.project_dir;
+  make_environment(overlay ? spec.target : spec.directory);
+  print_warnings();
+  note_ignored_image();
+  std::vector<std::filesystem::path> sources = source_layers();
+  caches_.emplace(context_.parts.caches, order_.request->cache_scope, job_.caches, *environment_,
+                  cache_key_facts(), context_.parts.clock, *log_);
+  std::vector<std::filesystem::path> caches = caches_->restore();
+  const bool downloads = std::any_of(order_.upstream.begin(), order_.upstream.end(),
+                                     [](const Upstream& upstream) { return upstream.layer.has_value(); });
+  if (downloads) {
+    const LogSection section(*log_, "download_artifacts", "Taking artifacts");
+    for (const Upstream& upstream : order_.upstream) {
+      if (!upstream.layer) continue;
+      log_->line("Artifacts of '" + upstream.name + "'");
+      spec.lowers.insert(spec.lowers.begin(), *upstream.layer);
+    }
+  }
+  spec.lowers.insert(spec.lowers.end(), caches.begin(), caches.end());
+  spec.lowers.insert(spec.lowers.end(), sources.begin(), sources.end());
+  workspace_ = context_.parts.workspaces.create(spec);
+  // A copy may be seen elsewhere than assumed, and then every path of the environment changes.
+  if (workspace_->path() != environment_->values().at("CI_PROJECT_DIR") && !overlay) {
+    make_environment(workspace_->path());
+    environment_->take_warnings();
+  }
+}
+
+void JobRunner::prepare_sandbox() {
+  executors::SandboxSpec spec;
+  spec.id = sandbox_id_;
+  spec.state_dir = sandbox_dir_;
+  spec.workspace = workspace_->path();
+  spec.file_size_bytes = context_.options.file_size_limit;
+  spec.labels = {{"job", job_.name}, {"pipeline", std::to_string(order_.state.pipeline)}};
+  if (const auto plan = workspace_->overlay()) {
+    spec.overlay =
+        executors::OverlayMount{plan->lowers, plan->upper, plan->work, plan->target, plan->user_namespace};
+  }
+  make_directories(sandbox_dir_, 0700);
+  prepared_ = true;
+  sandbox_ = context_.parts.executor.prepare(spec, *log_, control_.token());
+}
+
+void JobRunner::save() {
+  const bool success = succeeded();
+  try {
+    JobArtifacts artifacts(job_.artifacts, *environment_, *log_);
+    if (script_started_ || !success) {
+      environment_->read_hand_over_file();
+      if (!std::filesystem::exists(workspace_->upper())) {
+        log_->warning("the job removed its workspace: there is nothing to save");
+        make_directories(workspace_->upper());
+      }
+      const SelectSpec base = selection_base();
+      // Caches may take files out of the workspace, so artifacts are gathered first and printed after.
+      if (job_.artifacts.wanted() && script_started_) {
+        outcome_.collected =
+            artifacts.collect(workspace_->tree(), workspace_->upper(), base, order_.layer, success);
+      }
+      if (caches_ && !caches_->empty()) {
+        const std::filesystem::path scratch = order_.work_dir / "scratch";
+        make_directories(scratch, 0700);
+        caches_->save(workspace_->tree(), workspace_->upper(), base, scratch, success);
+      }
+    }
+    artifacts.print(success);
+    tell_environment();
+    outcome_.warnings.insert(outcome_.warnings.end(), outcome_.collected.warnings.begin(),
+                             outcome_.collected.warnings.end());
+    if (!outcome_.collected.error.empty()) {
+      log_->line("ERROR: " + outcome_.collected.error);
+      if (success) fail(FailureReason::script_failure, outcome_.collected.error, 1);
+    }
+  } catch (const std::exception& e) {
+    log_->line("ERROR: " + std::string(e.what()));
+    if (success) fail(FailureReason::runner_system_failure, e.what());
+  }
+}
+
+// The address may hold what the job itself has handed over.
+void JobRunner::tell_environment() {
+  if (!job_.environment || job_.environment->url.empty() || !succeeded()) return;
+  outcome_.environment_url = environment_->expand_with(job_.environment->url, outcome_.collected.dotenv);
+  log_->line("Environment '" + job_.environment->name + "': " + outcome_.environment_url);
+}
+
+void JobRunner::print_warnings() {
+  for (std::string& warning : environment_->take_warnings()) {
+    log_->warning(warning);
+    outcome_.warnings.push_back(std::move(warning));
+  }
+}
+
+// What is told outside of the log may quote values as well.
+void JobRunner::mask_outcome() {
+  if (!environment_) return;
+  Masker masker(environment_->secrets());
+  const auto mask = [&masker](std::string& text) {
+    if (text.empty()) return;
+    std::string shown;
+    masker.feed(text, shown);
+    masker.finish(shown);
+    text = std::move(shown);
+  };
+  mask(outcome_.result.reason);
+  mask(outcome_.environment_url);
+  mask(outcome_.collected.name);
+  for (std::string& warning : outcome_.warnings) mask(warning);
+}
+
+CacheKeyFacts JobRunner::cache_key_facts() const {
+  const Checkout& checkout = order_.request->checkout;
+  CacheKeyFacts facts;
+  facts.expand = [this](std::string_view text) { return environment_->expand(text); };
+  facts.blob_id = checkout.blob_id;
+  facts.last_commit = checkout.last_commit;
+  facts.ref_protected = order_.request->facts.ref_protected;
+  facts.fallback_key = environment_->value("CACHE_FALLBACK_KEY");
+  facts.tracked = [&checkout](std::string_view pattern) {
+    std::vector<std::string> paths;
+    const std::string one[] = {std::string(pattern)};
+    for (TreeEntry& entry : select_paths(LayeredTree(checkout.lowers), one, {}, "").entries) {
+      if (checkout.is_tracked && checkout.is_tracked(entry.path)) paths.push_back(std::move(entry.path));
+    }
+    return paths;
+  };
+  return facts;
+}
+
+SelectSpec JobRunner::selection_base() const {
+  SelectSpec base;
+  base.is_tracked = order_.request->checkout.is_tracked;
+  base.root = workspace_->path().string();
+  return base;
+}
+
+}  // namespace runner::engine
