@@ -25,6 +25,25 @@ TEST(JobLines, ChunksDoNotMatter) {
   }
 }
 
+TEST(JobLines, TheEndOfAChunkIsAsIfAllWereRead) {
+  std::string text = "begun ";
+  for (int i = 0; i < 500; ++i) text += std::to_string(i) + "\n";
+  for (const char* marker : {"", "section_start:17:script\r\x1b[0K\n"}) {
+    Lines out;
+    int sections = 0;
+    JobLines assembler(
+        false, [&](std::string_view line) { out.emplace_back(line); },
+        [&](std::string_view, bool) { ++sections; });
+    assembler.feed_end("early ", 3);
+    assembler.feed_end(text + marker + text + "un", 3);
+    assembler.feed_end("finished\n", 3);
+    ASSERT_GE(out.size(), 4U);
+    EXPECT_EQ(out.front(), "early begun 0");
+    EXPECT_EQ(Lines(out.end() - 3, out.end()), (Lines{"498", "499", "unfinished"}));
+    EXPECT_EQ(sections, *marker == '\0' ? 0 : 1);
+  }
+}
+
 TEST(JobLines, ColoursStayWhenWanted) {
   EXPECT_EQ(lines("\x1b[31mred\x1b[0m\n\x1b[31mopen\n", true),
             (Lines{"\x1b[31mred\x1b[0m", "\x1b[31mopen\x1b[0m"}));
