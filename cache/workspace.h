@@ -34,6 +34,10 @@ struct MountProbe {
 /// there.
 MountProbe probe_mount_mode(const std::filesystem::path& work_dir);
 
+/// The same, but an overlay that worked is not tried again: the file `memory` holds that for this start of
+/// the machine, these namespaces, this user and this directory. Remove it when a mount failed in spite of it.
+MountProbe recall_mount_mode(const std::filesystem::path& work_dir, const std::filesystem::path& memory);
+
 struct WorkspaceSpec {
   std::filesystem::path directory;  // private to the attempt; made (0700) and owned by the workspace
   std::vector<std::filesystem::path> lowers;  // top first, at least one; immutable while in use

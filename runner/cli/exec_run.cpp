@@ -159,6 +159,7 @@ class LocalRun {
     const engine::PipelineEnd end = run_watched(engine, pipeline, presenter);
     Outcome outcome = outcome_of(engine, pipeline, end);
     outcome.seconds = std::chrono::duration<double>(clock_.steady_now() - started).count();
+    forget_failed_mounts(outcome);
     const std::string not_kept = keep_files(engine, pipeline, outcome);
     presenter.finish(outcome);
     write_reports(engine, pipeline, outcome);
@@ -242,6 +243,13 @@ class LocalRun {
     }
     kept.remove_old();
     return {};
+  }
+
+  // Whatever the machinery failed at: trying the mount again costs little, a wrong answer every further run.
+  void forget_failed_mounts(const Outcome& outcome) const {
+    for (const engine::JobView& job : outcome.jobs) {
+      if (job.failure == pipelines::FailureReason::runner_system_failure) remove_tree(mount_memory(data_));
+    }
   }
 
   void write_reports(const engine::Engine& engine, std::int64_t pipeline, const Outcome& outcome) {

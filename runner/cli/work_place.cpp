@@ -25,9 +25,9 @@ std::vector<fs::path> temporary_directories() {
 }
 
 // nullopt when nothing can be written there.
-std::optional<cache::MountProbe> probe(const fs::path& place) {
+std::optional<cache::MountProbe> probe(const fs::path& place, const fs::path& memory) {
   try {
-    return cache::probe_mount_mode(place);
+    return cache::recall_mount_mode(place, memory);
   } catch (const Error& error) {
     log_info("exec", "no workspaces in '" + place.string() + "': " + error.what());
     return std::nullopt;
@@ -41,11 +41,15 @@ bool lies_in(const fs::path& path, const fs::path& directory) {
   return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
+fs::path mount_memory(const fs::path& data) {
+  return data / "overlay-works";
+}
+
 WorkPlace choose_work_place(const fs::path& data, const fs::path& project_root) {
   std::optional<WorkPlace> copying;
   const auto try_place = [&](const fs::path& place) -> std::optional<WorkPlace> {
     if (lies_in(place, project_root)) return std::nullopt;
-    const auto probed = probe(place);
+    const auto probed = probe(place, mount_memory(data));
     if (!probed) return std::nullopt;
     WorkPlace found{place, probed->mode};
     if (found.mode != cache::MountMode::copy) return found;

@@ -20,6 +20,10 @@ struct WorkPlace {
 /// anywhere.
 WorkPlace choose_work_place(const std::filesystem::path& data, const std::filesystem::path& project_root);
 
+/// The file that remembers that a workspace could be mounted. To be removed when one could not in spite of
+/// it.
+std::filesystem::path mount_memory(const std::filesystem::path& data);
+
 /// `path` is `directory` or below it; both absolute. Links are resolved as far as the path exists.
 bool lies_in(const std::filesystem::path& path, const std::filesystem::path& directory);
 

@@ -162,6 +162,27 @@ TEST(MountProbe, FindsTheBestModeAndLeavesNothing) {
   }
 }
 
+TEST(MountProbe, IsRememberedUntilTheCircumstancesChange) {
+  const TempDir top;
+  const fs::path work = top.path() / "work", memory = top.path() / "memory";
+  const MountProbe probe = probe_mount_mode(work);
+  if (probe.mode == MountMode::copy || !probe.why.empty()) GTEST_SKIP() << "no overlay here: " << probe.why;
+  const auto inode = [&] {
+    struct stat info {};
+    return ::stat(memory.c_str(), &info) == 0 ? info.st_ino : 0;
+  };
+  EXPECT_EQ(recall_mount_mode(work, memory).mode, probe.mode);
+  const auto first = read_file(memory);
+  ASSERT_TRUE(first);
+  const auto kept = inode();
+  EXPECT_EQ(recall_mount_mode(work, memory).mode, probe.mode);
+  EXPECT_EQ(inode(), kept);  // a second try would have written it anew
+  write_file_atomic(memory, "another start of the machine\n", 0600, false);
+  EXPECT_EQ(recall_mount_mode(work, memory).mode, probe.mode);
+  EXPECT_EQ(read_file(memory), first);
+  EXPECT_TRUE(fs::is_empty(work));
+}
+
 // --- random operations -------------------------------------------------------------------------------------
 
 /// One step of a job, done to the workspace (relative to the working directory) and to a plain directory.
