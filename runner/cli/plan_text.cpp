@@ -146,9 +146,12 @@ std::string plan_text(const Screen& screen, const PlanResult& result) {
   }
   if (result.excluded.empty() && plan.excluded.empty()) return out;
   out += paint(screen, Tone::bold, "not in this pipeline") + "\n";
-  for (const ExcludedJob& job : plan.excluded.empty() ? result.excluded : plan.excluded) {
-    out += "  " + pad(screen, job.name, std::max(column, std::min(display_width(job.name), kMaxNameColumn))) +
-           "  " + paint(screen, Tone::dim, job.why) + "\n";
+  const auto& left_out = plan.excluded.empty() ? result.excluded : plan.excluded;
+  std::size_t width = column;
+  for (const ExcludedJob& job : left_out)
+    width = std::max(width, std::min(display_width(job.name), kMaxNameColumn));
+  for (const ExcludedJob& job : left_out) {
+    out += "  " + pad(screen, job.name, width) + "  " + paint(screen, Tone::dim, job.why) + "\n";
   }
   return out;
 }

@@ -330,6 +330,17 @@ TEST(Exec, WhatCannotWorkIsSaidBeforeAJobRuns) {
   EXPECT_THAT(flag.err, HasSubstr("option '--list' takes no value"));
 }
 
+TEST(Exec, NamedJobsSayWhoseArtifactsTheyMiss) {
+  const Sandboxed box(
+      "stages: [one, two]\n"
+      "a: {stage: one, script: [echo x > x], artifacts: {paths: [x]}}\n"
+      "b: {stage: two, script: [cat x || true]}\n");
+  EXPECT_THAT(box.run({"exec", "b"}).err,
+              HasSubstr("without artifacts of 'a'; with them: runner exec a b\n"));
+  EXPECT_EQ(box.run({"exec", "a", "b"}).err, "");
+  EXPECT_EQ(box.run({"exec", "a"}).err, "");
+}
+
 TEST(Exec, ASkippedJobNamesWhatFailed) {
   const Sandboxed box("a: {script: [exit 1]}\nb: {script: [x], needs: [a]}\nc: {script: [x], needs: [b]}\n");
   const std::string out = box.run({"exec"}).out;
