@@ -8,7 +8,9 @@ place=$(mktemp -d -t runner-demo.XXXXXX)
 repository=$place/shortlinks
 deployed=$place/deployed
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
 # The archives and layers of this demo stay out of the user's own data.
 export RUNNER_DATA=$place/data
@@ -58,8 +60,8 @@ All of it is below $place; remove it when you have seen enough.
 
 Next:
   cd $repository
-  $runner exec --list                          the jobs, and why
-  $runner exec "unit tests"                    one job
+  $runner exec --list                          the jobs
+  $runner exec --var PYTHON=/usr/bin/python3 "unit tests"
   $runner exec --explain "deploy production"   which rule put it there
   and in a repository of yours with a .gitlab-ci.yml: runner exec
 TEXT

@@ -89,6 +89,7 @@ void add_commands(ViewContext& context, const ExecOptions& options, const pipeli
     pipelines::PlanJob& copy = graph->plan.jobs.emplace_back();
     copy.name = job.name;
     copy.artifact_sources = job.artifact_sources;
+    copy.artifacts = job.artifacts;
   }
   context.reproduce = [graph](std::size_t job) {
     std::vector<std::string> names;

@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 
 #include "runner/base/text.h"
@@ -105,8 +106,10 @@ std::string explain_planned(const Screen& screen, const PlanResult& result, cons
   } else if (job.stage_index > 0) {
     out += fmt::format("  waits for all jobs of earlier stages\n");
   }
-  if (!job.artifact_sources.empty())
-    out += "  takes artifacts of " + names_of(plan, job.artifact_sources) + "\n";
+  std::vector<std::size_t> sources;
+  std::copy_if(job.artifact_sources.begin(), job.artifact_sources.end(), std::back_inserter(sources),
+               [&](std::size_t source) { return plan.jobs[source].artifacts.wanted(); });
+  if (!sources.empty()) out += "  takes artifacts of " + names_of(plan, sources) + "\n";
   return out;
 }
 

@@ -46,6 +46,11 @@ std::string left_out(const ExcludedJob& job) {
   return "job '" + job.name + "' is not in this pipeline: " + job.why;
 }
 
+// Files or variables for later jobs; other reports are for people.
+bool gives_something(const pipelines::ArtifactsSpec& artifacts) {
+  return !artifacts.paths.empty() || artifacts.untracked || artifacts.reports.count("dotenv") > 0;
+}
+
 }  // namespace
 
 Chosen choose_jobs(const Plan& plan, std::span<const ExcludedJob> excluded,
@@ -97,7 +102,7 @@ std::vector<std::size_t> artifact_closure(const Plan& plan, std::size_t job) {
     const std::size_t next = open.back();
     open.pop_back();
     for (const std::size_t source : plan.jobs[next].artifact_sources) {
-      if (found.insert(source).second) open.push_back(source);
+      if (gives_something(plan.jobs[source].artifacts) && found.insert(source).second) open.push_back(source);
     }
   }
   return {found.begin(), found.end()};

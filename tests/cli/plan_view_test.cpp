@@ -39,7 +39,8 @@ PlanResult make_result() {
   pipelines::PlanJob& deploy = add("deploy to production", 1);
   deploy.dag = true;
   deploy.needs = {{0, true}, {1, false}};
-  deploy.artifact_sources = {0};
+  plan.jobs[0].artifacts.paths = {"out"};
+  deploy.artifact_sources = {0, 1};  // 'lint' leaves none: not worth a word
   deploy.manual_job = true;
   deploy.when = pipelines::When::manual;
   deploy.environment.emplace().name = "production";

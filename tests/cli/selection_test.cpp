@@ -17,8 +17,11 @@ Plan make_plan() {
     job.group_name = group;
   }
   plan.jobs[3].manual_job = true;
+  plan.jobs[0].artifacts.paths = {"out"};
+  plan.jobs[1].artifacts.reports = {{"dotenv", {"x.env"}}};
+  plan.jobs[2].artifacts.reports = {{"junit", {"junit.xml"}}};
   plan.jobs[1].artifact_sources = {0};
-  plan.jobs[3].artifact_sources = {1};
+  plan.jobs[3].artifact_sources = {1, 2};
   return plan;
 }
 
