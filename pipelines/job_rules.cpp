@@ -1,5 +1,6 @@
 // rules of jobs and of the workflow, only and except.
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -145,6 +146,25 @@ std::optional<PolicyDefinition> read_policy(JobBuild& build, const std::string& 
 
 }  // namespace
 
+namespace {
+
+/// The word at `offset` of a text that stands on one line as it is read; else the whole of it.
+SourceRange word_at(const SourceRange& whole, std::string_view text, std::size_t offset) {
+  const bool ascii =
+      std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  const std::size_t width = whole.end_column - whole.column;
+  const std::size_t quotes = width - text.size();  // wraps around when escapes make the text shorter
+  if (!ascii || whole.line != whole.end_line || (quotes != 0 && quotes != 2) || offset > text.size())
+    return whole;
+  const std::size_t end = std::min(text.find_first_of(" \t", offset), text.size());
+  SourceRange word = whole;
+  word.column = static_cast<std::uint32_t>(whole.column + quotes / 2 + offset);
+  word.end_column = static_cast<std::uint32_t>(word.column + std::max<std::size_t>(end - offset, 1));
+  return word;
+}
+
+}  // namespace
+
 std::shared_ptr<const RuleDefinition> read_rule(Shapes& in, JobReading& shared, std::string_view where,
                                                 const Node& node, const KeywordTable& table) {
   const std::string path(where);
@@ -191,7 +211,7 @@ std::shared_ptr<const Expression> read_condition(Shapes& in, JobReading& shared,
   if (!entry.expression) {
     const std::string& why = entry.error.message;
     const bool named = why.starts_with("invalid expression");
-    in.error("bad-expression", node.range(),
+    in.error("bad-expression", word_at(node.range(), node.text(), entry.error.offset),
              std::string(path) + (named ? ": " : ": invalid expression: ") + why);
   }
   return entry.expression;
