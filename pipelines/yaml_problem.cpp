@@ -98,13 +98,16 @@ Explanation explain(const YamlProblem& problem, std::string_view line, std::stri
   if (says(what, "block sequence entries are not allowed")) {
     return {"yaml-syntax", "a list entry cannot start here", "put '- ' on a line of its own below the key"};
   }
+  const std::string_view in_brackets = says(line, "$[[")
+                                           ? "put texts with '$[[ ... ]]' in quotes inside of [...] and {...}"
+                                           : "quote texts that hold ':', '[', '{' or '#'";
   if (says(what, "expected ',' or ']'")) {
-    return {"yaml-syntax", "expected ',' or ']' in the list", "quote texts that hold ':', '[', '{' or '#'",
-            false, "the list starts here"};
+    return {"yaml-syntax", "expected ',' or ']' in the list", std::string(in_brackets), false,
+            "the list starts here"};
   }
   if (says(what, "expected ',' or '}'")) {
-    return {"yaml-syntax", "expected ',' or '}' in the mapping", "quote texts that hold ':', '[', '{' or '#'",
-            false, "the mapping starts here"};
+    return {"yaml-syntax", "expected ',' or '}' in the mapping", std::string(in_brackets), false,
+            "the mapping starts here"};
   }
   if (says(where, "block mapping") && problem.column > line.find_first_not_of(' ') + 1 && character != "\t") {
     return {"yaml-syntax", "unexpected text after the end of a value",

@@ -326,6 +326,13 @@ bool Reader::add_entry(MappingState& state, std::size_t depth) {
   if (!key->is_scalar()) {
     fail("bad-key", key_range, fmt::format("a key must be a plain text, found {}", describe(key->kind())));
   }
+  const bool converted = key->is_scalar() && !key->is_string() && !key->is_null() &&
+                         key_range.end_column - key_range.column != key->text().size();
+  if (converted) {
+    diagnostics_.warning("converted-key", key_range,
+                         fmt::format("this key is {} and reads as '{}'", describe(key->kind()), key->text()),
+                         "put it in quotes when it is meant as text");
+  }
   if (!next()) return false;
   const Node* value = node(depth + 1);
   if (value == nullptr) return false;
