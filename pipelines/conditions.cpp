@@ -149,6 +149,10 @@ Answer Conditions::exists(const PathClause& clause, const VariableSet& variables
   return place->second;
 }
 
+void Conditions::tell(RuleTrace& trace, std::string line) const {
+  if (facts_.explain_rules) trace.lines.push_back(std::move(line));
+}
+
 Answer Conditions::rule(const RuleDefinition& rule, const VariableSet& variables, RuleTrace& trace) {
   trace.where = rule.where;
   Answer result;
@@ -159,14 +163,14 @@ Answer Conditions::rule(const RuleDefinition& rule, const VariableSet& variables
       result.holds = false;
       return;
     }
-    trace.lines.push_back(std::move(answer.line));
+    tell(trace, std::move(answer.line));
     if (!answer.odd.empty()) result.odd = std::move(answer.odd);
     result.holds = result.holds && answer.holds;
   };
   if (rule.condition) apply(condition(*rule.condition, variables));
   if (result.holds && rule.changes) apply(changes(*rule.changes, variables));
   if (result.holds && rule.exists) apply(exists(*rule.exists, variables));
-  if (!rule.condition && !rule.changes && !rule.exists) trace.lines.emplace_back("no condition -> true");
+  if (!rule.condition && !rule.changes && !rule.exists) tell(trace, "no condition -> true");
   trace.matched = result.holds;
   return result;
 }
@@ -197,7 +201,7 @@ std::vector<bool> Conditions::sub_policies(const PolicyDefinition& policy, const
   std::vector<bool> results;
   const auto add = [&](bool value, std::string line) {
     results.push_back(value);
-    trace.lines.push_back(std::move(line) + yes_no(value));
+    tell(trace, std::move(line) + yes_no(value));
   };
   if (policy.refs) {
     add(refs_match(*policy.refs), "refs");
@@ -208,7 +212,7 @@ std::vector<bool> Conditions::sub_policies(const PolicyDefinition& policy, const
     bool any = false;
     for (const auto& expression : *policy.variables) {
       Answer answer = condition(*expression, variables);
-      trace.lines.push_back(std::move(answer.line));
+      tell(trace, std::move(answer.line));
       any = any || answer.holds;
     }
     add(any, "variables");
@@ -216,7 +220,7 @@ std::vector<bool> Conditions::sub_policies(const PolicyDefinition& policy, const
   if (policy.changes) {
     const Answer answer = changes(*policy.changes, variables);
     results.push_back(answer.holds);
-    trace.lines.push_back(answer.line);
+    tell(trace, answer.line);
   }
   if (policy.kubernetes) add(false, "kubernetes: no cluster");
   return results;

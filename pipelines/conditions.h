@@ -47,6 +47,7 @@ class Conditions {
 
  private:
   using Paths = std::vector<std::string>;
+  void tell(RuleTrace& trace, std::string line) const;
   bool refs_match(const std::vector<RefPattern>& refs) const;
   bool ref_matches(const RefPattern& ref) const;
   std::vector<bool> sub_policies(const PolicyDefinition& policy, const VariableSet& variables,

@@ -109,6 +109,9 @@ struct PipelineFacts {
   std::map<std::string, std::string> extra_predefined;
   /// Values for the root file's spec:inputs, as text.
   std::map<std::string, std::string> inputs;
+
+  /// Keep for every rule what it saw, for somebody who asks why. Costs time and memory.
+  bool explain_rules = true;
 };
 
 }  // namespace runner::pipelines

@@ -188,6 +188,7 @@ PipelineFacts Project::facts(const ExecOptions& options, const std::string& conf
   facts.pipeline_iid = facts.pipeline_id;
   facts.config_path = config_path;
   facts.variables = std::move(variables);
+  facts.explain_rules = options.explain.has_value() || (options.plan && options.json);
   return facts;
 }
 
