@@ -148,6 +148,7 @@ void tell_missing_artifacts(const ExecOptions& options, const pipelines::Plan& p
   }
   if (missing.empty()) return;
   std::vector<std::string> names;
+  names.reserve(with_sources.size());
   for (const std::size_t job : with_sources) names.push_back(plan.jobs[job].name);
   print_notice("without artifacts of " + first_of(missing) +
                "; with them: " + exec_command_line(options, names));

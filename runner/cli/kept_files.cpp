@@ -100,7 +100,7 @@ const fs::path& KeptFiles::directory_of(const std::string& job) {
 }
 
 fs::path KeptFiles::keep(const fs::path& file, const std::string& job, std::string_view name) {
-  const fs::path kept = directory_of(job) / plain_file_name(name);
+  fs::path kept = directory_of(job) / plain_file_name(name);
   if (::link(file.c_str(), kept.c_str()) == 0) return kept;
   if (errno == ENOENT) throw_errno("cannot keep '" + file.string() + "'");
   const fs::path part = kept.string() + ".part";
