@@ -128,6 +128,22 @@ bool holds(std::string_view environment, std::string_view entry) {
   return false;
 }
 
+// Whatever is in a group of a descendant is a descendant too, unless it is our own group: groups never leave
+// their session, and ours is another one.
+void kill_groups_of_descendants() {
+  const Processes processes = living_processes();
+  std::set<pid_t> done = {0, 1, ::getpgrp()};
+  for (const pid_t pid : descendants(processes, {::getpid()})) {
+    const ProcessInfo& info = processes.at(pid);
+    if (done.count(info.group) != 0) continue;
+    // A group lives as long as a member; one that ended is tried again with the next member.
+    const auto now = process_info(pid);
+    if (!now || now->start_time != info.start_time || now->group != info.group) continue;
+    done.insert(info.group);
+    ::kill(-info.group, SIGKILL);
+  }
+}
+
 }  // namespace
 
 void terminate_descendants(pid_t group) {
@@ -140,6 +156,9 @@ void terminate_descendants(pid_t group) {
 }
 
 void kill_descendants() {
+  // The kernel lets no fork slip through, however fast a group multiplies. The rest is for those with new
+  // groups.
+  kill_groups_of_descendants();
   constexpr int kMaxPasses = 200;
   std::set<std::pair<pid_t, std::string>> frozen;
   for (int pass = 0; pass < kMaxPasses; ++pass) {
