@@ -11,6 +11,7 @@
 #include "executors/shell_step.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
+#include "runner/base/log.h"
 
 namespace runner::executors {
 namespace {
@@ -21,6 +22,14 @@ constexpr const char* kSandboxFile = "sandbox";
 constexpr std::string_view kStepPrefix = "step.";
 constexpr std::chrono::seconds kOrphanTime{10};
 constexpr std::chrono::seconds kUnmountTime{30};
+
+// Little enough for the next job to miss what this one is about to give back.
+bool is_short_of_space(const fs::path& directory) {
+  constexpr std::uintmax_t kPlenty = 1U << 30U;
+  std::error_code failed;
+  const fs::space_info space = fs::space(directory, failed);
+  return !failed && space.available < std::min(kPlenty, space.capacity / 10);
+}
 
 std::string random_cookie() {
   unsigned char raw[16];
@@ -74,6 +83,18 @@ class ShellSandbox final : public Sandbox {
  public:
   ShellSandbox(const Launcher& launcher, StepLife life, SandboxSpec spec, std::string cookie)
       : launcher_(launcher), life_(life), spec_(std::move(spec)), cookie_(std::move(cookie)) {}
+
+  // Files of a workspace keep their space until its mount is gone, also when they are removed before.
+  ~ShellSandbox() override {
+    if (!mounted_by_ || !is_short_of_space(spec_.overlay->upper)) return;
+    try {
+      wait_until_ended(mounted_by_, std::chrono::steady_clock::now() + kUnmountTime);
+    } catch (const Error& error) {
+      log_warn("executor", error.what());
+    }
+  }
+  ShellSandbox(const ShellSandbox&) = delete;
+  ShellSandbox& operator=(const ShellSandbox&) = delete;
 
   std::unique_ptr<Step> start(const StepSpec& step, LogSink& sink) override {
     check_step_id(step.id.value);

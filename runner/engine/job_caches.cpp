@@ -120,23 +120,18 @@ void JobCaches::store_one(Entry& entry, const LayeredTree& tree, const Selection
   for (const std::string& pattern : selection.without_match)
     log_.warning("no file matches '" + pattern + "'");
   const bool same_key = entry.hit && entry.hit->key() == key;
-  try {
-    const cache::CacheSave saved =
-        store_.save(scope_, key, tree, selection, upper, same_key ? entry.hit.get() : nullptr);
-    switch (saved.result) {
-      case cache::CacheSave::Result::saved:
-        log_.line("Cache '" + key + "' saved: " + content(saved.files, saved.bytes));
-        break;
-      case cache::CacheSave::Result::up_to_date:
-        log_.line("Cache '" + key + "' is up to date");
-        break;
-      case cache::CacheSave::Result::nothing_matched:
-        log_.warning("nothing to save in cache '" + key + "': no file matches");
-        break;
-    }
-  } catch (Error& e) {
-    e.add_context("while saving cache '" + key + "'");
-    throw;
+  const cache::CacheSave saved =
+      store_.save(scope_, key, tree, selection, upper, same_key ? entry.hit.get() : nullptr);
+  switch (saved.result) {
+    case cache::CacheSave::Result::saved:
+      log_.line("Cache '" + key + "' saved: " + content(saved.files, saved.bytes));
+      break;
+    case cache::CacheSave::Result::up_to_date:
+      log_.line("Cache '" + key + "' is up to date");
+      break;
+    case cache::CacheSave::Result::nothing_matched:
+      log_.warning("nothing to save in cache '" + key + "': no file matches");
+      break;
   }
 }
 

@@ -75,6 +75,11 @@ void JobLog::end_section(std::string_view name) noexcept {
   at_line_start_ = true;
 }
 
+std::string JobLog::failure() {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
 std::string JobLog::finish() noexcept {
   const std::lock_guard lock(mutex_);
   masker_.finish(buffer_);

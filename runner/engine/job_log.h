@@ -43,6 +43,8 @@ class JobLog final : public executors::LogSink {
   void warning(std::string_view text) noexcept;
   void begin_section(std::string_view name, std::string_view header) noexcept;
   void end_section(std::string_view name) noexcept;
+  /// "" or what went wrong with the file so far.
+  std::string failure();
   /// Writes what is held back, closes the file. "" or what went wrong with it. Idempotent.
   std::string finish() noexcept;
 

@@ -91,6 +91,8 @@ void JobRunner::run_phases() {
   }
   const StopCause cause = control_.job_cause();
   if (cause < StopCause::job_timeout && workspace_ != nullptr) save();
+  if (const std::string lost = log_->failure(); !lost.empty() && succeeded())
+    fail(FailureReason::runner_system_failure, lost);
   print_end();
   mask_outcome();
 }

@@ -54,6 +54,8 @@ class Sandboxed {
   /// Runs a shell command in the project.
   void shell(const std::string& command) const;
   std::unique_ptr<Running> start(std::vector<std::string> words) const;
+  /// Any program, with the built one in its PATH.
+  std::unique_ptr<Running> start_program(std::vector<std::string> words) const;
   Ended run(std::vector<std::string> words) const;
   /// A command of bash in the project, with the built program as `runner`.
   Ended run_bash(const std::string& command) const;
@@ -63,7 +65,6 @@ class Sandboxed {
   std::vector<std::string> environment;
 
  private:
-  std::unique_ptr<Running> start_program(std::vector<std::string> words) const;
 
   TempDir root_;
   std::filesystem::path project_, home_, data_;
