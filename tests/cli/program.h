@@ -65,7 +65,6 @@ class Sandboxed {
   std::vector<std::string> environment;
 
  private:
-
   TempDir root_;
   std::filesystem::path project_, home_, data_;
 };
