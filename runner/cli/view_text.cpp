@@ -116,7 +116,7 @@ std::string outcome_phrase(const JobView& job) {
     case JobStatus::failed: {
       std::string text = time.empty() ? "failed" : "failed after " + time;
       if (job.allow_failure) text += ", which it may";
-      return with_cause(std::move(text), cause_of(job));
+      return with_cause(text, cause_of(job));
     }
     case JobStatus::canceled:
       return job.reason == "canceled" ? "canceled" : with_cause("canceled", job.reason);
