@@ -1,7 +1,7 @@
 // Jobs that do their worst, run by the built program: the right status, the user's files as they were, and
 // nothing left.
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <unistd.h>
 
 #include <csignal>
