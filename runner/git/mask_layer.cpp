@@ -37,10 +37,21 @@ void make_directory(const fs::path& path) {
   if (::mkdir(path.c_str(), 0755) != 0) throw_errno("cannot make directory " + in_quotes(path.native()));
 }
 
-void make_whiteout(const fs::path& path) {
-  if (::mknod(path.c_str(), S_IFCHR | 0600U, makedev(0, 0)) != 0)
-    throw_errno("cannot make whiteout " + in_quotes(path.native()));
-}
+/// Makes whiteouts: one device, and links to it. A link costs a directory entry where a device costs an
+/// inode; the kernel does the same for the whiteouts it makes itself.
+class Whiteouts {
+ public:
+  void make(const fs::path& path) {
+    // Too many links, or none on this file system: then a device of its own, which the next ones link to.
+    if (!first_.empty() && ::link(first_.c_str(), path.c_str()) == 0) return;
+    if (::mknod(path.c_str(), S_IFCHR | 0600U, makedev(0, 0)) != 0)
+      throw_errno("cannot make whiteout " + in_quotes(path.native()));
+    first_ = path;
+  }
+
+ private:
+  fs::path first_;
+};
 
 std::vector<std::string> names_in(const fs::path& directory) {
   std::vector<std::string> names;
@@ -52,16 +63,16 @@ std::vector<std::string> names_in(const fs::path& directory) {
 
 /// Hides in `own` what is below it in `below`: by the opaque mark, or where the file system has no attributes
 /// by a whiteout for each name.
-void hide_content(const fs::path& own, const fs::path& below) {
+void hide_content(const fs::path& own, const fs::path& below, Whiteouts& whiteouts) {
   if (::setxattr(own.c_str(), "user.overlay.opaque", "y", 1, 0) == 0) return;
   if (errno != ENOTSUP) throw_errno("cannot mark directory " + in_quotes(own.native()));
   if (!is_real_directory(below)) return;
   for (const std::string& name : names_in(below)) {
     struct stat info {};
     if (::lstat((own / name).c_str(), &info) != 0) {
-      make_whiteout(own / name);
+      whiteouts.make(own / name);
     } else if (S_ISDIR(info.st_mode)) {
-      hide_content(own / name, below / name);
+      hide_content(own / name, below / name, whiteouts);
     }
   }
 }
@@ -150,7 +161,7 @@ class MaskBuilder {
   void hide(const std::string& path) {
     if (const std::size_t slash = path.rfind('/'); slash != std::string::npos)
       add_parents(path.substr(0, slash));
-    make_whiteout(destination_ / path);
+    whiteouts_.make(destination_ / path);
   }
 
   void add_parents(const std::string& directory) {
@@ -189,8 +200,6 @@ class MaskBuilder {
     const fs::path own = destination_ / ".git";
     make_directory(own);
     make_directory(own / "refs");
-    make_directory(own / "refs/heads");
-    make_directory(own / "refs/tags");
     const LocalFacts& head = impl_.get_facts();
     const std::string unborn = "ref: refs/heads/" + (head.branch.empty() ? head.default_branch : head.branch);
     write_plain(own / "HEAD", (head.sha.empty() ? unborn : head.sha) + "\n");
@@ -199,11 +208,11 @@ class MaskBuilder {
     copy_if_there(impl_.git_dir / "index", own / "index");
     copy_if_there(impl_.common_dir / "shallow", own / "shallow");
     if (objects_below_) {
-      hide_content(own / "refs", impl_.git_dir / "refs");
+      hide_content(own / "refs", impl_.git_dir / "refs", whiteouts_);
       hide_rest_of_git_directory(own);
     } else {
       write_alternates(own);
-      hide_content(own, impl_.root / ".git");
+      hide_content(own, impl_.root / ".git", whiteouts_);
     }
   }
 
@@ -214,7 +223,7 @@ class MaskBuilder {
       if (name == "objects" || name == "modules") continue;
       if (name.starts_with("sharedindex.")) continue;  // the other part of a split index
       struct stat info {};
-      if (::lstat((own / name).c_str(), &info) != 0) make_whiteout(own / name);
+      if (::lstat((own / name).c_str(), &info) != 0) whiteouts_.make(own / name);
     }
   }
 
@@ -279,6 +288,7 @@ class MaskBuilder {
   LocalRepository::Impl& impl_;
   fs::path destination_;
   bool objects_below_ = false;
+  Whiteouts whiteouts_;
   std::set<std::string> directories_;  // made so far, relative
 };
 
