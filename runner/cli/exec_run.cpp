@@ -174,13 +174,13 @@ class LocalRun {
   }
 
  private:
-  // Steps outlive a runner that is killed; the next run ends them. The layout is the engine's:
-  // work/ATTEMPT/sandbox.
+  // Steps may outlive a runner that is killed; the next run ends them. An attempt's directory is its
+  // sandbox's state directory.
   void end_steps(const fs::path& run) {
     std::error_code error;
     for (const fs::directory_entry& attempt : fs::directory_iterator(run / "work", error)) {
       const executors::SandboxId id{attempt.path().filename().string()};
-      executor_.destroy(id, attempt.path() / "sandbox", clock_.steady_now() + kEndDeadline);
+      executor_.destroy(id, attempt.path(), clock_.steady_now() + kEndDeadline);
     }
   }
 

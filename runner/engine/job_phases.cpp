@@ -94,6 +94,7 @@ void JobRunner::prepare_workspace() {
     }
   }
   spec.lowers.insert(spec.lowers.end(), caches.begin(), caches.end());
+  spec.linkable = spec.lowers.size();
   spec.lowers.insert(spec.lowers.end(), sources.begin(), sources.end());
   workspace_ = context_.parts.workspaces.create(spec);
   // A copy may be seen elsewhere than assumed, and then every path of the environment changes.
@@ -106,7 +107,7 @@ void JobRunner::prepare_workspace() {
 void JobRunner::prepare_sandbox() {
   executors::SandboxSpec spec;
   spec.id = sandbox_id_;
-  spec.state_dir = sandbox_dir_;
+  spec.state_dir = order_.work_dir;
   spec.workspace = workspace_->path();
   spec.file_size_bytes = context_.options.file_size_limit;
   spec.labels = {{"job", job_.name}, {"pipeline", std::to_string(order_.state.pipeline)}};
@@ -114,7 +115,6 @@ void JobRunner::prepare_sandbox() {
     spec.overlay =
         executors::OverlayMount{plan->lowers, plan->upper, plan->work, plan->target, plan->user_namespace};
   }
-  make_directories(sandbox_dir_, 0700);
   prepared_ = true;
   sandbox_ = context_.parts.executor.prepare(spec, *log_, control_.token());
 }

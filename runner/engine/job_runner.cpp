@@ -45,8 +45,7 @@ JobRunner::JobRunner(const JobContext& context, const JobOrder& order, StopContr
       control_(control),
       job_(order.request->plan.jobs[order.state.plan_index]),
       started_at_(order.state.started_at.value_or(context.parts.clock.now())),
-      sandbox_id_{order.work_dir.filename().string()},
-      sandbox_dir_(order.work_dir / "sandbox") {}
+      sandbox_id_{order.work_dir.filename().string()} {}
 
 JobOutcome JobRunner::run() noexcept {
   try {
@@ -223,7 +222,7 @@ void JobRunner::clean_up() {
   sandbox_.reset();
   if (prepared_) {
     attempt([&] {
-      context_.parts.executor.destroy(sandbox_id_, sandbox_dir_,
+      context_.parts.executor.destroy(sandbox_id_, order_.work_dir,
                                       std::chrono::steady_clock::now() + kDestroyTimeout);
     });
   }

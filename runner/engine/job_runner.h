@@ -101,7 +101,6 @@ class JobRunner {
   std::unique_ptr<cache::Workspace> workspace_;
   std::unique_ptr<executors::Sandbox> sandbox_;
   executors::SandboxId sandbox_id_;
-  std::filesystem::path sandbox_dir_;
   bool prepared_ = false, script_started_ = false;
 };
 
