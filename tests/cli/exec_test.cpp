@@ -281,6 +281,17 @@ TEST(Exec, ArtifactsAreKeptAndNamed) {
   EXPECT_TRUE(path.ends_with("/1/pack/artifacts.zip")) << path;
 }
 
+// More layers than one mount is given.
+TEST(Exec, AJobTakesTheArtifactsOfManyJobs) {
+  const Sandboxed box(
+      "make: {stage: build, parallel: 130, script: ['mkdir d; echo x > d/$CI_NODE_INDEX'], artifacts: "
+      "{paths: [d]}}\n"
+      "count: {stage: test, script: ['ls d | wc -l']}\n");
+  const Ended ended = box.run({"exec"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("│ 130\n"));
+}
+
 TEST(Exec, TheWholeLogOfAFailureIsKeptMasked) {
   const Sandboxed box("a/b: {script: ['seq -f \"line %g $TOKEN\" 100', exit 1]}\ngood: {script: [echo x]}\n");
   const Ended ended = box.run({"exec", "--secret", "TOKEN=correcthorse"});
