@@ -14,7 +14,6 @@
 #include "cache/workspace.h"
 #include "executors/launcher.h"
 #include "executors/shell_executor.h"
-#include "runner/base/digest.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
@@ -191,7 +190,7 @@ class LocalRun {
     request.facts = std::move(facts);
     request.checkout = make_checkout(project_, directory_.path(), place_.mode);
     // Two clones of one project are two scopes: what one caches need not fit the other.
-    request.cache_scope = sha256_hex(project_.root().string());
+    request.cache_scope = project_.root().string();
     request.base_environment = base_environment(environ);
     request.selection = chosen.jobs;
     request.play = chosen.play;

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "runner/base/digest.h"
@@ -74,13 +75,15 @@ std::string plain_file_name(std::string_view text) {
   return out.empty() ? "_" : out;
 }
 
-KeptFiles::KeptFiles(const fs::path& data, const fs::path& project_root)
-    : project_(data / "runs" /
-               (plain_file_name(project_root.filename().string()) + "-" +
-                sha256_hex(project_root.string()).substr(0, kDigestDigits))) {}
+KeptFiles::KeptFiles(fs::path data, fs::path project_root)
+    : data_(std::move(data)), project_root_(std::move(project_root)) {}
 
 const fs::path& KeptFiles::directory_of(const std::string& job) {
   if (run_.empty()) {
+    // Only now: most runs leave nothing, and the first digest of a process costs half a millisecond.
+    project_ = data_ / "runs" /
+               (plain_file_name(project_root_.filename().string()) + "-" +
+                sha256_hex(project_root_.string()).substr(0, kDigestDigits));
     make_directories(project_, 0700);
     const std::vector<std::uint64_t> taken = numbers_in(project_);
     // Another run may take the number at the same time.

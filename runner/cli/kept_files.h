@@ -15,7 +15,7 @@ inline constexpr std::size_t kKeptRuns = 10;
 /// Files go to DATA/runs/PROJECT/NUMBER/JOB/NAME; a run that leaves nothing has no number.
 class KeptFiles {
  public:
-  KeptFiles(const std::filesystem::path& data, const std::filesystem::path& project_root);
+  KeptFiles(std::filesystem::path data, std::filesystem::path project_root);
 
   /// Links `file`, which may be removed afterwards, to its place (copies it from another file system).
   /// Returns that place. Throws Error.
@@ -27,7 +27,8 @@ class KeptFiles {
  private:
   const std::filesystem::path& directory_of(const std::string& job);
 
-  std::filesystem::path project_, run_;
+  std::filesystem::path data_, project_root_;
+  std::filesystem::path project_, run_;  // empty as long as nothing was kept
   std::map<std::string, std::filesystem::path> jobs_;
 };
 
