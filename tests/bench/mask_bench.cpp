@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr std::size_t kChunk = 64 * 1024;  // what a read from a pipe gives at most
+constexpr std::size_t kChunk = std::size_t{64} << 10U;  // what a read from a pipe gives at most
 
 /// 16 MiB as a build prints them; every `secret_every` lines one holds a secret (0 = none does).
 std::string build_log(int secret_every, std::string_view secret) {
