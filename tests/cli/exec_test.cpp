@@ -2,9 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <fcntl.h>
+
 #include <csignal>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "runner/base/fd.h"
 #include "runner/base/files.h"
 #include "runner/base/text.h"
 #include "tests/cli/program.h"
@@ -459,6 +463,8 @@ cat typed
 TEST(Completion, WorksInZsh) {
   const Sandboxed box(kTwoJobs);
   if (!have(box, "zsh")) GTEST_SKIP() << "zsh is not installed";
+  if (const UniqueFd terminal(::posix_openpt(O_RDWR | O_NOCTTY)); !terminal)
+    GTEST_SKIP() << "no pseudo terminals here";
   box.write("type.zsh", kTypeInZsh);
   const Ended ended = box.run_bash(
       "TERM=xterm timeout 60 zsh -f type.zsh 'runner e' 'runner exec bu' 'runner exec --explain o' "

@@ -7,6 +7,8 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "cache/workspace.h"
+#include "runner/base/files.h"
 #include "runner/base/text.h"
 #include "tests/cli/program.h"
 
@@ -71,6 +73,10 @@ TEST(HostileJob, HidesAProcessThatHoldsItsOutput) {
 
 TEST(HostileJob, RemovesItsWorkspaceByEveryName) {
   const Sandboxed box("placeholder: {script: [echo]}\n");
+  // In a copy the user's tree keeps its own name, and a job that writes there by that name is not held back.
+  const TempDir scratch("mounts-");
+  const cache::MountProbe probe = cache::probe_mount_mode(scratch.path());
+  if (probe.mode == cache::MountMode::copy) GTEST_SKIP() << "needs overlay mounts: " << probe.why;
   box.write("tracked", "original\n");
   box.write("deep/er/file", "original\n");
   const std::string project = fs::canonical(box.project()).string();
@@ -180,7 +186,7 @@ TEST(HostileJob, FillsItsDisk) {
   if (!fs::exists(words.front())) GTEST_SKIP() << "no unshare here";
   const auto running = box.start_program(words);
   const Ended ended = running->wait();
-  if (ended.code == 77 || ended.err.find("unshare failed") != std::string::npos)
+  if (ended.code == 77 || ended.err.starts_with("unshare: "))
     GTEST_SKIP() << "cannot mount a small disk: " << ended.err;
   EXPECT_EQ(ended.code, 1) << ended.err;
   auto jobs = jobs_of(box);
