@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@ namespace runner::artifacts {
 
 struct LayerStats {
   std::uint64_t files = 0;  // links included, directories not
+  std::uint64_t directories = 0;
   std::uint64_t bytes = 0;
   std::vector<std::string> skipped;  // sockets, pipes, devices: they are in no layer
 };
@@ -24,6 +26,31 @@ struct LayerStats {
 /// opaque marks. Made under another name and renamed: there whole or not at all. Throws Error.
 LayerStats make_layer(const Selection& selection, const std::filesystem::path& upper,
                       const std::filesystem::path& destination);
+
+/// What a job leaves, and where it is.
+struct TakeRequest {
+  std::vector<std::filesystem::path> layers;  // of the workspace, top first; the first is the job's own
+  std::vector<std::string> paths, exclude;    // glob-D patterns, expanded
+  bool untracked = false;                     // every file git does not track as well
+  std::function<bool(std::string_view path)> is_tracked;  // for untracked; may be empty: nothing is
+  std::string root;                                       // where the job saw the workspace
+  /// The job's own files may be moved: nobody reads these paths afterwards. Else they are linked.
+  bool may_move = false;
+  /// Files that never change again, so they are linked and not copied; may be empty.
+  std::function<bool(const std::filesystem::path&)> is_immutable;
+  std::uint64_t max_bytes = 0;  // 0 = no limit; more throws Error{invalid_input}
+};
+
+struct Taken {
+  LayerStats stats;
+  std::vector<std::string> without_match, outside;  // patterns: matched nothing; leave the root, skipped
+  bool empty() const noexcept { return stats.files == 0 && stats.directories == 0; }
+};
+
+/// Fills the empty directory `tree` with what the request selects. A directory that is selected whole and
+/// lies in the job's own layer alone is moved by one rename, so the cost is that of looking, not of files.
+/// Files only, as make_layer(). Throws Error; the caller removes `tree` then.
+Taken take_layer(const TakeRequest& request, const std::filesystem::path& tree);
 
 enum class ArchiveFormat : std::uint8_t { zip, tar_zst };
 

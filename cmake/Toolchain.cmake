@@ -26,6 +26,11 @@ target_compile_options(runner_flags INTERFACE
   # aggregates of texts as uninitialised. The debug build still looks for such mistakes.
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<CONFIG:Release>>:-Wno-restrict$<SEMICOLON>-Wno-maybe-uninitialized>)
 
+# Named places where tests end the process (runner/base/failpoint.h); empty calls in a release.
+if(RUNNER_TESTS)
+  target_compile_definitions(runner_flags INTERFACE RUNNER_FAILPOINTS)
+endif()
+
 if(RUNNER_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   # The same false warnings, under more names; the real mistakes are what these builds find when they happen.
   target_compile_options(runner_flags INTERFACE
