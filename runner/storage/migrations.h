@@ -1,27 +1,13 @@
 #pragma once
-// The schema's history, applied in order in one transaction: all of what is missing or nothing.
+// The history of the store's schema: migrations/*.sql of this folder, built into the program.
 
-#include <cstdint>
-#include <string_view>
 #include <vector>
 
-#include "runner/base/clock.h"
-#include "runner/storage/sql.h"
+#include "runner/database/migrations.h"
 
 namespace runner::storage {
 
-struct Migration {
-  std::int64_t number = 0;
-  std::string_view name;      // file name without ".sql"
-  std::string_view checksum;  // SHA-256 of the text
-  std::string_view sql;
-};
-
-/// Those built into the program, by number.
-const std::vector<Migration>& embedded_migrations();
-
-/// Applies what the database lacks. Throws Error{corrupt} when a recorded migration is not the one given
-/// (a released file was edited) or is unknown (the database is newer than the program).
-void migrate(Database& database, const std::vector<Migration>& migrations, TimePoint now);
+/// By number.
+const std::vector<database::Migration>& embedded_migrations();
 
 }  // namespace runner::storage

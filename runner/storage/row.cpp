@@ -3,49 +3,10 @@
 #include "runner/base/error.h"
 
 namespace runner::storage {
-namespace {
-
-template <typename T>
-const T& get(const Value& value, const char* what) {
-  if (const T* found = std::get_if<T>(&value)) return *found;
-  throw Error(ErrorCode::corrupt, std::string("a column of the database should hold ") + what);
-}
-
-}  // namespace
-
-std::int64_t as_integer(const Value& value) {
-  return get<std::int64_t>(value, "an integer");
-}
-
-std::optional<std::int64_t> as_optional_integer(const Value& value) {
-  if (std::holds_alternative<std::monostate>(value)) return std::nullopt;
-  return as_integer(value);
-}
-
-const std::string& as_text(const Value& value) {
-  return get<std::string>(value, "text");
-}
-
-TimePoint as_time(const Value& value) {
-  return TimePoint(std::chrono::milliseconds(as_integer(value)));
-}
-
-std::optional<TimePoint> as_optional_time(const Value& value) {
-  if (std::holds_alternative<std::monostate>(value)) return std::nullopt;
-  return as_time(value);
-}
 
 pipelines::JobStatus as_status(const Value& value) {
   if (const auto status = pipelines::parse_job_status(as_text(value))) return *status;
   throw Error(ErrorCode::corrupt, "unknown job status '" + as_text(value) + "' in the database");
-}
-
-Value to_value(TimePoint time) {
-  return static_cast<std::int64_t>(time.time_since_epoch().count());
-}
-
-Value to_value(std::optional<TimePoint> time) {
-  return time ? to_value(*time) : Value(std::monostate{});
 }
 
 Value to_value(pipelines::JobStatus status) {

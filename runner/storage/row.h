@@ -1,25 +1,23 @@
 #pragma once
-// Between rows and values. Internal to this folder.
-
-#include <optional>
-#include <string>
+// Between rows and the values of pipelines. Internal to this folder.
 
 #include "pipelines/status.h"
-#include "runner/base/clock.h"
-#include "runner/storage/sql.h"
+#include "runner/database/row.h"
 
 namespace runner::storage {
 
-/// Throw Error{corrupt} when the column holds something else.
-std::int64_t as_integer(const Value& value);
-std::optional<std::int64_t> as_optional_integer(const Value& value);
-const std::string& as_text(const Value& value);
-TimePoint as_time(const Value& value);
-std::optional<TimePoint> as_optional_time(const Value& value);
+using database::as_integer;
+using database::as_optional_integer;
+using database::as_optional_time;
+using database::as_text;
+using database::as_time;
+using database::Row;
+using database::to_value;
+using database::Value;
+
+/// Throws Error{corrupt} when the column holds something else.
 pipelines::JobStatus as_status(const Value& value);
 
-Value to_value(TimePoint time);
-Value to_value(std::optional<TimePoint> time);
 Value to_value(pipelines::JobStatus status);
 
 }  // namespace runner::storage

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "runner/base/error.h"
+#include "runner/database/sqlite.h"
 #include "runner/storage/migrations.h"
-#include "runner/storage/sqlite.h"
 
 namespace runner::storage {
 namespace {
@@ -21,14 +21,15 @@ std::int64_t Tx::take_ids(const char* sequence, std::int64_t count) {
   return std::get<std::int64_t>(rows[0][0]) - count + 1;
 }
 
-Store::Store(std::unique_ptr<Database> database, const Clock& clock) : database_(std::move(database)) {
-  migrate(*database_, embedded_migrations(), clock.now());
+Store::Store(std::unique_ptr<database::Database> database, const Clock& clock)
+    : database_(std::move(database)) {
+  database::migrate(*database_, embedded_migrations(), clock.now());
 }
 
 void Store::write(const std::function<void(Tx&)>& body) {
   for (int attempt = 1;; ++attempt) {
     try {
-      const auto sql = database_->begin(TxMode::write);
+      const auto sql = database_->begin(database::TxMode::write);
       Tx tx(*sql, database_->dialect());
       body(tx);
       sql->commit();
@@ -40,18 +41,18 @@ void Store::write(const std::function<void(Tx&)>& body) {
 }
 
 void Store::read(const std::function<void(Tx&)>& body) const {
-  const auto sql = database_->begin(TxMode::read);
+  const auto sql = database_->begin(database::TxMode::read);
   Tx tx(*sql, database_->dialect());
   body(tx);
   sql->commit();
 }
 
 std::unique_ptr<Store> make_memory_store(const Clock& clock) {
-  return std::make_unique<Store>(open_sqlite_memory(), clock);
+  return std::make_unique<Store>(database::open_sqlite_memory(), clock);
 }
 
 std::unique_ptr<Store> open_file_store(const std::filesystem::path& path, const Clock& clock) {
-  return std::make_unique<Store>(open_sqlite_file(path), clock);
+  return std::make_unique<Store>(database::open_sqlite_file(path, database::Durability::full), clock);
 }
 
 }  // namespace runner::storage

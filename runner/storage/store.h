@@ -6,35 +6,35 @@
 #include <memory>
 
 #include "runner/base/clock.h"
-#include "runner/storage/sql.h"
+#include "runner/database/sql.h"
 
 namespace runner::storage {
 
 /// What a transaction's body works with; the repositories (tables.h) take it.
 class Tx {
  public:
-  Tx(SqlTx& sql, Dialect dialect) noexcept : sql_(sql), dialect_(dialect) {}
-  SqlTx& sql() noexcept { return sql_; }
-  Dialect dialect() const noexcept { return dialect_; }
+  Tx(database::SqlTx& sql, database::Dialect dialect) noexcept : sql_(sql), dialect_(dialect) {}
+  database::SqlTx& sql() noexcept { return sql_; }
+  database::Dialect dialect() const noexcept { return dialect_; }
   /// Takes `count` ids of a sequence and returns the first.
   std::int64_t take_ids(const char* sequence, std::int64_t count);
 
  private:
-  SqlTx& sql_;
-  Dialect dialect_;
+  database::SqlTx& sql_;
+  database::Dialect dialect_;
 };
 
 class Store {
  public:
   /// Migrates the database. Throws Error.
-  Store(std::unique_ptr<Database> database, const Clock& clock);
+  Store(std::unique_ptr<database::Database> database, const Clock& clock);
   /// Runs `body` in one transaction and commits. Repeats it, a bounded number of times, on Error{unavailable}
   /// only, so `body` must touch nothing but the Tx (or start afresh each time).
   void write(const std::function<void(Tx&)>& body);
   void read(const std::function<void(Tx&)>& body) const;
 
  private:
-  std::unique_ptr<Database> database_;
+  std::unique_ptr<database::Database> database_;
 };
 
 /// Everything in memory: for one pipeline, and for tests.

@@ -13,12 +13,13 @@ import sys
 # folder -> folders it may include besides itself.
 LEVELS = {
     "runner/base": [],
+    "runner/database": ["runner/base"],
     "pipelines": ["runner/base"],
     "executors": ["runner/base"],
-    "cache": ["runner/base"],
+    "cache": ["runner/base", "runner/database"],
     "artifacts": ["runner/base"],
     "runner/git": ["runner/base", "cache"],
-    "runner/storage": ["runner/base", "pipelines"],
+    "runner/storage": ["runner/base", "runner/database", "pipelines"],
     "runner/engine": ["runner/base", "pipelines", "runner/git", "runner/storage"],
 }
 # folder -> single headers of other folders: the interfaces, not what is behind them.

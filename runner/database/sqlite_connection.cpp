@@ -1,4 +1,4 @@
-#include "runner/storage/sqlite_connection.h"
+#include "runner/database/sqlite_connection.h"
 
 #include <sqlite3.h>
 
@@ -7,7 +7,7 @@
 #include "runner/base/error.h"
 #include "runner/base/text.h"
 
-namespace runner::storage {
+namespace runner::database {
 namespace {
 
 ErrorCode code_of(int sqlite_code) {
@@ -174,4 +174,4 @@ void SqliteConnection::fail(int code, std::string_view sql) const {
   throw Error(code_of(code), std::string(sqlite3_errmsg(db_)) + " in: " + std::string(sql));
 }
 
-}  // namespace runner::storage
+}  // namespace runner::database

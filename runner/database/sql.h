@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-namespace runner::storage {
+namespace runner::database {
 
 using Value = std::variant<std::monostate, std::int64_t, double, std::string, std::vector<std::byte>>;
 using Row = std::vector<Value>;
@@ -39,4 +39,4 @@ class Database {
   virtual std::unique_ptr<SqlTx> begin(TxMode mode) = 0;
 };
 
-}  // namespace runner::storage
+}  // namespace runner::database

@@ -8,12 +8,12 @@
 #include <string_view>
 #include <vector>
 
-#include "runner/storage/sql.h"
+#include "runner/database/sql.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace runner::storage {
+namespace runner::database {
 
 /// Not thread-safe: its owner hands it to one transaction at a time.
 class SqliteConnection {
@@ -43,4 +43,4 @@ class SqliteConnection {
   std::map<std::string, Statement, std::less<>> statements_;
 };
 
-}  // namespace runner::storage
+}  // namespace runner::database

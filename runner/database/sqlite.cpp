@@ -1,4 +1,4 @@
-#include "runner/storage/sqlite.h"
+#include "runner/database/sqlite.h"
 
 #include <mutex>
 #include <optional>
@@ -7,9 +7,9 @@
 
 #include "runner/base/error.h"
 #include "runner/base/log.h"
-#include "runner/storage/sqlite_connection.h"
+#include "runner/database/sqlite_connection.h"
 
-namespace runner::storage {
+namespace runner::database {
 namespace {
 
 /// A transaction that holds whatever keeps its connection its own (`Hold`) until it ends.
@@ -25,7 +25,7 @@ class SqliteTx final : public SqlTx {
     try {
       connection_.exec("ROLLBACK", {});
     } catch (const Error& e) {
-      log_error("storage", e.what());
+      log_error("database", e.what());
     }
   }
 
@@ -57,18 +57,19 @@ class MemoryDatabase final : public Database {
   SqliteConnection connection_{":memory:"};
 };
 
-std::unique_ptr<SqliteConnection> open_file(const std::filesystem::path& path) {
+std::unique_ptr<SqliteConnection> open_file(const std::filesystem::path& path, Durability durability) {
   auto connection = std::make_unique<SqliteConnection>(path.string());
-  connection->script(
-      "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys "
-      "= ON");
+  connection->script("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON");
+  connection->script(durability == Durability::full ? "PRAGMA synchronous = FULL"
+                                                    : "PRAGMA synchronous = NORMAL");
   return connection;
 }
 
 /// Readers that are not in use, so that the next transaction need not open one.
 class ReaderPool {
  public:
-  explicit ReaderPool(std::filesystem::path path) : path_(std::move(path)) {}
+  ReaderPool(std::filesystem::path path, Durability durability)
+      : path_(std::move(path)), durability_(durability) {}
   std::unique_ptr<SqliteConnection> take() {
     {
       const std::lock_guard lock(mutex_);
@@ -78,7 +79,7 @@ class ReaderPool {
         return connection;
       }
     }
-    return open_file(path_);
+    return open_file(path_, durability_);
   }
   void give_back(std::unique_ptr<SqliteConnection> connection) {
     const std::lock_guard lock(mutex_);
@@ -88,6 +89,7 @@ class ReaderPool {
  private:
   static constexpr std::size_t kKept = 4;
   std::filesystem::path path_;
+  Durability durability_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<SqliteConnection>> idle_;
 };
@@ -119,7 +121,8 @@ class ReadTx final : public SqlTx {
 
 class FileDatabase final : public Database {
  public:
-  explicit FileDatabase(const std::filesystem::path& path) : writer_(open_file(path)), readers_(path) {}
+  FileDatabase(const std::filesystem::path& path, Durability durability)
+      : writer_(open_file(path, durability)), readers_(path, durability) {}
   Dialect dialect() const noexcept override { return Dialect::sqlite; }
   std::unique_ptr<SqlTx> begin(TxMode mode) override {
     if (mode == TxMode::read) return std::make_unique<ReadTx>(readers_);
@@ -139,8 +142,8 @@ std::unique_ptr<Database> open_sqlite_memory() {
   return std::make_unique<MemoryDatabase>();
 }
 
-std::unique_ptr<Database> open_sqlite_file(const std::filesystem::path& path) {
-  return std::make_unique<FileDatabase>(path);
+std::unique_ptr<Database> open_sqlite_file(const std::filesystem::path& path, Durability durability) {
+  return std::make_unique<FileDatabase>(path, durability);
 }
 
-}  // namespace runner::storage
+}  // namespace runner::database

@@ -1,11 +1,11 @@
-#include "runner/storage/migrations.h"
+#include "runner/database/migrations.h"
 
 #include <map>
 #include <string>
 
 #include "runner/base/error.h"
 
-namespace runner::storage {
+namespace runner::database {
 namespace {
 
 void check_recorded(const std::vector<Row>& recorded, const std::vector<Migration>& migrations) {
@@ -53,4 +53,4 @@ void migrate(Database& database, const std::vector<Migration>& migrations, TimeP
   tx->commit();
 }
 
-}  // namespace runner::storage
+}  // namespace runner::database

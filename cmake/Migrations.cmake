@@ -1,0 +1,20 @@
+# runner_migrations(<target> <namespace>): the target gets migrations/NNNN_name.sql of its folder, in order, with their
+# SHA-256, as <namespace>::embedded_migrations(). runner_database applies them.
+set(RUNNER_MIGRATIONS_TEMPLATE "${CMAKE_CURRENT_LIST_DIR}/migrations_embedded.cpp.in")
+
+function(runner_migrations target namespace)
+  file(GLOB files CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/migrations/*.sql")
+  list(SORT files)
+  set(entries "")
+  foreach(file ${files})
+    get_filename_component(name "${file}" NAME_WE)
+    string(REGEX MATCH "^[0-9]+" digits "${name}")
+    math(EXPR number "1${digits} - 10000")
+    file(READ "${file}" text)
+    file(SHA256 "${file}" checksum)
+    string(APPEND entries "    {${number}, \"${name}\", \"${checksum}\", R\"sql(${text})sql\"},\n")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+  endforeach()
+  configure_file("${RUNNER_MIGRATIONS_TEMPLATE}" "${CMAKE_CURRENT_BINARY_DIR}/migrations_embedded.cpp" @ONLY)
+  target_sources(${target} PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/migrations_embedded.cpp")
+endfunction()
