@@ -1,6 +1,8 @@
 #include "cache/tree_writer.h"
 
 #include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
@@ -114,6 +116,20 @@ void TreeWriter::copy_file(const TreeEntry& entry, const struct stat& info, cons
     throw_errno("cannot set the mode of " + in_quotes(to.native()));
   if (::futimens(target.get(), times_of(info).data()) != 0)
     throw_errno("cannot set the time of " + in_quotes(to.native()));
+}
+
+void TreeWriter::add_whiteout(const std::string& path) {
+  const fs::path to = destination_ / path;
+  if (!whiteout_.empty() && ::link(whiteout_.c_str(), to.c_str()) == 0) return;
+  if (::mknod(to.c_str(), S_IFCHR, makedev(0, 0)) != 0)
+    throw_errno("cannot make whiteout " + in_quotes(to.native()));
+  whiteout_ = to;
+}
+
+void TreeWriter::make_opaque(const std::string& path) {
+  const fs::path to = destination_ / path;
+  if (::setxattr(to.c_str(), "user.overlay.opaque", "y", 1, 0) != 0)
+    throw_errno("cannot make directory " + in_quotes(to.native()) + " opaque");
 }
 
 void TreeWriter::finish(const struct stat& root) {

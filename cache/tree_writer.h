@@ -33,6 +33,10 @@ class TreeWriter {
 
   /// Adds one entry; directories come before what is in them. Throws Error.
   void add(const TreeEntry& entry, const struct stat& info, Content content);
+  /// Adds what hides `path` of layers below, as overlayfs has it.
+  void add_whiteout(const std::string& path);
+  /// Hides the content that layers below have in a directory added before.
+  void make_opaque(const std::string& path);
   /// Gives the directories their modes and times, and the top that of `root`. Nothing may be added
   /// afterwards.
   void finish(const struct stat& root);
@@ -47,6 +51,7 @@ class TreeWriter {
   void copy_file(const TreeEntry& entry, const struct stat& info, const std::filesystem::path& to);
 
   std::filesystem::path destination_;
+  std::filesystem::path whiteout_;  // the last one made; the next ones are further names of it
   std::vector<Directory> directories_;
   std::map<std::pair<dev_t, ino_t>, std::filesystem::path> copied_;  // files with several names
   bool can_clone_ = true;                                            // until the file system says no

@@ -103,7 +103,7 @@ std::vector<fs::path> fitting_lowers(const WorkspaceSpec& spec) {
     lowers.erase(begin + 1, end);
   } while (first > 0 && too_many(lowers));
   const std::span<const fs::path> all(spec.lowers);
-  squash_layers(all.subspan(first, linkable - first), spec.directory / "squashed");
+  squash_layers(all.subspan(first, linkable - first), spec.directory / "squashed", all.subspan(linkable));
   return lowers;
 }
 
@@ -128,11 +128,6 @@ std::unique_ptr<Workspace> make_copy(const WorkspaceSpec& spec) {
 }
 
 }  // namespace
-
-void squash_layers(std::span<const fs::path> layers, const fs::path& destination) {
-  make_directory(destination);
-  write_merged(LayeredTree({layers.begin(), layers.end()}), destination, TreeWriter::Content::link);
-}
 
 std::unique_ptr<Workspace> Workspaces::create(const WorkspaceSpec& spec) const {
   if (spec.lowers.empty()) throw Error(ErrorCode::invalid_input, "a workspace needs at least one layer");

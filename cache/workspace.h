@@ -42,8 +42,8 @@ struct WorkspaceSpec {
   std::filesystem::path directory;  // private to the attempt; made (0700) and owned by the workspace
   std::vector<std::filesystem::path> lowers;  // top first, at least one; immutable while in use
   std::filesystem::path target;               // where the job is to see it (overlay); made if missing
-  /// So many of the first lowers are trees of our own without whiteouts (artifacts, caches): where the stack
-  /// gets too high for one mount, the lowest of them are made into one by hard links.
+  /// So many of the first lowers are trees of our own (artifacts, caches): where the stack gets too high for
+  /// one mount, the lowest of them are made into one by hard links.
   std::size_t linkable = 0;
 };
 
@@ -84,8 +84,11 @@ class Workspaces {
 };
 
 /// Makes `destination` hold the merged content of `layers` (top first), by hard links where possible: for
-/// trees that nobody changes any more. `destination` is made; its parent exists. Throws Error, what was made
-/// stays then.
-void squash_layers(std::span<const std::filesystem::path> layers, const std::filesystem::path& destination);
+/// trees that nobody changes any more. What the layers hide of the layers `below` them (top first; they are
+/// read, not written to `destination`) they hide as one tree too: whiteouts and opaque marks stay where there
+/// is something to hide, and nowhere else. `destination` is made unless it is there, empty; its parent
+/// exists. Throws Error, what was made stays then.
+void squash_layers(std::span<const std::filesystem::path> layers, const std::filesystem::path& destination,
+                   std::span<const std::filesystem::path> below = {});
 
 }  // namespace runner::cache
