@@ -16,7 +16,8 @@ namespace runner::artifacts {
 struct LayerStats {
   std::uint64_t files = 0;  // links included, directories not
   std::uint64_t directories = 0;
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0;  // their lengths
+  std::uint64_t disk = 0;   // blocks they take, in bytes; what shares an inode counts once (take_layer only)
   std::vector<std::string> skipped;  // sockets, pipes, devices: they are in no layer
 };
 

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -14,7 +13,7 @@
 
 #include "artifacts/artifacts.h"
 #include "artifacts/directory_cursor.h"
-#include "runner/base/copy_content.h"
+#include "artifacts/file_copies.h"
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
 #include "runner/base/files.h"
@@ -25,11 +24,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-constexpr unsigned kModeBits = 07777;
-
-std::array<timespec, 2> times_of(const struct stat& info) noexcept {
-  return {info.st_mtim, info.st_mtim};
-}
 
 /// Fills an empty directory from a selection.
 class LayerBuilder {
@@ -80,7 +74,11 @@ class LayerBuilder {
       if (errno == ENOENT) throw_errno("it is gone");
       throw_errno("cannot link");
     }
-    if (entry.type == EntryType::symlink) return copy_symlink(source_parent, source_name, to, name);
+    if (entry.type == EntryType::symlink) {
+      copy_symlink(source_parent, source_name, to, name);
+      ++stats_.files;
+      return;
+    }
     copy_file(entry, source_parent, source_name, to, name);
   }
 
@@ -104,48 +102,25 @@ class LayerBuilder {
   void count_linked(const TreeEntry& entry, int to, const std::string& name) {
     ++stats_.files;
     if (entry.type != EntryType::file) return;
-    struct stat info {};
-    if (::fstatat(to, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) throw_errno("cannot look at it");
+    const struct stat info = look_at(to, name);
     if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::conflict, "it changed meanwhile");
     stats_.bytes += static_cast<std::uint64_t>(info.st_size);
   }
 
   void add_directory(const TreeEntry& entry, int from, const std::string& source, int to,
                      const std::string& name) {
-    struct stat info {};
-    if (::fstatat(from, source.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) throw_errno("cannot look at it");
+    const struct stat info = look_at(from, source);
     // It is there already when something in it came first; it gets its mode at the end, when it is filled.
     if (::mkdirat(to, name.c_str(), 0755) != 0 && errno != EEXIST) throw_errno("cannot make directory");
     directories_.push_back(PendingDirectory{entry.path, info.st_mode & kModeBits, info.st_mtim});
-  }
-
-  void copy_symlink(int from, const std::string& source, int to, const std::string& name) {
-    std::array<char, PATH_MAX> buffer{};
-    const auto size = ::readlinkat(from, source.c_str(), buffer.data(), buffer.size() - 1);
-    if (size < 0) throw_errno("cannot read the link");
-    if (::symlinkat(buffer.data(), to, name.c_str()) != 0) throw_errno("cannot make the link");
-    struct stat info {};
-    if (::fstatat(from, source.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) throw_errno("cannot look at it");
-    if (::utimensat(to, name.c_str(), times_of(info).data(), AT_SYMLINK_NOFOLLOW) != 0) {
-      throw_errno("cannot set its time");
-    }
-    ++stats_.files;
+    ++stats_.directories;
   }
 
   void copy_file(const TreeEntry& entry, int from, const std::string& source, int to,
                  const std::string& name) {
-    // O_NONBLOCK: a pipe that took the place of the file must not hold us up.
-    const UniqueFd in(::openat(from, source.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!in) throw_errno("cannot open " + in_quotes(entry.real));
     struct stat info {};
-    if (::fstat(in.get(), &info) != 0) throw_errno("cannot look at it");
-    if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::conflict, "it changed meanwhile");
-    const UniqueFd out(
-        ::openat(to, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!out) throw_errno("cannot make the file");
-    if (!clone_content(in.get(), out.get())) copy_content(in.get(), out.get(), info.st_size, entry.real);
-    if (::fchmod(out.get(), info.st_mode & kModeBits) != 0) throw_errno("cannot set its mode");
-    if (::futimens(out.get(), times_of(info).data()) != 0) throw_errno("cannot set its time");
+    const UniqueFd in = open_regular(from, source, entry.real, info);
+    copy_regular(in.get(), info, to, name, entry.real);
     ++stats_.files;
     stats_.bytes += static_cast<std::uint64_t>(info.st_size);
   }

@@ -1,7 +1,7 @@
 #pragma once
 // Inside of LayeredTree: the merge of directories by the rules of overlayfs, on descriptors, so that no
-// symbolic link is ever followed, whoever changes the tree meanwhile. Used by the layered tree and the
-// selection only.
+// symbolic link is ever followed, whoever changes the tree meanwhile. Used by the layered tree, the selection
+// and those who take files out of a workspace.
 
 #include <cstdint>
 #include <filesystem>
@@ -57,6 +57,15 @@ class LayeredReader {
 /// `path` without empty and "." parts and with ".." resolved by text. nullopt when it climbs out, is absolute
 /// or can be no path.
 std::optional<std::string> clean_path(std::string_view path);
+
+/// The pattern of a selection relative to the tree, "" for all of it; nullopt when it leaves the tree.
+std::optional<std::string> relative_pattern(std::string_view pattern, std::string_view root_path);
+
+/// The text of a pattern without magic, escapes resolved.
+std::string literal_path(std::string_view pattern);
+
+/// The directory every match of a pattern lies in: its leading parts that have no magic.
+std::string base_directory(std::string_view pattern);
 
 std::string child_path(std::string_view directory, std::string_view name);
 

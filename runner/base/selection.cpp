@@ -7,14 +7,8 @@
 #include "runner/base/layered_tree.h"
 
 namespace runner {
-namespace {
+namespace layered_detail {
 
-using layered_detail::Child;
-using layered_detail::clean_path;
-using layered_detail::Directory;
-using layered_detail::LayeredReader;
-
-/// The pattern relative to the tree, "" for all of it; nullopt when it leaves the tree.
 std::optional<std::string> relative_pattern(std::string_view pattern, std::string_view root_path) {
   while (root_path.size() > 1 && root_path.back() == '/') root_path.remove_suffix(1);
   if (!pattern.empty() && pattern.front() == '/') {
@@ -30,7 +24,6 @@ std::optional<std::string> relative_pattern(std::string_view pattern, std::strin
   return clean_path(pattern);
 }
 
-/// The text of a pattern without magic, escapes resolved.
 std::string literal_path(std::string_view pattern) {
   std::string path;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
@@ -40,12 +33,22 @@ std::string literal_path(std::string_view pattern) {
   return path;
 }
 
-/// The directory every match of a pattern lies in: its leading parts that have no magic.
 std::string base_directory(std::string_view pattern) {
   const auto magic = pattern.find_first_of("*?[{\\");
   const auto slash = pattern.substr(0, magic).rfind('/');
   return std::string(pattern.substr(0, slash == std::string_view::npos ? 0 : slash));
 }
+
+}  // namespace layered_detail
+
+namespace {
+
+using layered_detail::base_directory;
+using layered_detail::Child;
+using layered_detail::Directory;
+using layered_detail::LayeredReader;
+using layered_detail::literal_path;
+using layered_detail::relative_pattern;
 
 struct Pattern {
   std::string text;  // as written
