@@ -6,11 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <climits>
-#include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <string>
@@ -19,8 +15,11 @@
 
 #include "artifacts/artifacts.h"
 #include "artifacts/directory_cursor.h"
+#include "artifacts/file_copies.h"
+#include "artifacts/hidden_file.h"
 #include "runner/base/digest.h"
 #include "runner/base/error.h"
+#include "runner/base/failpoint.h"
 #include "runner/base/fd.h"
 #include "runner/base/files.h"
 #include "runner/base/layered_tree.h"
@@ -58,39 +57,6 @@ class NameLocale {
   locale_t before_ = nullptr;
 };
 
-/// A file under a temporary name that is gone unless it was published.
-class HiddenFile {
- public:
-  explicit HiddenFile(const fs::path& directory) : path_((directory / ".archive-XXXXXX").string()) {
-    fd_.reset(::mkostemp(path_.data(), O_CLOEXEC));
-    if (!fd_) throw_errno("cannot make a file in " + in_quotes(directory.native()));
-  }
-  HiddenFile(const HiddenFile&) = delete;
-  HiddenFile& operator=(const HiddenFile&) = delete;
-  ~HiddenFile() {
-    if (!path_.empty()) ::unlink(path_.c_str());
-  }
-
-  int fd() const noexcept { return fd_.get(); }
-
-  void publish(const fs::path& target) {
-    if (::fchmod(fd_.get(), 0644) != 0) throw_errno("cannot set the mode");
-    if (::fsync(fd_.get()) != 0) throw_errno("cannot sync");
-    if (::rename(path_.c_str(), target.c_str()) != 0)
-      throw_errno("cannot rename to " + in_quotes(target.native()));
-    path_.clear();
-    const fs::path parent = target.parent_path();
-    const UniqueFd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory || ::fsync(directory.get()) != 0) {
-      throw_errno("cannot sync directory " + in_quotes(parent.native()));
-    }
-  }
-
- private:
-  std::string path_;
-  UniqueFd fd_;
-};
-
 /// Where libarchive's bytes go: the file and the digest. An exception waits until libarchive has returned.
 struct Output {
   int fd = -1;
@@ -122,8 +88,8 @@ struct FreeEntry {
 
 class ArchiveWriter {
  public:
-  ArchiveWriter(Output& output, ArchiveFormat format, int compression)
-      : output_(output), writer_(archive_write_new()) {
+  ArchiveWriter(Output& output, ArchiveFormat format, int compression, const std::function<bool()>& stop)
+      : output_(output), stop_(stop), writer_(archive_write_new()) {
     if (!writer_) throw Error(ErrorCode::unavailable, "out of memory");
     if (format == ArchiveFormat::zip) {
       check(archive_write_set_format_zip(writer_.get()));
@@ -132,14 +98,16 @@ class ArchiveWriter {
     } else {
       check(archive_write_set_format_pax_restricted(writer_.get()));
       check(archive_write_add_filter_zstd(writer_.get()));
+      const std::string level = std::to_string(std::max(compression, 1));
+      check(archive_write_set_filter_option(writer_.get(), "zstd", "compression-level", level.c_str()));
     }
     check(archive_write_set_bytes_in_last_block(writer_.get(), 1));  // no padding
     check(archive_write_open(writer_.get(), &output_, nullptr, write_output, nullptr));
   }
 
   void add(const TreeEntry& entry, int parent, const std::string& name) {
-    struct stat info {};
-    if (::fstatat(parent, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) throw_errno("cannot look at it");
+    if (stop_ && stop_()) throw Error(ErrorCode::cancelled, "it was stopped");
+    struct stat info = look_at(parent, name);
     UniqueFd content;
     if (S_ISREG(info.st_mode)) {
       content.reset(::openat(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -167,15 +135,9 @@ class ArchiveWriter {
   void close() { check(archive_write_close(writer_.get())); }
 
  private:
-  static std::string read_link(int parent, const std::string& name) {
-    std::array<char, PATH_MAX> target{};
-    const auto size = ::readlinkat(parent, name.c_str(), target.data(), target.size());
-    if (size < 0) throw_errno("cannot read the link");
-    return std::string(target.data(), static_cast<std::size_t>(size));
-  }
-
   void copy_content(int fd, std::uint64_t size) {
     while (size > 0) {
+      if (stop_ && stop_()) throw Error(ErrorCode::cancelled, "it was stopped");
       const auto got = ::read(fd, buffer_.data(), std::min<std::uint64_t>(buffer_.size(), size));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) throw_errno("cannot read it");
@@ -196,6 +158,7 @@ class ArchiveWriter {
   }
 
   Output& output_;
+  const std::function<bool()>& stop_;
   std::unique_ptr<archive, FreeArchive> writer_;
   std::vector<char> buffer_ = std::vector<char>(std::size_t{128} << 10U);
 };
@@ -206,14 +169,15 @@ std::vector<TreeEntry> entries_of(const fs::path& tree) {
   return select_paths(LayeredTree({tree}), everything, {}, "/").entries;
 }
 
-ArchiveInfo pack(const fs::path& tree, const fs::path& root, ArchiveFormat format, int compression) {
+ArchiveInfo pack(const fs::path& tree, const fs::path& root, ArchiveFormat format, int compression,
+                 const std::function<bool()>& stop) {
   const NameLocale names;
   ArchiveInfo info;
   make_directories(root);
   HiddenFile file(root);
   Output output;
   output.fd = file.fd();
-  ArchiveWriter writer(output, format, compression);
+  ArchiveWriter writer(output, format, compression, stop);
   DirectoryCursor directories(tree, DirectoryCursor::Missing::fail);
   for (const TreeEntry& entry : entries_of(tree)) {
     try {
@@ -227,20 +191,26 @@ ArchiveInfo pack(const fs::path& tree, const fs::path& root, ArchiveFormat forma
     if (entry.type != EntryType::directory) ++info.files;
   }
   writer.close();
+  failpoint("artifacts.written");
   info.sha256 = output.digest.finish_hex();
   info.bytes = output.bytes;
   const fs::path directory = root / info.sha256.substr(0, 2);
   make_directories(directory);
-  info.path = directory / (info.sha256 + (format == ArchiveFormat::zip ? ".zip" : ".tar.zst"));
+  info.path = directory / (info.sha256 + std::string(extension_of(format)));
   file.publish(info.path);
   return info;
 }
 
 }  // namespace
 
-ArchiveInfo write_archive(const fs::path& tree, const fs::path& root, ArchiveFormat format, int compression) {
+std::string_view extension_of(ArchiveFormat format) noexcept {
+  return format == ArchiveFormat::zip ? ".zip" : ".tar.zst";
+}
+
+ArchiveInfo write_archive(const fs::path& tree, const fs::path& root, ArchiveFormat format, int compression,
+                          const std::function<bool()>& stop) {
   try {
-    return pack(tree, root, format, compression);
+    return pack(tree, root, format, compression, stop);
   } catch (Error& error) {
     error.add_context("cannot write the archive of " + in_quotes(tree.native()));
     throw;

@@ -55,8 +55,8 @@ Taken take_layer(const TakeRequest& request, const std::filesystem::path& tree);
 
 enum class ArchiveFormat : std::uint8_t { zip, tar_zst };
 
-/// Of zip archives: 0 stores, 1 to 9 deflate. The default takes half the time of zlib's own for about a tenth
-/// more bytes.
+/// 0 to 9, as of deflate; 0 stores, and is the fastest level of zstd. The default takes half the time of
+/// zlib's own for about a tenth more bytes.
 inline constexpr int kDefaultCompression = 3;
 
 struct ArchiveInfo {
@@ -67,9 +67,18 @@ struct ArchiveInfo {
 };
 
 /// Packs a tree (as make_layer left it) and files it below `root` under its digest. Streams: memory does not
-/// grow with the content. Entries sorted by name, so equal trees give equal archives. Throws Error; nothing
-/// is visible then.
+/// grow with the content. Entries sorted by name, so equal trees give equal archives. What is there under its
+/// digest is whole and on disk. `stop` is asked now and then; true ends it with Error{cancelled}. Throws
+/// Error; nothing is visible then.
 ArchiveInfo write_archive(const std::filesystem::path& tree, const std::filesystem::path& root,
-                          ArchiveFormat format, int compression = kDefaultCompression);
+                          ArchiveFormat format, int compression = kDefaultCompression,
+                          const std::function<bool()>& stop = {});
+
+/// ".zip" or ".tar.zst".
+std::string_view extension_of(ArchiveFormat format) noexcept;
+
+/// Removes what write_archive() of processes that were killed left below `root`; of those that are at work,
+/// nothing. Missing is fine. Throws Error.
+void remove_leftovers(const std::filesystem::path& root);
 
 }  // namespace runner::artifacts

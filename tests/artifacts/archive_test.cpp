@@ -14,6 +14,7 @@
 #include "artifacts/artifacts.h"
 #include "runner/base/digest.h"
 #include "runner/base/error.h"
+#include "runner/base/failpoint.h"
 #include "runner/base/files.h"
 
 namespace runner::artifacts {
@@ -280,6 +281,68 @@ TEST_P(Archives, SpecialFileInTheTreeIsAnError) {
   EXPECT_THROW(write_archive(layer_, store_, GetParam()), Error);
   EXPECT_THROW(write_archive(dir_.path() / "none", store_, GetParam()), Error);
   EXPECT_TRUE(fs::is_empty(store_));
+}
+
+TEST_P(Archives, StoppedWritingLeavesNothing) {
+  fill(layer_);
+  int asked = 0;
+  const auto stop = [&] { return ++asked == 5; };
+  try {
+    write_archive(layer_, store_, GetParam(), kDefaultCompression, stop);
+    FAIL() << "it was not stopped";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::cancelled);
+  }
+  EXPECT_TRUE(fs::is_empty(store_));
+}
+
+TEST_P(Archives, LeftoverOfAKilledWriterIsRemovedAndNoPartIsSeen) {
+#ifndef RUNNER_FAILPOINTS
+  GTEST_SKIP() << "no failpoints in this build";
+#endif
+  fill(layer_);
+  for (const std::string_view point : {"artifacts.written", "artifacts.synced", "artifacts.published"}) {
+    SCOPED_TRACE(point);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+#ifdef RUNNER_FAILPOINTS
+      set_failpoint_handler([&](std::string_view name) {
+        if (name == point) ::raise(SIGKILL);
+      });
+#endif
+      write_archive(layer_, store_, GetParam());
+      ::_exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the point was not reached";
+    remove_leftovers(store_);
+    for (const auto& entry : fs::recursive_directory_iterator(store_)) {
+      if (!entry.is_regular_file()) continue;
+      EXPECT_EQ(entry.path().filename().string().substr(0, 64), sha256_hex(*read_file(entry.path())));
+    }
+  }
+  EXPECT_TRUE(fs::exists(write_archive(layer_, store_, GetParam()).path));
+}
+
+TEST_F(Artifacts, LeftoversOfThoseAtWorkStay) {
+  put(layer_ / "f", "x");
+  const fs::path store = dir_.path() / "store";
+  std::size_t seen = 0;
+  const auto look_around = [&] {
+    remove_leftovers(store);
+    seen = static_cast<std::size_t>(std::distance(fs::directory_iterator(store), fs::directory_iterator()));
+    return false;
+  };
+  const ArchiveInfo info = write_archive(layer_, store, ArchiveFormat::zip, 1, look_around);
+  EXPECT_EQ(seen, 1U);
+  EXPECT_TRUE(fs::exists(info.path));
+  put(store / ".archive-abcdef", "half");
+  remove_leftovers(store);
+  EXPECT_FALSE(fs::exists(store / ".archive-abcdef"));
+  EXPECT_TRUE(fs::exists(info.path));
+  remove_leftovers(dir_.path() / "none");
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, Archives, testing::Values(ArchiveFormat::zip, ArchiveFormat::tar_zst),
