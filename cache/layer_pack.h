@@ -2,10 +2,12 @@
 // A layer as one stream: the canonical archive of a tree. Equal trees give equal bytes, so its SHA-256 is the
 // name of the layer, here and on any other machine.
 //
-// Format: POSIX pax tar, entries sorted by path (bytewise, a directory before its content), with type, mode,
-// owner, modification time in nanoseconds, link targets, user.* attributes other than overlay's; a further
-// name of a file that came before is a hard link to the first. Whiteouts and opaque directories by the
-// conventions of OCI image layers: an empty file ".wh.NAME", and ".wh..wh..opq" in the directory.
+// Format: POSIX pax tar; names of each directory sorted bytewise, a directory before its content; with type,
+// mode, owner (0 for whoever packs), modification time in nanoseconds, link targets, user.* attributes other
+// than overlay's; a further name of a file that came before is a hard link to the first. Nothing of the top
+// directory but its mark. Whiteouts and opaque directories by the conventions of OCI image layers: an empty
+// file ".wh.NAME", and ".wh..wh..opq" first in the directory. What is itself named ".wh.X" becomes
+// ".wh..wh.lit.X", which other readers of such layers leave out.
 // Compressed with zstd for transfer; the digest is of the uncompressed bytes (as an image's diff id).
 // Sources: POSIX.1-2017 pax; the OCI image specification, "Image Layer Filesystem Changeset".
 
@@ -19,8 +21,9 @@
 
 namespace runner::cache {
 
-/// Gives the stream to `sink` in pieces of any size. `stop` is asked between files: true throws
-/// Error{cancelled}. A file that is read as another length than it had throws Error{conflict}. Blocks.
+/// Gives the stream to `sink` in pieces of any size. `stop` is asked at each entry and each few 100 KiB: true
+/// throws Error{cancelled}. A file that is read as another length than it had throws Error{conflict}, a
+/// socket or device Error{invalid_input}. Blocks.
 void pack_layer(const std::filesystem::path& tree, const std::function<void(std::string_view)>& sink,
                 const std::function<bool()>& stop = {});
 
