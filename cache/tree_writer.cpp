@@ -8,11 +8,8 @@
 #include <array>
 #include <cerrno>
 
-#include "runner/base/copy_content.h"
 #include "runner/base/error.h"
-#include "runner/base/fd.h"
 #include "runner/base/files.h"
-#include "runner/base/log.h"
 #include "runner/base/text.h"
 
 namespace runner::cache {
@@ -71,6 +68,7 @@ void TreeWriter::add(const TreeEntry& entry, const struct stat& info, Content co
   switch (entry.type) {
     case EntryType::directory:
       if (::mkdir(to.c_str(), 0700) != 0) throw_errno("cannot make directory " + in_quotes(to.native()));
+      copy_attributes(entry.real, to);
       directories_.push_back({to, info});
       return;
     case EntryType::symlink:
@@ -90,32 +88,16 @@ void TreeWriter::add_file(const TreeEntry& entry, const struct stat& info, const
     if (::link(entry.real.c_str(), to.c_str()) == 0) return;
     if (!linking_is_impossible(errno)) throw_errno("cannot link " + in_quotes(entry.real));
   }
+  FileCopy copy{entry.real, info, to};
   if (info.st_nlink > 1) {
-    const auto [known, is_new] = copied_.try_emplace({info.st_dev, info.st_ino}, to);
-    if (!is_new && ::link(known->second.c_str(), to.c_str()) == 0) return;
+    const auto [known, is_new] = copied_.try_emplace({info.st_dev, info.st_ino}, copy);
+    // Not now: the first one may still be waiting for its turn.
+    if (!is_new) {
+      further_names_.emplace_back(&known->second, to);
+      return;
+    }
   }
-  copy_file(entry, info, to);
-}
-
-void TreeWriter::copy_file(const TreeEntry& entry, const struct stat& info, const fs::path& to) {
-  const UniqueFd target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!target) throw_errno("cannot make " + in_quotes(to.native()));
-  const UniqueFd source(::open(entry.real.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (source) {
-    bool cloned = info.st_size == 0;
-    if (can_clone_ && !cloned) can_clone_ = cloned = clone_content(source.get(), target.get());
-    if (!cloned) copy_content(source.get(), target.get(), info.st_size, entry.real);
-  } else if (errno == EACCES || errno == EPERM) {
-    // A job would see the name and be refused the content; so does the copy, which keeps the mode.
-    log_warn("cache", "cannot read " + in_quotes(entry.real) + ": its copy is empty");
-  } else {
-    throw_errno("cannot open " + in_quotes(entry.real));
-  }
-  keep_owner(to, info);
-  if (::fchmod(target.get(), info.st_mode & 07777U) != 0)
-    throw_errno("cannot set the mode of " + in_quotes(to.native()));
-  if (::futimens(target.get(), times_of(info).data()) != 0)
-    throw_errno("cannot set the time of " + in_quotes(to.native()));
+  crew_.add(std::move(copy));
 }
 
 void TreeWriter::add_whiteout(const std::string& path) {
@@ -132,7 +114,18 @@ void TreeWriter::make_opaque(const std::string& path) {
     throw_errno("cannot make directory " + in_quotes(to.native()) + " opaque");
 }
 
+void TreeWriter::link_further_names() {
+  CloneMemory memory;
+  for (const auto& [first, to] : further_names_) {
+    if (::link(first->to.c_str(), to.c_str()) == 0) continue;
+    if (!linking_is_impossible(errno)) throw_errno("cannot make " + in_quotes(to.native()));
+    copy_file({first->from, first->info, to}, memory);
+  }
+}
+
 void TreeWriter::finish(const struct stat& root) {
+  crew_.finish();
+  link_further_names();
   directories_.insert(directories_.begin(), {destination_, root});
   // Children first: writing into a directory changes its time and needs its write permission.
   for (auto directory = directories_.rbegin(); directory != directories_.rend(); ++directory) {

@@ -1,6 +1,6 @@
 #pragma once
 // Writes entries of other trees into a directory of ours, as copies that share blocks where the file system
-// can, or as hard links. One thread at a time; blocks on the disk.
+// can, or as hard links. Used by one thread; it may have others help it copy. Blocks on the disk.
 
 #include <sys/stat.h>
 
@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "cache/copy_crew.h"
 #include "runner/base/layered_tree.h"
 
 namespace runner::cache {
@@ -18,9 +19,9 @@ namespace runner::cache {
 /// `info` of an entry, links not followed. Throws Error.
 struct stat stat_entry(const TreeEntry& entry);
 
-/// Fills one directory. Modes and times are kept, holes stay holes, names of one file stay names of one file,
-/// special files other than FIFOs are left out. Nothing is undone on a throw: the caller removes the
-/// directory.
+/// Fills one directory. Modes, times and attributes (user.*, without overlay's) are kept, holes stay holes,
+/// names of one file stay names of one file, special files other than FIFOs are left out. Nothing is undone
+/// on a throw: the caller removes the directory.
 class TreeWriter {
  public:
   enum class Content : std::uint8_t {
@@ -28,8 +29,9 @@ class TreeWriter {
     link,  // the same file where possible: for files that nobody changes any more
   };
 
-  /// `destination` exists and is empty.
-  explicit TreeWriter(std::filesystem::path destination) : destination_(std::move(destination)) {}
+  /// `destination` exists and is empty. Files are copied by so many threads.
+  explicit TreeWriter(std::filesystem::path destination, unsigned threads = 1)
+      : destination_(std::move(destination)), crew_(threads) {}
 
   /// Adds one entry; directories come before what is in them. Throws Error.
   void add(const TreeEntry& entry, const struct stat& info, Content content);
@@ -48,13 +50,14 @@ class TreeWriter {
   };
   void add_file(const TreeEntry& entry, const struct stat& info, const std::filesystem::path& to,
                 Content content);
-  void copy_file(const TreeEntry& entry, const struct stat& info, const std::filesystem::path& to);
+  void link_further_names();
 
   std::filesystem::path destination_;
   std::filesystem::path whiteout_;  // the last one made; the next ones are further names of it
   std::vector<Directory> directories_;
-  std::map<std::pair<dev_t, ino_t>, std::filesystem::path> copied_;  // files with several names
-  bool can_clone_ = true;                                            // until the file system says no
+  std::map<std::pair<dev_t, ino_t>, FileCopy> copied_;  // files with several names
+  std::vector<std::pair<const FileCopy*, std::filesystem::path>> further_names_;
+  CopyCrew crew_;
 };
 
 }  // namespace runner::cache

@@ -1,22 +1,30 @@
 #include "cache/workspace.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <set>
+#include <thread>
 #include <utility>
 
+#include "cache/mount_point.h"
 #include "cache/tree_writer.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
+#include "runner/base/text.h"
 
 namespace runner::cache {
 namespace fs = std::filesystem;
 namespace {
 
-// A mount call takes one page of options, and older kernels open each layer at each lookup.
-constexpr std::size_t kMaxLayers = 100;
-constexpr std::size_t kMaxLayerText = 3000;
+// The kernel takes 500. Each costs: a name that is in none of them is looked for in all of them, half a
+// microsecond each.
+constexpr std::size_t kMostLowers = 500;
+constexpr std::size_t kEnoughLowers = 64;
 
 std::vector<fs::path> stacked(const fs::path& upper, const std::vector<fs::path>& lowers) {
   std::vector<fs::path> all;
@@ -74,36 +82,60 @@ class CopiedWorkspace final : public Workspace {
   LayeredTree tree_;
 };
 
-void write_merged(const LayeredTree& from, const fs::path& to, TreeWriter::Content content) {
-  TreeWriter writer(to);
+/// More threads than this wait for one another in the directories they fill.
+constexpr unsigned kMostThreads = 4;
+
+/// A job would see a directory that it may not read; a copy of it is empty.
+bool may_enter(const TreeEntry& directory) {
+  if (::faccessat(AT_FDCWD, directory.real.c_str(), R_OK | X_OK, AT_EACCESS) == 0) return true;
+  if (errno != EACCES) return true;
+  log_warn("cache", "cannot read directory " + in_quotes(directory.real) + ": its copy is empty");
+  return false;
+}
+
+void copy_merged(const LayeredTree& from, const fs::path& to) {
+  TreeWriter writer(to, std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads));
   from.walk(
-      "", [&](const TreeEntry& entry) { writer.add(entry, stat_entry(entry), content); },
-      [](const TreeEntry&) { return true; });
+      "", [&](const TreeEntry& entry) { writer.add(entry, stat_entry(entry), TreeWriter::Content::copy); },
+      may_enter);
   writer.finish(stat_directory(from.layers().front()));
 }
 
-bool too_many(const std::vector<fs::path>& layers) {
-  std::size_t text = 0;
-  for (const fs::path& layer : layers) text += layer.native().size() + 1;
-  return layers.size() > kMaxLayers || text > kMaxLayerText;
+/// Without those that are there already further up: they add nothing, and the kernel takes none twice. The
+/// count of the linkable ones is kept right.
+void drop_repeated(WorkspaceSpec& spec) {
+  std::set<std::pair<dev_t, ino_t>> known;
+  std::vector<fs::path> lowers;
+  std::size_t linkable = 0;
+  for (std::size_t i = 0; i < spec.lowers.size(); ++i) {
+    const struct stat info = stat_directory(spec.lowers[i]);
+    if (!known.emplace(info.st_dev, info.st_ino).second) continue;
+    lowers.push_back(spec.lowers[i]);
+    if (i < spec.linkable) ++linkable;
+  }
+  spec.lowers = std::move(lowers);
+  spec.linkable = linkable;
 }
 
-/// The lowers with as few of the linkable ones as needed made into one, the lowest first.
+/// The lowers with as many of the linkable ones as needed made into one, the lowest first.
 std::vector<fs::path> fitting_lowers(const WorkspaceSpec& spec) {
+  const std::size_t count = spec.lowers.size();
   std::vector<fs::path> lowers = spec.lowers;
-  const std::size_t linkable = std::min(spec.linkable, lowers.size());
-  if (linkable < 2 || !too_many(lowers)) return lowers;
-  std::size_t first = linkable;
-  do {
-    --first;
-    lowers = spec.lowers;
+  if (count > kEnoughLowers && spec.linkable > 1) {
+    const std::size_t group = std::min(spec.linkable, count - kEnoughLowers + 1);
+    const std::size_t first = spec.linkable - group;
+    const fs::path squashed = spec.directory / "squashed";
+    const std::span<const fs::path> all(spec.lowers);
+    squash_layers(all.subspan(first, group), squashed, all.subspan(spec.linkable));
     const auto begin = lowers.begin() + static_cast<std::ptrdiff_t>(first);
-    const auto end = lowers.begin() + static_cast<std::ptrdiff_t>(linkable);
-    *begin = spec.directory / "squashed";
-    lowers.erase(begin + 1, end);
-  } while (first > 0 && too_many(lowers));
-  const std::span<const fs::path> all(spec.lowers);
-  squash_layers(all.subspan(first, linkable - first), spec.directory / "squashed", all.subspan(linkable));
+    *begin = squashed;
+    lowers.erase(begin + 1, begin + static_cast<std::ptrdiff_t>(group));
+  }
+  if (lowers.size() > kMostLowers) {
+    throw Error(ErrorCode::invalid_input, "a stack of " + std::to_string(lowers.size()) +
+                                              " layers, the kernel takes at most " +
+                                              std::to_string(kMostLowers));
+  }
   return lowers;
 }
 
@@ -123,23 +155,28 @@ std::unique_ptr<Workspace> make_overlay(const WorkspaceSpec& spec, bool user_nam
 std::unique_ptr<Workspace> make_copy(const WorkspaceSpec& spec) {
   const fs::path tree = spec.directory / "tree";
   make_directory(tree);
-  write_merged(LayeredTree(spec.lowers), tree, TreeWriter::Content::copy);
+  copy_merged(LayeredTree(spec.lowers), tree);
   return std::make_unique<CopiedWorkspace>(spec.directory, tree);
 }
 
 }  // namespace
 
-std::unique_ptr<Workspace> Workspaces::create(const WorkspaceSpec& spec) const {
-  if (spec.lowers.empty()) throw Error(ErrorCode::invalid_input, "a workspace needs at least one layer");
-  make_directories(spec.directory.parent_path(), 0700);
-  make_directory(spec.directory);
+std::unique_ptr<Workspace> Workspaces::create(const WorkspaceSpec& given) const {
+  if (given.lowers.empty()) throw Error(ErrorCode::invalid_input, "a workspace needs at least one layer");
+  make_directories(given.directory.parent_path(), 0700);
+  make_directory(given.directory);
   try {
+    WorkspaceSpec spec = given;
+    spec.linkable = std::min(spec.linkable, spec.lowers.size());
+    drop_repeated(spec);
     if (mode_ == MountMode::copy) return make_copy(spec);
     return make_overlay(spec, mode_ == MountMode::overlay_user);
   } catch (Error& error) {
-    error.add_context("while making workspace '" + spec.directory.string() + "'");
+    const std::string full = full_disk_context(error.system(), given.directory);
+    if (!full.empty()) error.add_context(full);
+    error.add_context("while making workspace '" + given.directory.string() + "'");
     try {
-      remove_tree(spec.directory);
+      remove_tree(given.directory);
     } catch (const Error& second) {
       log_warn("cache", second.what());
     }

@@ -54,10 +54,18 @@ void mount_overlay(const OverlayPlan& plan) {
     write_to("/proc/self/gid_map", groups);
   }
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) throw_errno("private");
-  std::string options =
-      "userxattr,index=off,upperdir=" + plan.upper.string() + ",workdir=" + plan.work.string() + ",lowerdir=";
-  for (const fs::path& lower : plan.lowers) options += lower.string() + ":";
+  // As the executors do it: numbers of open directories, so that hundreds of any name fit into one page.
+  std::vector<UniqueFd> layers;
+  const auto number = [&](const fs::path& directory) {
+    layers.emplace_back(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!layers.back()) throw_errno("open " + directory.string());
+    return std::to_string(layers.back().get());
+  };
+  std::string options = "userxattr,index=off,upperdir=" + number(plan.upper) +
+                        ",workdir=" + number(plan.work) + ",lowerdir=";
+  for (const fs::path& lower : plan.lowers) options += number(lower) + ":";
   options.pop_back();
+  if (::chdir("/proc/self/fd") != 0) throw_errno("chdir");
   if (::mount("overlay", plan.target.c_str(), "overlay", 0, options.c_str()) != 0)
     throw_errno("mount " + options);
 }

@@ -7,7 +7,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <random>
 
 #include "runner/base/error.h"
@@ -118,43 +117,87 @@ TEST_P(WorkspaceTest, AThousandArtifactLayersFitIntoOneMount) {
   EXPECT_EQ(said, "");
 }
 
+TEST_P(WorkspaceTest, HighStacksStillHideWhatTheyHid) {
+  std::vector<fs::path> lowers;
+  for (int i = 0; i < 300; ++i) {
+    const fs::path layer = top.path() / ("delta\n" + std::string(200, 'x') + std::to_string(i));
+    put(layer / "d" / std::to_string(i), "");
+    if (i % 2 == 0) {  // hides what the next one has
+      ASSERT_EQ(::mknod((layer / "d" / std::to_string(i + 1)).c_str(), S_IFCHR, makedev(0, 0)), 0);
+    }
+    lowers.push_back(layer);
+  }
+  ASSERT_EQ(::mknod((lowers[299] / "gone").c_str(), S_IFCHR, makedev(0, 0)), 0);
+  ASSERT_EQ(::mknod((lowers[299] / "d/never").c_str(), S_IFCHR, makedev(0, 0)), 0);
+  make_directories(lowers[298] / "opaque");
+  ASSERT_EQ(::setxattr((lowers[298] / "opaque").c_str(), "user.overlay.opaque", "y", 1, 0), 0);
+  put(at("checkout/gone"), "checkout");
+  put(at("checkout/opaque/old"), "checkout");
+  put(at("checkout/d/300"), "checkout");
+  lowers.push_back(at("checkout"));
+  const Snapshot before = snapshot_of(at("checkout"), Times::compared);
+
+  const auto workspace = create(lowers, 300);
+  const Snapshot expected = snapshot_of(LayeredTree(lowers), Times::compared);
+  EXPECT_EQ(first_difference(snapshot_of(workspace->tree(), Times::compared), expected), "");
+  const std::string said = run_mounted(*workspace, [&] {
+    if (fs::exists("gone") || fs::exists("opaque/old")) return std::string("hidden files are seen");
+    const std::string wrong = first_difference(snapshot_of(fs::path("."), Times::compared), expected);
+    if (!wrong.empty()) return wrong;
+    put("gone", "again");
+    fs::remove_all("d");
+    put("opaque/old", "job");
+    return std::string();
+  });
+  EXPECT_EQ(said, "");
+  const Snapshot after = {
+      {"gone", "file 420 again"}, {"opaque", "directory 493"}, {"opaque/old", "file 420 job"}};
+  EXPECT_EQ(first_difference(snapshot_of(workspace->tree()), after), "");
+  EXPECT_EQ(snapshot_of(at("checkout"), Times::compared), before);
+}
+
+TEST_P(WorkspaceTest, StacksAsHighAsTheKernelTakesAreMounted) {
+  std::vector<fs::path> lowers;
+  for (int i = 0; i < 501; ++i) {
+    lowers.push_back(top.path() / std::to_string(i));
+    put(lowers.back() / std::to_string(i), "");
+  }
+  if (GetParam() != MountMode::copy) {
+    try {
+      create(lowers);
+      FAIL() << "one too many";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("501 layers"), std::string::npos) << error.what();
+    }
+    EXPECT_FALSE(fs::exists(at("job")));
+  }
+  lowers.pop_back();
+  const auto workspace = create(lowers);
+  const std::string said = run_mounted(*workspace, [] {
+    const auto count = std::distance(fs::directory_iterator("."), fs::directory_iterator());
+    return count == 500 ? std::string() : std::to_string(count) + " files";
+  });
+  EXPECT_EQ(said, "");
+}
+
+TEST_P(WorkspaceTest, OneLayerMayBeGivenTwiceUnderTwoNames) {
+  put(at("a/file"), "a");
+  put(at("b/file"), "b");
+  put(at("b/other"), "b");
+  put(at("low/file"), "low");
+  fs::create_directory_symlink(at("a"), at("second name"));
+  const auto workspace = create({at("a"), at("b"), at("second name"), at("a"), at("low"), at("low")}, 3);
+  const std::string said = run_mounted(*workspace, [] {
+    return read_file("file") == "a" && fs::exists("other") ? std::string() : std::string("wrong order");
+  });
+  EXPECT_EQ(said, "");
+}
+
 TEST_P(WorkspaceTest, WhatCannotBeMadeLeavesNothing) {
   EXPECT_THROW(create({at("missing")}), Error);
   EXPECT_FALSE(fs::exists(at("job")));
   EXPECT_THROW(create({}), Error);
   EXPECT_FALSE(fs::exists(at("job")));
-}
-
-TEST(CopiedWorkspace, KeepsModesTimesLinksAndHoles) {
-  const TempDir top;
-  const fs::path low = top.path() / "low";
-  put(low / "dir/file", "content");
-  put(low / "locked/inner", "x");
-  fs::create_symlink("../nowhere", low / "dir/dangling");
-  fs::create_symlink(low, low / "dir/loop");
-  fs::create_hard_link(low / "dir/file", low / "twin");
-  ASSERT_EQ(::mkfifo((low / "fifo").c_str(), 0600), 0);
-  {
-    std::ofstream sparse(low / "sparse");
-    sparse.seekp(1 << 24);
-    sparse << "end";
-  }
-  ASSERT_EQ(::chmod((low / "dir/file").c_str(), 04711), 0);
-  ASSERT_EQ(::chmod((low / "locked").c_str(), 0555), 0);
-  const Snapshot expected = snapshot_of(low, Times::compared);
-  const auto workspace = Workspaces(MountMode::copy).create({top.path() / "job", {low}, top.path() / "seen"});
-  EXPECT_EQ(first_difference(snapshot_of(workspace->path(), Times::compared), expected), "");
-  struct stat one {
-  }, other{}, original{}, sparse{};
-  ASSERT_EQ(::stat((workspace->path() / "twin").c_str(), &one), 0);
-  ASSERT_EQ(::stat((workspace->path() / "dir/file").c_str(), &other), 0);
-  ASSERT_EQ(::stat((low / "twin").c_str(), &original), 0);
-  ASSERT_EQ(::stat((workspace->path() / "sparse").c_str(), &sparse), 0);
-  EXPECT_EQ(one.st_ino, other.st_ino);
-  EXPECT_NE(one.st_ino, original.st_ino);
-  EXPECT_EQ(sparse.st_size, (1 << 24) + 3);
-  EXPECT_LT(sparse.st_blocks * 512, 1 << 20);
-  workspace->remove();
 }
 
 TEST(MountProbe, FindsTheBestModeAndLeavesNothing) {
