@@ -41,7 +41,7 @@ class ArtifactTable : public testing::Test {
 
 TEST_F(ArtifactTable, RecordComesBackAsItWasWritten) {
   ArtifactRecord record;
-  record.project = "/home/me/it's mine";
+  record.project = "/srv/it's mine";
   record.run = 7;
   record.ref = "main";
   record.sha = "0123";
