@@ -8,8 +8,11 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <map>
+#include <set>
 #include <thread>
 
+#include "artifacts/retention.h"
 #include "cache/cache_store.h"
 #include "cache/workspace.h"
 #include "executors/launcher.h"
@@ -18,6 +21,7 @@
 #include "runner/base/files.h"
 #include "runner/base/log.h"
 #include "runner/base/text.h"
+#include "runner/cli/artifact_shelf.h"
 #include "runner/cli/commands.h"
 #include "runner/cli/environment.h"
 #include "runner/cli/kept_files.h"
@@ -126,6 +130,31 @@ int exit_code_of(const Outcome& outcome) {
   return outcome.status == "success" || outcome.status == "skipped" ? exit_success : exit_failed;
 }
 
+/// What the plan says about archives of a job; the plan itself moves into the engine.
+struct KeepRule {
+  std::optional<std::chrono::milliseconds> expire_in;  // nullopt = never
+  std::string expose_as, access;
+};
+
+std::map<std::size_t, KeepRule> keep_rules(const pipelines::Plan& plan) {
+  std::map<std::size_t, KeepRule> rules;
+  for (std::size_t i = 0; i < plan.jobs.size(); ++i) {
+    const pipelines::ArtifactsSpec& spec = plan.jobs[i].artifacts;
+    if (!spec.wanted()) continue;
+    KeepRule& rule = rules[i];
+    if (!spec.never_expires) rule.expire_in = spec.expire_in.value_or(artifacts::kDefaultExpiry);
+    rule.expose_as = spec.expose_as;
+    rule.access = spec.access;
+  }
+  return rules;
+}
+
+/// Whatever comes after the digest in the name of an archive, "zip" or "tar.zst".
+std::string format_of(const fs::path& archive) {
+  const std::string name = archive.filename().string();
+  return name.substr(name.find('.') + 1);
+}
+
 /// What one run is made of. Members are destroyed from the last to the first.
 class LocalRun {
  public:
@@ -139,6 +168,7 @@ class LocalRun {
         executor_(launcher, executors::StepLife::with_runner),
         workspaces_(place_.mode),
         caches_(cache::make_cache_store(data_ / "cache", clock_)),
+        shelf_(data_, clock_),
         store_(storage::make_memory_store(clock_)) {
     remove_dead_runs(place_.parent, [&](const fs::path& run) { end_steps(run); });
   }
@@ -154,6 +184,9 @@ class LocalRun {
     if (options_.timeout) engine_options.default_timeout = *options_.timeout;
     const engine::EngineParts parts{*store_, executor_, workspaces_, *caches_, clock_, presenter};
     engine::Engine engine(engine_options, parts);
+    rules_ = keep_rules(plan);
+    ref_ = facts.ref_name;
+    sha_ = facts.sha;
     const std::int64_t pipeline = engine.create(make_request(std::move(facts), std::move(plan), chosen));
     const SteadyPoint started = clock_.steady_now();
     const engine::PipelineEnd end = run_watched(engine, pipeline, presenter);
@@ -227,22 +260,70 @@ class LocalRun {
   }
 
   // Archives and the logs of failed jobs outlive the run. "" or why they do not: told after the summary.
-  std::string keep_files(const engine::Engine& engine, std::int64_t pipeline, Outcome& outcome) const {
-    KeptFiles kept(data_, project_.root());
+  std::string keep_files(const engine::Engine& engine, std::int64_t pipeline, Outcome& outcome) {
+    KeptFiles kept(data_, project_.root(), [this] { return last_recorded_run(); });
+    std::vector<storage::ArtifactRecord> records;
     try {
       for (engine::JobView& job : outcome.jobs) {
-        if (job.archive) {
-          job.archive->path = kept.keep(job.archive->path, job.name, job.archive->name + ".zip");
-        }
+        using storage::ArtifactKind;
+        if (job.archive) records.push_back(keep_archive(kept, job, *job.archive, ArtifactKind::archive));
+        if (job.reports) records.push_back(keep_archive(kept, job, *job.reports, ArtifactKind::reports));
         if (job.status != JobStatus::failed) continue;
         const fs::path log = engine.job_log_path(pipeline, job.index);
         if (fs::exists(log)) outcome.logs[job.index] = kept.keep(log, job.name, "job.log");
       }
+      shelf_.add(records);
     } catch (const std::exception& error) {
       return error.what();
     }
-    kept.remove_old();
+    tidy(kept, !records.empty());
     return {};
+  }
+
+  storage::ArtifactRecord keep_archive(KeptFiles& kept, const engine::JobView& job,
+                                       engine::ArchiveView& archive, storage::ArtifactKind kind) const {
+    storage::ArtifactRecord record;
+    record.format = format_of(archive.path);
+    record.name = archive.name + "." + record.format;
+    archive.path = kept.keep(archive.path, job.name, record.name);
+    record.project = project_.root().string();
+    record.run = static_cast<std::int64_t>(kept.run_number());
+    record.ref = ref_;
+    record.sha = sha_;
+    record.job = job.name;
+    record.job_status = job.status;
+    record.kind = kind;
+    record.path = archive.path.string();
+    record.sha256 = archive.sha256;
+    record.bytes = archive.bytes;
+    record.files = archive.files;
+    record.created_at = job.finished_at.value_or(clock_.now());
+    const KeepRule& rule = rules_.at(job.index);
+    if (rule.expire_in) record.expires_at = record.created_at + *rule.expire_in;
+    record.expose_as = rule.expose_as;
+    record.access = rule.access;
+    return record;
+  }
+
+  std::uint64_t last_recorded_run() {
+    std::int64_t last = 0;
+    for (const auto& record : shelf_.list(project_.root().string())) last = std::max(last, record.run);
+    return static_cast<std::uint64_t>(last);
+  }
+
+  // What is too old goes. Not doing so is no reason to fail.
+  void tidy(const KeptFiles& kept, bool archives) noexcept {
+    if (kept.run_number() == 0) return;
+    try {
+      if (archives) shelf_.tidy(project_.root().string(), kKeptRuns);
+      std::set<std::uint64_t> with_archives;
+      for (const auto& record : shelf_.list(project_.root().string())) {
+        with_archives.insert(static_cast<std::uint64_t>(record.run));
+      }
+      kept.remove_old(with_archives);
+    } catch (const std::exception& error) {
+      log_warn("exec", std::string("cannot remove what older runs left: ") + error.what());
+    }
   }
 
   // Whatever the machinery failed at: trying the mount again costs little, a wrong answer every further run.
@@ -275,6 +356,9 @@ class LocalRun {
   executors::ShellExecutor executor_;
   cache::Workspaces workspaces_;
   std::unique_ptr<cache::CacheStore> caches_;
+  ArtifactShelf shelf_;
+  std::map<std::size_t, KeepRule> rules_;  // by job
+  std::string ref_, sha_;
   std::unique_ptr<storage::Store> store_;
   std::atomic<bool> stopped_{false};
 };

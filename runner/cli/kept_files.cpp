@@ -75,8 +75,8 @@ std::string plain_file_name(std::string_view text) {
   return out.empty() ? "_" : out;
 }
 
-KeptFiles::KeptFiles(fs::path data, fs::path project_root)
-    : data_(std::move(data)), project_root_(std::move(project_root)) {}
+KeptFiles::KeptFiles(fs::path data, fs::path project_root, std::function<std::uint64_t()> last_run)
+    : data_(std::move(data)), project_root_(std::move(project_root)), last_run_(std::move(last_run)) {}
 
 const fs::path& KeptFiles::directory_of(const std::string& job) {
   if (run_.empty()) {
@@ -86,9 +86,10 @@ const fs::path& KeptFiles::directory_of(const std::string& job) {
                 sha256_hex(project_root_.string()).substr(0, kDigestDigits));
     make_directories(project_, 0700);
     const std::vector<std::uint64_t> taken = numbers_in(project_);
+    number_ = std::max(taken.empty() ? 0 : taken.back(), last_run_ ? last_run_() : 0);
     // Another run may take the number at the same time.
-    for (std::uint64_t number = taken.empty() ? 1 : taken.back() + 1; run_.empty(); ++number) {
-      const fs::path run = project_ / std::to_string(number);
+    while (run_.empty()) {
+      const fs::path run = project_ / std::to_string(++number_);
       if (make_new_directory(run)) run_ = run;
     }
   }
@@ -118,13 +119,15 @@ fs::path KeptFiles::keep(const fs::path& file, const std::string& job, std::stri
   return kept;
 }
 
-void KeptFiles::remove_old() const noexcept {
+void KeptFiles::remove_old(const std::set<std::uint64_t>& stay) const noexcept {
   if (run_.empty()) return;
   try {
     std::vector<std::uint64_t> numbers = numbers_in(project_);
     if (numbers.size() <= kKeptRuns) return;
     numbers.resize(numbers.size() - kKeptRuns);
-    for (const std::uint64_t number : numbers) remove_tree(project_ / std::to_string(number));
+    for (const std::uint64_t number : numbers) {
+      if (!stay.contains(number)) remove_tree(project_ / std::to_string(number));
+    }
   } catch (const std::exception& error) {
     log_warn("exec", std::string("cannot remove what older runs left: ") + error.what());
   }

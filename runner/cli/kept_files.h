@@ -2,8 +2,11 @@
 // What a run leaves for people: archives, and the logs of jobs that failed. One thread; blocks on the disk.
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -15,20 +18,28 @@ inline constexpr std::size_t kKeptRuns = 10;
 /// Files go to DATA/runs/PROJECT/NUMBER/JOB/NAME; a run that leaves nothing has no number.
 class KeptFiles {
  public:
-  KeptFiles(std::filesystem::path data, std::filesystem::path project_root);
+  /// `last_run` tells the number of the last run that is still known of, though its directory be gone; it is
+  /// asked once something is kept.
+  KeptFiles(std::filesystem::path data, std::filesystem::path project_root,
+            std::function<std::uint64_t()> last_run = {});
 
   /// Links `file`, which may be removed afterwards, to its place (copies it from another file system).
   /// Returns that place. Throws Error.
   std::filesystem::path keep(const std::filesystem::path& file, const std::string& job,
                              std::string_view name);
-  /// All but the newest kKeptRuns runs go, when this run has left something. Failures are logged.
-  void remove_old() const noexcept;
+  /// 0 as long as nothing was kept.
+  std::uint64_t run_number() const noexcept { return number_; }
+  /// All but the newest kKeptRuns runs and those in `stay` go, when this run has left something. Failures are
+  /// logged.
+  void remove_old(const std::set<std::uint64_t>& stay = {}) const noexcept;
 
  private:
   const std::filesystem::path& directory_of(const std::string& job);
 
   std::filesystem::path data_, project_root_;
+  std::function<std::uint64_t()> last_run_;
   std::filesystem::path project_, run_;  // empty as long as nothing was kept
+  std::uint64_t number_ = 0;
   std::map<std::string, std::filesystem::path> jobs_;
 };
 

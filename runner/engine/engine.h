@@ -64,6 +64,7 @@ struct PipelineRequest {
 struct ArchiveView {
   std::string name;  // artifacts:name, without extension
   std::filesystem::path path;
+  std::string sha256;
   std::uint64_t bytes = 0;
   std::uint64_t files = 0;
 };

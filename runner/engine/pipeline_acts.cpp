@@ -25,7 +25,7 @@ ArchiveView write_one(const std::filesystem::path& layer, const std::filesystem:
                       const std::string& name, int compression) {
   const artifacts::ArchiveInfo info =
       artifacts::write_archive(layer, root, artifacts::ArchiveFormat::zip, compression);
-  return {name, info.path, info.bytes, info.files};
+  return {name, info.path, info.sha256, info.bytes, info.files};
 }
 
 }  // namespace

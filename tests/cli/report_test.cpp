@@ -78,7 +78,7 @@ TEST(Report, ABlockedPipelineFailsOnlyWithAFailure) {
 TEST(Report, DetailsAreValidJsonToo) {
   Outcome outcome;
   JobView view = job(0, "pack", JobStatus::success);
-  view.archive = engine::ArchiveView{"a", "/data/a.zip", 12, 3};
+  view.archive = engine::ArchiveView{"a", "/data/a.zip", "ab12", 12, 3};
   view.coverage = 93.456;
   outcome.jobs = {view};
   const auto json = nlohmann::json::parse(written(outcome, kNoLog, true));

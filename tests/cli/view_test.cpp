@@ -96,7 +96,7 @@ void tell(Story& story) {
   manual.index = 3;
   manual.name = "release";
   story.end(3, JobStatus::manual, 62'300);
-  story.job(1).archive = engine::ArchiveView{"artifacts", "/data/artifacts/ab.zip", 2048, 3};
+  story.job(1).archive = engine::ArchiveView{"artifacts", "/data/artifacts/ab.zip", "ab", 2048, 3};
   story.job(1).coverage = 93.45;
   story.job(1).tests_total = 42;
   Outcome outcome;
