@@ -195,6 +195,24 @@ std::string format_bytes(std::uint64_t bytes) {
   return fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  text = trim(text);
+  double number = 0;
+  const auto parsed =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  if (parsed.ec != std::errc() || number < 0) return std::nullopt;
+  std::string unit = to_lower(trim(text.substr(static_cast<std::size_t>(parsed.ptr - text.data()))));
+  if (unit.empty() || unit == "b") unit = "0";
+  const std::size_t power = std::string_view("0kmgt").find(unit.front());
+  const std::string_view rest = std::string_view(unit).substr(1);
+  if (power == std::string_view::npos || !(rest.empty() || rest == "b" || rest == "ib")) return std::nullopt;
+  for (std::size_t i = 0; i < power; ++i) number *= rest == "b" ? 1000 : 1024;
+  // Beyond that the conversion is not defined.
+  constexpr double kTooMuch = 9e18;
+  if (!(number < kTooMuch)) return std::nullopt;
+  return static_cast<std::uint64_t>(number);
+}
+
 std::string in_quotes(std::string_view text) {
   std::string out = "'";
   out += text;

@@ -31,6 +31,10 @@ std::string format_duration(std::chrono::milliseconds duration);
 /// "312 B", "4.0 KiB", "1.2 MiB": for people.
 std::string format_bytes(std::uint64_t bytes);
 
+/// The other way round, from people: "500MB", "5 GiB", "1.5g", "0". KB, MB, GB and TB count in thousands, all
+/// else in 1024s; upper and lower case alike. nullopt for anything else.
+std::optional<std::uint64_t> parse_bytes(std::string_view text);
+
 /// A name as messages show it: 'text'.
 std::string in_quotes(std::string_view text);
 /// One word of POSIX shell: unchanged when harmless, else in single quotes.

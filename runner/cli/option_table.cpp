@@ -88,6 +88,11 @@ constexpr std::string_view kLintExamples =
     "  runner lint ci/release.yml           another file\n"
     "  runner lint --json | jq '.[].id'     for programs\n";
 
+constexpr std::string_view kCacheText =
+    "Caches are what jobs keep under a key for later pipelines. They are stored once, as layers that a "
+    "job's\n"
+    "workspace is stacked from, in the data directory.";
+
 constexpr std::string_view kCompletionText =
     "Prints a script that makes the shell complete commands, options and job names.";
 
@@ -96,15 +101,17 @@ constexpr std::string_view kCompletionExamples =
     "  runner completion zsh > \"${fpath[1]}/_runner\"\n"
     "  runner completion fish > ~/.config/fish/completions/runner.fish\n";
 
-const std::array<CommandSpec, 5> kCommands{{
+const std::array<CommandSpec, 6> kCommands{{
     {"exec", "[JOB...] [options]", "run the pipeline of this working tree", kExecText, kExecExamples, "JOB",
-     true, kExecOptions},
+     true, kExecOptions, nullptr},
     {"lint", "[FILE] [options]", "check a pipeline file", kLintText, kLintExamples, "FILE", false,
-     kLintOptions},
-    {"version", "[--json]", "print the version", "", "", "", false, kVersionOptions},
+     kLintOptions, nullptr},
+    {"cache", "COMMAND", "look at what is kept between pipelines, and clean up", kCacheText, "", "", false,
+     kHelpOnly, cache_commands},
+    {"version", "[--json]", "print the version", "", "", "", false, kVersionOptions, nullptr},
     {"completion", "bash|zsh|fish", "print a completion script for a shell", kCompletionText,
-     kCompletionExamples, "SHELL", false, kHelpOnly},
-    {"help", "[COMMAND]", "explain a command", "", "", "COMMAND", false, kHelpOnly},
+     kCompletionExamples, "SHELL", false, kHelpOnly, nullptr},
+    {"help", "[COMMAND]", "explain a command", "", "", "COMMAND", true, kHelpOnly, nullptr},
 }};
 
 constexpr std::size_t kHelpColumn = 26;
@@ -148,10 +155,20 @@ std::span<const CommandSpec> command_table() {
 }
 
 const CommandSpec* find_command(std::string_view name) {
+  const std::string_view first = name.substr(0, name.find(' '));
   for (const CommandSpec& command : kCommands) {
-    if (command.name == name) return &command;
+    if (command.name != first) continue;
+    if (first == name) return &command;
+    if (command.family == nullptr) return nullptr;
+    for (const CommandSpec& member : command.family()) {
+      if (member.name == name) return &member;
+    }
   }
   return nullptr;
+}
+
+std::string_view last_word(const CommandSpec& command) {
+  return command.name.substr(command.name.rfind(' ') + 1);
 }
 
 std::string overview_help() {
@@ -178,6 +195,12 @@ std::string command_help(const CommandSpec& command) {
     out += std::string(command.summary) + "\n";
   } else {
     out += std::string(command.text) + "\n";
+  }
+  if (command.family != nullptr) {
+    out += "\nCommands:\n";
+    for (const CommandSpec& member : command.family()) append_option(out, last_word(member), member.summary);
+    out += "\n'runner " + std::string(command.name) + " COMMAND --help' tells more about each of them.\n";
+    return out;
   }
   std::vector<std::string_view> groups;
   for (const OptionSpec& option : command.options) {

@@ -17,7 +17,7 @@ struct OptionSpec {
 };
 
 struct CommandSpec {
-  std::string_view name;
+  std::string_view name;        // of one in a family with the family: "cache list"
   std::string_view usage;       // what follows "runner NAME"
   std::string_view summary;     // one line
   std::string_view text;        // paragraphs before the options
@@ -25,10 +25,18 @@ struct CommandSpec {
   std::string_view positional;  // placeholder, empty = none
   bool many = false;            // more than one positional
   std::span<const OptionSpec> options;
+  std::span<const CommandSpec> (*family)() = nullptr;  // the commands this one is the first word of
 };
 
+/// Commands and families, by their first words.
 std::span<const CommandSpec> command_table();
+/// By the whole name. Null when there is none.
 const CommandSpec* find_command(std::string_view name);
+/// "list" of "cache list".
+std::string_view last_word(const CommandSpec& command);
+
+// The families.
+std::span<const CommandSpec> cache_commands();
 
 /// `runner --help`.
 std::string overview_help();

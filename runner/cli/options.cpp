@@ -1,104 +1,13 @@
 #include "runner/cli/options.h"
 
-#include <CLI/CLI.hpp>
-
-#include <map>
-
 #include "runner/base/duration.h"
 #include "runner/base/text.h"
+#include "runner/cli/cache_options.h"
 #include "runner/cli/option_table.h"
+#include "runner/cli/raw_arguments.h"
 
 namespace runner::cli {
 namespace {
-
-/// The values of each option by its last name ("--file"), and what was no option.
-struct RawArguments {
-  std::map<std::string, std::vector<std::string>, std::less<>> values;
-  std::vector<std::string> positional;
-  std::optional<UsageError> error;
-
-  bool has(std::string_view name) const { return values.find(name) != values.end(); }
-  std::string last(std::string_view name) const {
-    const auto found = values.find(name);
-    return found == values.end() || found->second.empty() ? std::string() : found->second.back();
-  }
-  const std::vector<std::string>& all(std::string_view name) const {
-    static const std::vector<std::string> none;
-    const auto found = values.find(name);
-    return found == values.end() ? none : found->second;
-  }
-};
-
-std::string help_hint(std::string_view command) {
-  return "'runner " + std::string(command) + " --help' lists what there is";
-}
-
-UsageError unknown_option(const CommandSpec& command, std::string_view word) {
-  const std::string_view name = word.substr(0, word.find('='));
-  std::vector<std::string_view> candidates;
-  for (const OptionSpec& option : command.options) {
-    for (const std::string_view candidate : split(option.names, ',')) candidates.push_back(candidate);
-  }
-  const auto near = nearest(name, candidates);
-  return {"unknown option '" + std::string(name) + "'",
-          near ? "did you mean '" + std::string(*near) + "'?" : help_hint(command.name)};
-}
-
-// What CLI11 left over, in order: everything after "--", and all that does not look like an option.
-void take_positional(const CommandSpec& command, std::vector<std::string> left, RawArguments& raw) {
-  bool options_ended = false;
-  for (std::string& word : left) {
-    if (!options_ended && word == "--") {
-      options_ended = true;
-    } else if (!options_ended && word.size() > 1 && word.front() == '-') {
-      raw.error = unknown_option(command, word);
-      return;
-    } else {
-      raw.positional.push_back(std::move(word));
-    }
-  }
-  if (raw.positional.size() > 1 && !command.many) {
-    raw.error = UsageError{"unexpected argument '" + raw.positional[1] + "'", help_hint(command.name)};
-  } else if (!raw.positional.empty() && command.positional.empty()) {
-    raw.error = UsageError{"unexpected argument '" + raw.positional[0] + "'", help_hint(command.name)};
-  }
-}
-
-RawArguments parse_raw(const CommandSpec& command, int argc, const char* const* argv) {
-  RawArguments raw;
-  CLI::App app;
-  app.set_help_flag();
-  app.allow_extras();
-  std::vector<std::pair<CLI::Option*, const OptionSpec*>> bound;
-  for (const OptionSpec& spec : command.options) {
-    if (spec.value.empty()) {
-      bound.emplace_back(app.add_flag(std::string(spec.names))->disable_flag_override(), &spec);
-    } else {
-      bound.emplace_back(app.add_option(std::string(spec.names))->type_size(1)->expected(1)->take_all(),
-                         &spec);
-      // Without this `--var A=1 job` would take the job as a second value.
-      bound.back().first->allow_extra_args(false);
-    }
-  }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    // The text starts with the option's name, of flags without dashes; only a value can be wrong here.
-    const std::string text = error.what();
-    std::string option = text.substr(0, text.find_first_of(": "));
-    if (!option.starts_with('-')) option.insert(0, option.size() == 1 ? "-" : "--");
-    const bool too_much = text.find("flag override") != std::string::npos;
-    raw.error = UsageError{"option '" + option + (too_much ? "' takes no value" : "' needs a value"),
-                           help_hint(command.name)};
-    return raw;
-  }
-  for (const auto& [option, spec] : bound) {
-    if (option->count() == 0) continue;
-    raw.values[std::string(split(spec->names, ',').back())] = option->results();
-  }
-  take_positional(command, app.remaining(), raw);
-  return raw;
-}
 
 bool is_variable_name(std::string_view name) {
   if (name.empty() || (name.front() >= '0' && name.front() <= '9')) return false;
@@ -152,21 +61,14 @@ std::optional<UsageError> take_execution(const RawArguments& raw, ExecOptions& o
                         "write it like 90s, 30m or 1h 30m"};
     }
   }
-  if (raw.has("--branch") && raw.has("--tag")) {
-    return UsageError{"'--branch' and '--tag' exclude each other", ""};
-  }
-  if (raw.has("--branch")) options.branch = raw.last("--branch");
-  if (raw.has("--tag")) options.tag = raw.last("--tag");
-  if (raw.has("--source")) options.source = raw.last("--source");
   return std::nullopt;
 }
 
 Command exec_command(RawArguments raw) {
   ExecOptions options;
-  if (auto error = take_assignments(raw, options)) return *error;
+  if (auto error = take_pipeline_facts(raw, options)) return *error;
   if (auto error = take_execution(raw, options)) return *error;
   options.jobs = std::move(raw.positional);
-  options.file = raw.last("--file");
   options.manual = raw.all("--manual");
   options.list = raw.has("--list");
   options.plan = raw.has("--plan");
@@ -201,15 +103,89 @@ Command completion_command(const RawArguments& raw) {
   return UsageError{"unknown shell '" + shell + "'", "allowed are bash, zsh and fish"};
 }
 
-UsageError unknown_command(std::string_view word) {
+UsageError unknown_word(std::string_view what, std::string_view word, std::span<const CommandSpec> there,
+                        const std::string& otherwise) {
   std::vector<std::string_view> names;
-  for (const CommandSpec& command : command_table()) names.push_back(command.name);
+  for (const CommandSpec& command : there) names.push_back(last_word(command));
   const auto near = nearest(word, names);
-  return {"unknown command '" + std::string(word) + "'",
-          near ? "did you mean '" + std::string(*near) + "'?" : "'runner --help' lists the commands"};
+  return {"unknown " + std::string(what) + " '" + std::string(word) + "'",
+          near ? "did you mean '" + std::string(*near) + "'?" : otherwise};
+}
+
+UsageError unknown_command(std::string_view word) {
+  return unknown_word("command", word, command_table(), "'runner --help' lists the commands");
+}
+
+// `family` is a first word, `word` no second one of it.
+UsageError unknown_member(const CommandSpec& family, std::string_view word) {
+  const std::string hint = "'runner " + std::string(family.name) + " --help' lists the commands";
+  if (word.starts_with('-')) return {"unknown option '" + std::string(word) + "'", hint};
+  return unknown_word(std::string(family.name) + " command", word, family.family(), hint);
+}
+
+std::string full_name(const CommandSpec& family, std::string_view word) {
+  return std::string(family.name) + " " + std::string(word);
+}
+
+// `runner help WORD...`
+Command help_command(const std::vector<std::string>& words) {
+  if (words.empty()) return HelpText{overview_help()};
+  const CommandSpec* topic = find_command(words[0]);
+  if (topic == nullptr) return unknown_command(words[0]);
+  std::size_t used = 1;
+  if (topic->family != nullptr && words.size() > 1) {
+    const CommandSpec* member = find_command(full_name(*topic, words[1]));
+    if (member == nullptr) return unknown_member(*topic, words[1]);
+    topic = member;
+    used = 2;
+  }
+  if (words.size() > used) {
+    return UsageError{"unexpected argument '" + words[used] + "'", help_hint("help")};
+  }
+  return HelpText{command_help(*topic)};
+}
+
+Command make_command(const CommandSpec& command, RawArguments raw) {
+  if (command.name == "exec") return exec_command(std::move(raw));
+  if (command.name == "lint") return lint_command(std::move(raw));
+  if (command.name == "version") return VersionOptions{raw.has("--json")};
+  if (command.name == "completion") return completion_command(raw);
+  if (command.name.starts_with("cache ")) return cache_command(command.name, std::move(raw));
+  return help_command(raw.positional);
+}
+
+CommandInfo describe(const CommandSpec& spec) {
+  CommandInfo info;
+  info.name = last_word(spec);
+  info.help = spec.summary;
+  info.positional = spec.positional;
+  for (const OptionSpec& option : spec.options) {
+    OptionInfo& out = info.options.emplace_back();
+    for (const std::string_view part : split(option.names, ',')) out.names.emplace_back(part);
+    out.help = option.help;
+    out.value = option.value;
+    if (option.choices.empty()) continue;
+    for (const std::string_view choice : split(option.choices, ',')) out.choices.emplace_back(choice);
+  }
+  if (spec.family != nullptr) {
+    for (const CommandSpec& member : spec.family()) info.commands.push_back(describe(member));
+  }
+  return info;
 }
 
 }  // namespace
+
+std::optional<UsageError> take_pipeline_facts(const RawArguments& raw, ExecOptions& options) {
+  if (auto error = take_assignments(raw, options)) return error;
+  options.file = raw.last("--file");
+  if (raw.has("--branch") && raw.has("--tag")) {
+    return UsageError{"'--branch' and '--tag' exclude each other", ""};
+  }
+  if (raw.has("--branch")) options.branch = raw.last("--branch");
+  if (raw.has("--tag")) options.tag = raw.last("--tag");
+  if (raw.has("--source")) options.source = raw.last("--source");
+  return std::nullopt;
+}
 
 Command parse_command_line(int argc, const char* const* argv) {
   if (argc < 2) return HelpText{overview_help()};
@@ -218,36 +194,27 @@ Command parse_command_line(int argc, const char* const* argv) {
   if (name == "--version") return VersionOptions{};
   if (name.starts_with('-'))
     return UsageError{"unknown option '" + std::string(name) + "'", "'runner --help' tells more"};
-  const CommandSpec* command = find_command(name);
+  const CommandSpec* command = name.find(' ') == std::string_view::npos ? find_command(name) : nullptr;
   if (command == nullptr) return unknown_command(name);
-  RawArguments raw = parse_raw(*command, argc - 1, argv + 1);
+  int words = 1;
+  if (command->family != nullptr) {
+    const std::string_view word = argc > 2 ? argv[2] : "--help";
+    if (word == "-h" || word == "--help") return HelpText{command_help(*command)};
+    const CommandSpec* member = find_command(full_name(*command, word));
+    if (member == nullptr) return unknown_member(*command, word);
+    command = member;
+    words = 2;
+  }
+  RawArguments raw = parse_raw(*command, argc - words, argv + words);
   // Help wins over whatever else is wrong.
   if (raw.has("--help")) return HelpText{command_help(*command)};
   if (raw.error) return *raw.error;
-  if (name == "exec") return exec_command(std::move(raw));
-  if (name == "lint") return lint_command(std::move(raw));
-  if (name == "version") return VersionOptions{raw.has("--json")};
-  if (name == "completion") return completion_command(raw);
-  if (raw.positional.empty()) return HelpText{overview_help()};
-  const CommandSpec* topic = find_command(raw.positional.front());
-  if (topic == nullptr) return unknown_command(raw.positional.front());
-  return HelpText{command_help(*topic)};
+  return make_command(*command, std::move(raw));
 }
 
 std::vector<CommandInfo> describe_commands() {
   std::vector<CommandInfo> commands;
-  for (const CommandSpec& spec : command_table()) {
-    CommandInfo info{std::string(spec.name), std::string(spec.summary), {}, std::string(spec.positional)};
-    for (const OptionSpec& option : spec.options) {
-      OptionInfo& out = info.options.emplace_back();
-      for (const std::string_view part : split(option.names, ',')) out.names.emplace_back(part);
-      out.help = option.help;
-      out.value = option.value;
-      if (option.choices.empty()) continue;
-      for (const std::string_view choice : split(option.choices, ',')) out.choices.emplace_back(choice);
-    }
-    commands.push_back(std::move(info));
-  }
+  for (const CommandSpec& spec : command_table()) commands.push_back(describe(spec));
   return commands;
 }
 

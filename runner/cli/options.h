@@ -48,6 +48,25 @@ struct LintOptions {
   std::filesystem::path directory;
 };
 
+/// What every command about kept things takes.
+struct CommonOptions {
+  std::filesystem::path data, directory;
+  bool json = false, no_color = false;
+};
+
+enum class CacheAction : std::uint8_t { list, show, remove, collect, verify, explain };
+
+struct CacheOptions {
+  CacheAction action = CacheAction::list;
+  CommonOptions common;
+  std::vector<std::string> names;  // keys; of explain: jobs, empty = all
+  std::optional<std::string> scope;
+  bool all = false, quiet = false, dry_run = false, content = false;
+  std::optional<std::uint64_t> budget;  // bytes
+  std::optional<std::chrono::milliseconds> older_than;
+  ExecOptions pipeline;  // explain: what the pipeline is told
+};
+
 struct VersionOptions {
   bool json = false;
 };
@@ -67,8 +86,8 @@ struct UsageError {
   std::string help;  // may be empty
 };
 
-using Command =
-    std::variant<ExecOptions, LintOptions, VersionOptions, CompletionOptions, HelpText, UsageError>;
+using Command = std::variant<ExecOptions, LintOptions, CacheOptions, VersionOptions, CompletionOptions,
+                             HelpText, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 
@@ -82,7 +101,8 @@ struct OptionInfo {
 struct CommandInfo {
   std::string name, help;
   std::vector<OptionInfo> options;
-  std::string positional;  // "JOB", "FILE" ..., empty = none
+  std::string positional;             // "JOB", "FILE" ..., empty = none
+  std::vector<CommandInfo> commands;  // of a family: "list", "show" ...
 };
 std::vector<CommandInfo> describe_commands();
 

@@ -63,6 +63,29 @@ TEST(Text, FormatsBytesForPeople) {
   for (const auto& [bytes, text] : cases) EXPECT_EQ(format_bytes(bytes), text) << bytes;
 }
 
+TEST(Text, SizesAreReadAsPeopleWriteThem) {
+  const std::vector<std::pair<std::string, std::optional<std::uint64_t>>> cases{{"0", 0},
+                                                                                {"312", 312},
+                                                                                {"312 B", 312},
+                                                                                {"4KiB", 4096},
+                                                                                {"4k", 4096},
+                                                                                {"500MB", 500000000},
+                                                                                {"1.5 GiB", 1610612736},
+                                                                                {" 2t ", 2199023255552},
+                                                                                {"", std::nullopt},
+                                                                                {"GB", std::nullopt},
+                                                                                {"-1", std::nullopt},
+                                                                                {"5 parsecs", std::nullopt},
+                                                                                {"5x", std::nullopt},
+                                                                                {"1e3", std::nullopt},
+                                                                                {"nan", std::nullopt},
+                                                                                {"9999999TiB", std::nullopt},
+                                                                                {"5GiBs", std::nullopt},
+                                                                                {"0x10", std::nullopt},
+                                                                                {"inf", std::nullopt}};
+  for (const auto& [text, bytes] : cases) EXPECT_EQ(parse_bytes(text), bytes) << text;
+}
+
 TEST(Text, QuotesForTheShellOnlyWhereNeeded) {
   EXPECT_EQ(shell_quote("a/b-c_1.txt"), "a/b-c_1.txt");
   EXPECT_EQ(shell_quote(""), "''");

@@ -419,6 +419,10 @@ TEST(Completion, ScriptsAreValidAndComplete) {
   box.shell(
       "bash -c 'source completion.bash; COMP_WORDS=(runner exec --rep); COMP_CWORD=2; _runner; "
       "test \"${COMPREPLY[*]}\" = --report'");
+  box.shell(
+      "bash -c 'source completion.bash; COMP_WORDS=(runner cache li); COMP_CWORD=2; _runner; "
+      "test \"${COMPREPLY[*]}\" = list; COMP_WORDS=(runner cache gc --dry); COMP_CWORD=3; _runner; "
+      "test \"${COMPREPLY[*]}\" = --dry-run'");
 }
 
 // What each shell offers, asked of the shell itself.
@@ -441,6 +445,10 @@ TEST(Completion, WorksInFish) {
   EXPECT_THAT(offered("runner exec --executor s"), testing::StartsWith("shell\t"));
   EXPECT_THAT(offered("runner exec --rep"), testing::StartsWith("--report\t"));
   EXPECT_EQ(offered("runner lint .gitlab-c"), ".gitlab-ci.yml\n");
+  EXPECT_THAT(offered("runner ca"), testing::StartsWith("cache\t"));
+  EXPECT_THAT(offered("runner cache li"), testing::StartsWith("list\t"));
+  EXPECT_THAT(offered("runner cache gc --dry"), testing::StartsWith("--dry-run\t"));
+  EXPECT_EQ(offered("runner cache gc li"), "");
 }
 
 // zsh completes only what is typed at a terminal: it gets one, and each line, a tab, and a key that prints
@@ -468,11 +476,12 @@ TEST(Completion, WorksInZsh) {
   box.write("type.zsh", kTypeInZsh);
   const Ended ended = box.run_bash(
       "TERM=xterm timeout 60 zsh -f type.zsh 'runner e' 'runner exec bu' 'runner exec --explain o' "
-      "'runner exec --executor sh' 'runner exec --rep' 'runner lint .gitlab-c' 'runner completion z'");
+      "'runner exec --executor sh' 'runner exec --rep' 'runner lint .gitlab-c' 'runner completion z' "
+      "'runner cac' 'runner cache li' 'runner cache gc --dry'");
   EXPECT_EQ(ended.out,
             "<runner exec >\n<runner exec build\\ app >\n<runner exec --explain other >\n"
             "<runner exec --executor shell >\n<runner exec --report >\n<runner lint .gitlab-ci.yml >\n"
-            "<runner completion zsh >\n")
+            "<runner completion zsh >\n<runner cache >\n<runner cache list >\n<runner cache gc --dry-run >\n")
       << ended.err;
 }
 

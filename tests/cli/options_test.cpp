@@ -92,6 +92,23 @@ TEST(Options, WrongCommandLinesSayTheMend) {
       {{"version", "x"}, "unexpected argument 'x'", "'runner version --help' lists what there is"},
       {{"completion", "csh"}, "unknown shell 'csh'", "allowed are bash, zsh and fish"},
       {{"completion"}, "no shell named", "write bash, zsh or fish"},
+      {{"cache", "lsit"}, "unknown cache command 'lsit'", "did you mean 'list'?"},
+      {{"cache", "frobnicate"},
+       "unknown cache command 'frobnicate'",
+       "'runner cache --help' lists the commands"},
+      {{"cache", "--json"}, "unknown option '--json'", "'runner cache --help' lists the commands"},
+      {{"cache list"}, "unknown command 'cache list'", ""},
+      {{"cache", "list", "--al"}, "unknown option '--al'", "did you mean '--all'?"},
+      {{"cache", "list", "x"}, "unexpected argument 'x'", "'runner cache list --help' lists what there is"},
+      {{"cache", "list", "--all", "--scope", "x"}, "'--all' and '--scope' exclude each other", ""},
+      {{"cache", "show"}, "no key given", ""},
+      {{"cache", "show", "a", "b"}, "unexpected argument 'b'", ""},
+      {{"cache", "remove", "a", "--all"}, "'--all' and keys exclude each other", ""},
+      {{"cache", "gc", "--budget", "much"}, "'--budget much' is no size", "write it like 500MB, 5GiB or 0"},
+      {{"cache", "gc", "--older-than", "x"}, "'--older-than x' is no duration", ""},
+      {{"cache", "explain", "--tag", "a", "--branch", "b"}, "'--branch' and '--tag' exclude each other", ""},
+      {{"help", "cache", "lsit"}, "unknown cache command 'lsit'", "did you mean 'list'?"},
+      {{"help", "lint", "x"}, "unexpected argument 'x'", "'runner help --help' lists what there is"},
       {{"help", "lnit"}, "unknown command 'lnit'", "did you mean 'lint'?"},
   };
   for (const WrongCase& wrong : cases) {
@@ -102,6 +119,31 @@ TEST(Options, WrongCommandLinesSayTheMend) {
     if (wrong.help.empty()) continue;
     EXPECT_EQ(error->help, wrong.help) << wrong.message;
   }
+}
+
+TEST(Options, CommandsOfTwoWordsAreRead) {
+  const auto cache = [](std::vector<const char*> words) {
+    words.insert(words.begin(), "cache");
+    return std::get<CacheOptions>(parse(std::move(words)));
+  };
+  const CacheOptions list = cache({"list", "--all", "--json", "--no-color", "-C", "x", "--data", "d"});
+  EXPECT_EQ(list.action, CacheAction::list);
+  EXPECT_TRUE(list.all && list.common.json && list.common.no_color);
+  EXPECT_EQ(list.common.directory, "x");
+  EXPECT_EQ(list.common.data, "d");
+  EXPECT_EQ(cache({"remove", "a", "--scope", "/p", "--", "--all"}).names,
+            (std::vector<std::string>{"a", "--all"}));
+  const CacheOptions collect = cache({"gc", "--budget", "2KiB", "--older-than=7d", "--dry-run"});
+  EXPECT_EQ(collect.action, CacheAction::collect);
+  EXPECT_EQ(collect.budget, 2048U);
+  EXPECT_EQ(collect.older_than, std::chrono::hours(7 * 24));
+  EXPECT_TRUE(collect.dry_run);
+  EXPECT_TRUE(cache({"verify", "--content"}).content);
+  const CacheOptions explain = cache({"explain", "test", "--branch", "topic", "--var", "A=b", "-f", "x.yml"});
+  EXPECT_EQ(explain.names, std::vector<std::string>{"test"});
+  EXPECT_EQ(explain.pipeline.branch, "topic");
+  EXPECT_EQ(explain.pipeline.file, "x.yml");
+  EXPECT_EQ(explain.pipeline.variables.size(), 1U);
 }
 
 TEST(Options, HelpIsAsWritten) {
@@ -115,27 +157,44 @@ TEST(Options, HelpIsAsWritten) {
   EXPECT_EQ(text({"exec", "-h"}), text({"help", "exec"}));
   EXPECT_EQ(text({"exec", "job", "--frob", "--help"}), text({"help", "exec"}));
   EXPECT_EQ(test::compare_golden("cli/golden/help_lint.txt", text({"lint", "--help"})), "");
+  EXPECT_EQ(test::compare_golden("cli/golden/help_cache.txt", text({"cache", "--help"})), "");
+  EXPECT_EQ(text({"cache"}), text({"cache", "-h"}));
+  EXPECT_EQ(text({"help", "cache"}), text({"cache", "-h"}));
+  EXPECT_EQ(test::compare_golden("cli/golden/help_cache_gc.txt", text({"cache", "gc", "--help"})), "");
+  EXPECT_EQ(text({"help", "cache", "gc"}), text({"cache", "gc", "--frob", "-h"}));
+}
+
+void expect_fits(const std::vector<const char*>& words) {
+  const std::string text = std::get<HelpText>(parse(words)).text;
+  std::size_t start = 0;
+  while (start < text.size()) {
+    const std::size_t end = text.find('\n', start);
+    ASSERT_NE(end, std::string::npos) << "last line has no end";
+    EXPECT_LE(end - start, 116U) << text.substr(start, end - start);
+    start = end + 1;
+  }
 }
 
 TEST(Options, LinesOfTheHelpFitAScreen) {
-  for (const char* command : {"exec", "lint", "version", "completion", "help"}) {
-    std::string text = std::get<HelpText>(parse({"help", command})).text;
-    std::size_t start = 0;
-    while (start < text.size()) {
-      const std::size_t end = text.find('\n', start);
-      ASSERT_NE(end, std::string::npos) << "last line has no end";
-      EXPECT_LE(end - start, 116U) << text.substr(start, end - start);
-      start = end + 1;
+  for (const CommandInfo& command : describe_commands()) {
+    expect_fits({"help", command.name.c_str()});
+    for (const CommandInfo& member : command.commands) {
+      expect_fits({"help", command.name.c_str(), member.name.c_str()});
     }
   }
 }
 
-TEST(Options, EveryOptionIsDescribed) {
-  for (const CommandInfo& command : describe_commands()) {
+void expect_described(const std::vector<CommandInfo>& commands) {
+  for (const CommandInfo& command : commands) {
     EXPECT_FALSE(command.help.empty());
     for (const OptionInfo& option : command.options)
       EXPECT_FALSE(option.help.empty()) << option.names.front();
+    expect_described(command.commands);
   }
+}
+
+TEST(Options, EveryOptionIsDescribed) {
+  expect_described(describe_commands());
 }
 
 }  // namespace
