@@ -123,9 +123,13 @@ void TreeWriter::link_further_names() {
   }
 }
 
-void TreeWriter::finish(const struct stat& root) {
+void TreeWriter::finish_files() {
   crew_.finish();
   link_further_names();
+}
+
+void TreeWriter::finish(const struct stat& root) {
+  finish_files();
   directories_.insert(directories_.begin(), {destination_, root});
   // Children first: writing into a directory changes its time and needs its write permission.
   for (auto directory = directories_.rbegin(); directory != directories_.rend(); ++directory) {

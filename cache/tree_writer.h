@@ -39,8 +39,10 @@ class TreeWriter {
   void add_whiteout(const std::string& path);
   /// Hides the content that layers below have in a directory added before.
   void make_opaque(const std::string& path);
-  /// Gives the directories their modes and times, and the top that of `root`. Nothing may be added
-  /// afterwards.
+  /// Makes all files that were added. None may be added afterwards.
+  void finish_files();
+  /// The same, and gives the directories their modes and times, and the top that of `root`. Nothing may be
+  /// added afterwards.
   void finish(const struct stat& root);
 
  private:

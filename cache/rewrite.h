@@ -1,0 +1,37 @@
+#pragma once
+// A whole entry from what a workspace shows, by links where files never change: when the patterns are others
+// than those of the entry, or when there is no layer of what the job changed. Internal to this folder.
+
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "cache/caches.h"
+#include "cache/draft_filler.h"
+
+namespace runner::cache {
+
+/// All that the patterns select and git does not track, sorted by path.
+Selection select_content(const LayeredTree& tree, const CacheContent& content);
+
+/// For copied workspaces: what the entry holds untouched is taken from there, so that it is kept once.
+class Comparison {
+ public:
+  /// `selection` must outlive it. `stack` is that of the entry, top first.
+  Comparison(const Selection& selection, std::span<const std::filesystem::path> stack);
+  /// The selection is exactly what the entry holds.
+  bool same() const noexcept { return same_; }
+  /// The file of the entry that an entry of the selection (by index) still is; empty when it changed.
+  const std::string& original(std::size_t index) const { return originals_[index]; }
+
+ private:
+  void compare(const Selection& selection, std::span<const std::filesystem::path> stack);
+  void part_changed_links(const Selection& selection);
+
+  std::vector<std::string> originals_;
+  std::vector<std::pair<struct stat, struct stat>> stats_;  // here and there
+  bool same_ = true;
+};
+
+}  // namespace runner::cache
