@@ -9,15 +9,18 @@
 #include <cerrno>
 #include <exception>
 #include <memory>
+#include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "artifacts/archive_output.h"
 #include "artifacts/artifacts.h"
 #include "artifacts/directory_cursor.h"
 #include "artifacts/file_copies.h"
 #include "artifacts/hidden_file.h"
-#include "runner/base/digest.h"
+#include "artifacts/zip_writer.h"
 #include "runner/base/error.h"
 #include "runner/base/failpoint.h"
 #include "runner/base/fd.h"
@@ -57,21 +60,16 @@ class NameLocale {
   locale_t before_ = nullptr;
 };
 
-/// Where libarchive's bytes go: the file and the digest. An exception waits until libarchive has returned.
+/// An exception waits until libarchive has returned.
 struct Output {
-  int fd = -1;
-  Sha256 digest;
-  std::uint64_t bytes = 0;
+  ArchiveOutput& archive;
   std::exception_ptr failure;
 };
 
 la_ssize_t write_output(archive* /*unused*/, void* context, const void* data, std::size_t size) {
   auto* output = static_cast<Output*>(context);
   try {
-    const std::string_view bytes(static_cast<const char*>(data), size);
-    write_all(output->fd, bytes);
-    output->digest.update(bytes);
-    output->bytes += size;
+    output->archive.write(std::string_view(static_cast<const char*>(data), size));
     return static_cast<la_ssize_t>(size);
   } catch (...) {
     output->failure = std::current_exception();
@@ -86,21 +84,18 @@ struct FreeEntry {
   void operator()(archive_entry* entry) const noexcept { archive_entry_free(entry); }
 };
 
-class ArchiveWriter {
+class TarWriter {
  public:
-  ArchiveWriter(Output& output, ArchiveFormat format, int compression, const std::function<bool()>& stop)
-      : output_(output), stop_(stop), writer_(archive_write_new()) {
+  TarWriter(ArchiveOutput& output, int compression, const std::function<bool()>& stop)
+      : output_{output, nullptr}, stop_(stop), writer_(archive_write_new()) {
     if (!writer_) throw Error(ErrorCode::unavailable, "out of memory");
-    if (format == ArchiveFormat::zip) {
-      check(archive_write_set_format_zip(writer_.get()));
-      const std::string level = std::to_string(compression);
-      check(archive_write_set_format_option(writer_.get(), "zip", "compression-level", level.c_str()));
-    } else {
-      check(archive_write_set_format_pax_restricted(writer_.get()));
-      check(archive_write_add_filter_zstd(writer_.get()));
-      const std::string level = std::to_string(std::max(compression, 1));
-      check(archive_write_set_filter_option(writer_.get(), "zstd", "compression-level", level.c_str()));
-    }
+    check(archive_write_set_format_pax_restricted(writer_.get()));
+    check(archive_write_add_filter_zstd(writer_.get()));
+    const std::string level = std::to_string(std::max(compression, 1));
+    check(archive_write_set_filter_option(writer_.get(), "zstd", "compression-level", level.c_str()));
+    // The bytes are the same for any number of threads but none.
+    const std::string threads = std::to_string(std::clamp(std::thread::hardware_concurrency(), 1U, 8U));
+    check(archive_write_set_filter_option(writer_.get(), "zstd", "threads", threads.c_str()));
     check(archive_write_set_bytes_in_last_block(writer_.get(), 1));  // no padding
     check(archive_write_open(writer_.get(), &output_, nullptr, write_output, nullptr));
   }
@@ -157,7 +152,7 @@ class ArchiveWriter {
     throw Error(ErrorCode::internal, text != nullptr ? text : "cannot write the archive");
   }
 
-  Output& output_;
+  Output output_;
   const std::function<bool()>& stop_;
   std::unique_ptr<archive, FreeArchive> writer_;
   std::vector<char> buffer_ = std::vector<char>(std::size_t{128} << 10U);
@@ -169,29 +164,42 @@ std::vector<TreeEntry> entries_of(const fs::path& tree) {
   return select_paths(LayeredTree({tree}), everything, {}, "/").entries;
 }
 
-ArchiveInfo pack(const fs::path& tree, const fs::path& root, ArchiveFormat format, int compression,
-                 const std::function<bool()>& stop) {
+void write_tar(const fs::path& tree, std::span<const TreeEntry> entries, int compression,
+               const std::function<bool()>& stop, ArchiveOutput& output) {
   const NameLocale names;
-  ArchiveInfo info;
-  make_directories(root);
-  HiddenFile file(root);
-  Output output;
-  output.fd = file.fd();
-  ArchiveWriter writer(output, format, compression, stop);
+  TarWriter writer(output, compression, stop);
   DirectoryCursor directories(tree, DirectoryCursor::Missing::fail);
-  for (const TreeEntry& entry : entries_of(tree)) {
+  for (const TreeEntry& entry : entries) {
     try {
       names.use_for(entry.path);
       const auto [parent, name] = split_name(entry.path);
       writer.add(entry, directories.at(parent), name);
     } catch (Error& error) {
-      error.add_context("while packing " + in_quotes(entry.path));
+      if (error.code() != ErrorCode::cancelled) error.add_context("while packing " + in_quotes(entry.path));
       throw;
     }
-    if (entry.type != EntryType::directory) ++info.files;
   }
   writer.close();
+}
+
+ArchiveInfo pack(const fs::path& tree, const fs::path& root, ArchiveFormat format, int compression,
+                 const std::function<bool()>& stop) {
+  ArchiveInfo info;
+  make_directories(root);
+  HiddenFile file(root);
+  ArchiveOutput output;
+  output.fd = file.fd();
+  const std::vector<TreeEntry> entries = entries_of(tree);
+  if (format == ArchiveFormat::zip) {
+    zip::write(tree, entries, compression, stop, output);
+  } else {
+    write_tar(tree, entries, compression, stop, output);
+  }
   failpoint("artifacts.written");
+  info.files =
+      static_cast<std::uint64_t>(std::count_if(entries.begin(), entries.end(), [](const TreeEntry& entry) {
+        return entry.type != EntryType::directory;
+      }));
   info.sha256 = output.digest.finish_hex();
   info.bytes = output.bytes;
   const fs::path directory = root / info.sha256.substr(0, 2);
