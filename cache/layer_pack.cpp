@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -18,8 +20,10 @@
 
 #include "cache/layer_names.h"
 #include "cache/pax_header.h"
+#include "cache/zstd_stream.h"
 #include "runner/base/digest.h"
 #include "runner/base/error.h"
+#include "runner/base/failpoint.h"
 #include "runner/base/fd.h"
 #include "runner/base/text.h"
 
@@ -323,6 +327,34 @@ std::string layer_digest(const std::filesystem::path& tree, const std::function<
   pack_layer(
       tree, [&digest](std::string_view bytes) { digest.update(bytes); }, stop);
   return "sha256:" + digest.finish_hex();
+}
+
+PackedLayer write_packed_layer(const std::filesystem::path& tree, const std::filesystem::path& file,
+                               int compression, const std::function<bool()>& stop) {
+  const std::string shown = in_quotes(file.native());
+  std::string temporary = (file.parent_path() / ("." + file.filename().native() + ".XXXXXX")).native();
+  const UniqueFd out(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!out) throw_errno("cannot make " + shown);
+  PackedLayer packed;
+  try {
+    Sha256 digest;
+    ZstdWriter writer(out.get(), compression);
+    pack_layer(
+        tree,
+        [&](std::string_view bytes) {
+          writer.write(bytes);
+          digest.update(bytes);
+        },
+        stop);
+    packed = {"sha256:" + digest.finish_hex(), writer.finish()};
+    if (::fchmod(out.get(), 0644) != 0 || ::fdatasync(out.get()) != 0) throw_errno("cannot write " + shown);
+    failpoint("pack.written");
+    if (::rename(temporary.c_str(), file.c_str()) != 0) throw_errno("cannot make " + shown);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  return packed;
 }
 
 }  // namespace runner::cache

@@ -36,7 +36,7 @@ struct PackedLayer {
 };
 /// Writes the compressed stream to a file, made under another name and renamed. Throws Error.
 PackedLayer write_packed_layer(const std::filesystem::path& tree, const std::filesystem::path& file,
-                               int compression = 3);
+                               int compression = 3, const std::function<bool()>& stop = {});
 
 /// Fills the empty directory `tree` from a packed layer. Nothing is written outside of it, whatever the
 /// archive says. Throws Error{corrupt} unless the stream's digest is `digest`, Error{invalid_input} for what

@@ -1,5 +1,6 @@
 #pragma once
-// Headers of the canonical archive of a layer: POSIX pax, in the one form that pack_layer() writes. Pure.
+// Headers of the canonical archive of a layer: POSIX pax, in the one form that pack_layer() writes
+// and read_packed_layer() reads. Pure.
 // Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header". Internal to this folder.
 
 #include <cstddef>
@@ -31,6 +32,12 @@ struct PaxEntry {
 /// linkpath, mtime, size, uid, gid, attributes. Times before 1970 have whole seconds (rounded down): readers
 /// do not agree on more.
 void append_pax_header(const PaxEntry& entry, std::string& out);
+
+/// The entry of one block. Throws Error{corrupt} when it is damaged, Error{invalid_input} when
+/// append_pax_header() would not have written it.
+PaxEntry parse_pax_header(std::string_view block);
+/// What an extended header's records say of the entry after it. Throws likewise.
+void apply_pax_records(std::string_view records, PaxEntry& entry);
 
 /// Bytes between the end of a content of `size` bytes and the next header.
 inline std::size_t padding_of(std::uint64_t size) noexcept {

@@ -376,7 +376,7 @@ void UnpackTarget::Impl::make_hard_link(const std::string& path, const UnpackEnt
 
 void UnpackTarget::Impl::make_node(const std::string& path, const UnpackEntry& entry, mode_t type) {
   put(path, [&](int directory, const char* name) {
-    if (::mknodat(directory, name, type | 0600U, ::makedev(0, 0)) != 0) return false;
+    if (::mknodat(directory, name, type == S_IFIFO ? type | 0600U : type, ::makedev(0, 0)) != 0) return false;
     if (type != S_IFIFO) return true;
     if (::fchmodat(directory, name, entry.mode & 0777U, 0) != 0) throw_errno("cannot set its mode");
     give_in(directory, name, entry);
