@@ -35,6 +35,7 @@ std::string pattern(const CommandInfo& command, bool (*wanted)(const OptionInfo&
 std::string bash_positional(const CommandInfo& command, const std::vector<CommandInfo>& all) {
   if (command.positional == "JOB") return "_runner_jobs";
   if (command.positional == "KEY") return "_runner_keys";
+  if (command.positional == "ARTIFACT") return "_runner_artifacts";
   if (command.positional == "FILE") return "COMPREPLY=($(compgen -f -- \"$cur\"))";
   if (command.positional == "SHELL") return "COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$cur\"))";
   if (command.positional == "COMMAND") {
@@ -88,6 +89,7 @@ std::string bash_script(const std::vector<CommandInfo>& commands) {
       "}\n"
       "_runner_jobs() { _runner_lines runner exec --list --quiet; }\n"
       "_runner_keys() { _runner_lines runner cache list --quiet; }\n"
+      "_runner_artifacts() { _runner_lines runner artifact list --quiet; }\n"
       "_runner() {\n"
       "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}\n"
       "  COMPREPLY=()\n"
@@ -126,6 +128,7 @@ std::string zsh_branch(const CommandInfo& command, const std::vector<CommandInfo
   }
   if (command.positional == "JOB") out += " \\\n      '*:job:_runner_jobs'";
   if (command.positional == "KEY") out += " \\\n      '*:key:_runner_keys'";
+  if (command.positional == "ARTIFACT") out += " \\\n      '*:artifact:_runner_artifacts'";
   if (command.positional == "FILE") out += " \\\n      '1:file:_files'";
   if (command.positional == "SHELL") out += " \\\n      '1:shell:(bash zsh fish)'";
   if (command.positional == "COMMAND") out += " \\\n      '1:command:(" + all_commands(all) + ")'";
@@ -160,6 +163,11 @@ std::string zsh_script(const std::vector<CommandInfo>& commands) {
       "  local -a keys\n"
       "  keys=(${(f)\"$(runner cache list --quiet 2>/dev/null)\"})\n"
       "  compadd -a keys\n"
+      "}\n"
+      "_runner_artifacts() {\n"
+      "  local -a artifacts\n"
+      "  artifacts=(${(f)\"$(runner artifact list --quiet 2>/dev/null)\"})\n"
+      "  compadd -a artifacts\n"
       "}\n"
       "_runner() {\n"
       "  local -a commands\n" +
@@ -203,6 +211,7 @@ std::string fish_command(const CommandInfo& command, const std::string& seen,
   }
   if (command.positional == "JOB") out += "complete -c runner" + seen + " -a '(__runner_jobs)'\n";
   if (command.positional == "KEY") out += "complete -c runner" + seen + " -a '(__runner_keys)'\n";
+  if (command.positional == "ARTIFACT") out += "complete -c runner" + seen + " -a '(__runner_artifacts)'\n";
   if (command.positional == "FILE") out += "complete -c runner" + seen + " -F\n";
   if (command.positional == "SHELL") out += "complete -c runner" + seen + " -a 'bash zsh fish'\n";
   if (command.positional == "COMMAND" && command.commands.empty()) {
@@ -227,6 +236,7 @@ std::string fish_script(const std::vector<CommandInfo>& commands) {
       "# fish completion for runner\n"
       "function __runner_jobs; runner exec --list --quiet 2>/dev/null; end\n"
       "function __runner_keys; runner cache list --quiet 2>/dev/null; end\n"
+      "function __runner_artifacts; runner artifact list --quiet 2>/dev/null; end\n"
       "# The words so far are these; of a family without its second word: exactly these.\n"
       "function __runner_words\n"
       "  set -l words (commandline -opc)\n"

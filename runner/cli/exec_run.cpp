@@ -300,7 +300,7 @@ class LocalRun {
     record.created_at = job.finished_at.value_or(clock_.now());
     const KeepRule& rule = rules_.at(job.index);
     if (rule.expire_in) record.expires_at = record.created_at + *rule.expire_in;
-    record.expose_as = rule.expose_as;
+    if (kind == storage::ArtifactKind::archive) record.expose_as = rule.expose_as;
     record.access = rule.access;
     return record;
   }

@@ -93,6 +93,11 @@ constexpr std::string_view kCacheText =
     "job's\n"
     "workspace is stacked from, in the data directory.";
 
+constexpr std::string_view kArtifactText =
+    "What the jobs of 'runner exec' left: archives of their artifacts and reports. A job's name stands for "
+    "what it\n"
+    "left last.";
+
 constexpr std::string_view kCompletionText =
     "Prints a script that makes the shell complete commands, options and job names.";
 
@@ -101,13 +106,15 @@ constexpr std::string_view kCompletionExamples =
     "  runner completion zsh > \"${fpath[1]}/_runner\"\n"
     "  runner completion fish > ~/.config/fish/completions/runner.fish\n";
 
-const std::array<CommandSpec, 6> kCommands{{
+const std::array<CommandSpec, 7> kCommands{{
     {"exec", "[JOB...] [options]", "run the pipeline of this working tree", kExecText, kExecExamples, "JOB",
      true, kExecOptions, nullptr},
     {"lint", "[FILE] [options]", "check a pipeline file", kLintText, kLintExamples, "FILE", false,
      kLintOptions, nullptr},
     {"cache", "COMMAND", "look at what is kept between pipelines, and clean up", kCacheText, "", "", false,
      kHelpOnly, cache_commands},
+    {"artifact", "COMMAND", "list and fetch what jobs left", kArtifactText, "", "", false, kHelpOnly,
+     artifact_commands},
     {"version", "[--json]", "print the version", "", "", "", false, kVersionOptions, nullptr},
     {"completion", "bash|zsh|fish", "print a completion script for a shell", kCompletionText,
      kCompletionExamples, "SHELL", false, kHelpOnly, nullptr},

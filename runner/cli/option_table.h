@@ -37,6 +37,7 @@ std::string_view last_word(const CommandSpec& command);
 
 // The families.
 std::span<const CommandSpec> cache_commands();
+std::span<const CommandSpec> artifact_commands();
 
 /// `runner --help`.
 std::string overview_help();

@@ -67,6 +67,19 @@ struct CacheOptions {
   ExecOptions pipeline;  // explain: what the pipeline is told
 };
 
+enum class ArtifactAction : std::uint8_t { list, show, download, extract, remove };
+
+struct ArtifactOptions {
+  ArtifactAction action = ArtifactAction::list;
+  CommonOptions common;             // extract: the directory is where files go
+  std::vector<std::string> words;   // jobs or ids; extract: one, then paths in the archive
+  std::optional<std::string> job;   // only of this job
+  std::optional<std::int64_t> run;  // only of this run
+  bool all = false;                 // of every project
+  bool quiet = false, overwrite = false;
+  std::filesystem::path output;  // of download; "-" is standard output
+};
+
 struct VersionOptions {
   bool json = false;
 };
@@ -86,8 +99,8 @@ struct UsageError {
   std::string help;  // may be empty
 };
 
-using Command = std::variant<ExecOptions, LintOptions, CacheOptions, VersionOptions, CompletionOptions,
-                             HelpText, UsageError>;
+using Command = std::variant<ExecOptions, LintOptions, CacheOptions, ArtifactOptions, VersionOptions,
+                             CompletionOptions, HelpText, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 
