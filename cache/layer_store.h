@@ -109,7 +109,7 @@ class Draft {
   std::optional<Content> content;
 
  private:
-  friend class LayerStore;
+  friend class LocalLayerStore;
   std::filesystem::path directory_;  // empty: moved from, or committed
   UniqueFd lock_;
 };
@@ -118,9 +118,10 @@ class Draft {
 struct NewEntry {
   EntryName name;
   EntryFacts facts;
-  std::vector<std::int64_t> below;     // layers already in the store (held by the caller), top first
-  std::uint64_t files = 0, bytes = 0;  // as seen through the whole stack
-  std::optional<TimePoint> saved_at;   // default: now
+  std::vector<std::int64_t> below;  // layers already in the store (held by the caller), top first
+  /// As seen through the whole stack. Both 0 and nothing below: those of the draft.
+  std::uint64_t files = 0, bytes = 0;
+  std::optional<TimePoint> saved_at;  // default: now
 };
 
 struct EntryFilter {

@@ -37,6 +37,8 @@ class Database {
   virtual ~Database() = default;
   virtual Dialect dialect() const noexcept = 0;
   virtual std::unique_ptr<SqlTx> begin(TxMode mode) = 0;
+  /// Writes the log of changes into the database itself, as far as nobody reads older ones. Blocks on fsync.
+  virtual void checkpoint() = 0;
 };
 
 }  // namespace runner::database

@@ -1,7 +1,10 @@
 #include "runner/database/sqlite.h"
 
+#include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -51,54 +54,94 @@ class MemoryDatabase final : public Database {
     using Hold = std::unique_lock<std::mutex>;
     return std::make_unique<SqliteTx<Hold>>(connection_, Hold(mutex_), mode);
   }
+  void checkpoint() override {}
 
  private:
   std::mutex mutex_;
   SqliteConnection connection_{":memory:"};
 };
 
+/// Changing the mode of a new file reports 'busy' at once, without the timeout, while another process does
+/// the same.
+void set_wal(SqliteConnection& connection) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  for (;;) {
+    try {
+      connection.script("PRAGMA journal_mode = WAL");
+      return;
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::unavailable || std::chrono::steady_clock::now() > deadline) throw;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+}
+
 std::unique_ptr<SqliteConnection> open_file(const std::filesystem::path& path, Durability durability) {
   auto connection = std::make_unique<SqliteConnection>(path.string());
-  connection->script("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON");
-  connection->script(durability == Durability::full ? "PRAGMA synchronous = FULL"
-                                                    : "PRAGMA synchronous = NORMAL");
+  connection->script("PRAGMA busy_timeout = 5000");
+  set_wal(*connection);
+  if (durability == Durability::full) {
+    connection->script("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL");
+  } else {
+    // Pages of 4 KiB: the log is written back by checkpoint(), by a commit only when that is not called.
+    connection->script(
+        "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000");
+    connection->keep_log_on_close();
+  }
   return connection;
 }
 
-/// Readers that are not in use, so that the next transaction need not open one.
+/// Readers, a few: opening one costs more than waiting for the end of a transaction.
 class ReaderPool {
  public:
   ReaderPool(std::filesystem::path path, Durability durability)
       : path_(std::move(path)), durability_(durability) {}
   std::unique_ptr<SqliteConnection> take() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!idle_.empty()) {
-        auto connection = std::move(idle_.back());
-        idle_.pop_back();
-        return connection;
-      }
+    std::unique_lock lock(mutex_);
+    returned_.wait(lock, [&] { return !idle_.empty() || open_ < kMost; });
+    if (!idle_.empty()) {
+      auto connection = std::move(idle_.back());
+      idle_.pop_back();
+      return connection;
     }
-    return open_file(path_, durability_);
+    ++open_;
+    lock.unlock();
+    try {
+      auto connection = open_file(path_, durability_);
+      connection->script("PRAGMA query_only = ON");
+      return connection;
+    } catch (...) {
+      lock.lock();
+      --open_;
+      returned_.notify_one();
+      throw;
+    }
   }
   void give_back(std::unique_ptr<SqliteConnection> connection) {
     const std::lock_guard lock(mutex_);
-    if (idle_.size() < kKept) idle_.push_back(std::move(connection));
+    idle_.push_back(std::move(connection));
+    returned_.notify_one();
   }
 
  private:
-  static constexpr std::size_t kKept = 4;
+  static constexpr std::size_t kMost = 8;
   std::filesystem::path path_;
   Durability durability_;
   std::mutex mutex_;
+  std::condition_variable returned_;
+  std::size_t open_ = 0;
   std::vector<std::unique_ptr<SqliteConnection>> idle_;
 };
 
 class ReadTx final : public SqlTx {
  public:
   explicit ReadTx(ReaderPool& pool) : pool_(pool), connection_(pool.take()) {
-    inner_.emplace(*connection_, 0, TxMode::read);
-    connection_->script("PRAGMA query_only = ON");
+    try {
+      inner_.emplace(*connection_, 0, TxMode::read);
+    } catch (...) {
+      pool_.give_back(std::move(connection_));
+      throw;
+    }
   }
   ~ReadTx() override {
     inner_.reset();
@@ -128,6 +171,10 @@ class FileDatabase final : public Database {
     if (mode == TxMode::read) return std::make_unique<ReadTx>(readers_);
     using Hold = std::unique_lock<std::mutex>;
     return std::make_unique<SqliteTx<Hold>>(*writer_, Hold(write_mutex_), mode);
+  }
+  void checkpoint() override {
+    const std::lock_guard lock(write_mutex_);
+    writer_->script("PRAGMA wal_checkpoint(PASSIVE)");
   }
 
  private:

@@ -166,6 +166,10 @@ void SqliteConnection::script(std::string_view sql) {
   if (code != SQLITE_OK) fail(code, sql);
 }
 
+void SqliteConnection::keep_log_on_close() noexcept {
+  sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
 bool SqliteConnection::in_transaction() const noexcept {
   return sqlite3_get_autocommit(db_) == 0;
 }

@@ -27,6 +27,9 @@ class SqliteConnection {
   std::vector<Row> query(std::string_view sql, const std::vector<Value>& args);
   std::int64_t exec(std::string_view sql, const std::vector<Value>& args);
   void script(std::string_view sql);
+  /// Closing the last connection leaves the log of changes as it is: no fsync then, and none by the next one
+  /// that begins a new log.
+  void keep_log_on_close() noexcept;
   /// False when SQLite has already ended the transaction on its own.
   bool in_transaction() const noexcept;
 
