@@ -361,6 +361,71 @@ TEST_F(Artifacts, CompressionCanBeSwitchedOff) {
   EXPECT_GT(stored.bytes, 100'000U);
 }
 
+/// Neither all alike nor all noise; longer than one piece of packing.
+std::string long_text(std::size_t size) {
+  std::string text;
+  for (unsigned seed = 1; text.size() < size;) {
+    seed = seed * 1664525 + 1013904223;
+    text += "line " + std::to_string(seed >> 20U) + (seed % 7 == 0 ? "\n" : " and on\n");
+  }
+  text.resize(size);
+  return text;
+}
+
+TEST_F(Artifacts, LongFilesArePackedInPiecesAndReadAsOne) {
+  const std::size_t piece = std::size_t{512} << 10U;
+  put(upper_ / "d/exact", long_text(2 * piece));
+  put(upper_ / "d/long", long_text(3'000'001));
+  put(upper_ / "d/one_more", long_text(piece + 1));
+  put(upper_ / "d/zeros", std::string(5 * piece, '\0'));
+  for (int i = 0; i < 300; ++i)
+    put(upper_ / "many" / std::to_string(i), long_text(static_cast<std::size_t>(i) * 40));
+  make({"d", "many"});
+  for (const int level : {0, 1, 9}) {
+    SCOPED_TRACE(level);
+    const ArchiveInfo info = write_archive(layer_, dir_.path() / "store", ArchiveFormat::zip, level);
+    EXPECT_EQ(info.files, 304U);
+    const Strings entries = read_back(info.path);
+    ASSERT_EQ(entries.size(), 306U);
+    EXPECT_EQ(entries[1], "d/exact 1600000000 " + long_text(2 * piece));
+    EXPECT_EQ(entries[2], "d/long 1600000000 " + long_text(3'000'001));
+    EXPECT_EQ(entries[3], "d/one_more 1600000000 " + long_text(piece + 1));
+    EXPECT_EQ(entries[4], "d/zeros 1600000000 " + std::string(5 * piece, '\0'));
+    EXPECT_EQ(entries[6], "many/0 1600000000 ");
+    EXPECT_EQ(entries[7 + 11], "many/109 1600000000 " + long_text(109 * 40));
+    const std::string unzip =
+        "! command -v unzip >/dev/null 2>&1 || unzip -tq '" + info.path.string() + "' >/dev/null";
+    EXPECT_EQ(std::system(unzip.c_str()), 0);
+  }
+}
+
+TEST_F(Artifacts, PythonReadsWhatIsInTheArchive) {
+  if (std::system("command -v python3 >/dev/null 2>&1") != 0) GTEST_SKIP() << "no python3 here";
+  put(upper_ / "d/run", "x", 0755);
+  put(upper_ / "d/\xC3\xA4", "umlaut");
+  put(upper_ / "d/long", long_text(2'000'000));
+  make_directories(upper_ / "d/empty");
+  fs::create_symlink("run", upper_ / "d/link");
+  make({"d"});
+  const ArchiveInfo info = write_archive(layer_, dir_.path() / "store", ArchiveFormat::zip);
+  put(dir_.path() / "check.py", R"(
+import stat, sys, zipfile
+archive = zipfile.ZipFile(sys.argv[1])
+assert archive.testzip() is None
+names = archive.namelist()
+assert names == ['d/', 'd/empty/', 'd/link', 'd/long', 'd/run', 'd/\u00e4'], names
+mode = {i.filename: i.external_attr >> 16 for i in archive.infolist()}
+assert mode['d/run'] == stat.S_IFREG | 0o755, oct(mode['d/run'])
+assert stat.S_ISLNK(mode['d/link']) and archive.read('d/link') == b'run'
+assert stat.S_ISDIR(mode['d/empty/'])
+assert archive.getinfo('d/run').date_time == (2020, 9, 13, 12, 26, 40)
+assert len(archive.read('d/long')) == 2000000
+)");
+  const std::string command =
+      "python3 '" + (dir_.path() / "check.py").string() + "' '" + info.path.string() + "'";
+  EXPECT_EQ(std::system(command.c_str()), 0);
+}
+
 TEST_F(Artifacts, UnzipAcceptsTheArchive) {
   if (std::system("command -v unzip >/dev/null 2>&1") != 0) GTEST_SKIP() << "no unzip here";
   put(upper_ / "d/run", "x", 0755);
