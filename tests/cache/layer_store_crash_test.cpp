@@ -183,5 +183,51 @@ TEST(LayerStoreCrash, KilledAnywhereTheNextProcessFindsAWholeStore) {
   EXPECT_GE(seen.size(), 20U);
 }
 
+/// A tree of equal bytes and times wherever it is made.
+void commit_plain(LayerStore& store, const std::string& key) {
+  Draft draft = store.begin();
+  put(draft.tree() / "file", "same");
+  fs::last_write_time(draft.tree() / "file", {});
+  fs::last_write_time(draft.tree(), {});
+  NewEntry entry;
+  entry.name = name_of(key);
+  store.commit(entry, std::move(draft));
+}
+
+TEST(LayerStoreCrash, LayerKilledWhileItGotItsDigestIsNotTakenForGarbageByItsTwin) {
+  const TempDir dir;
+  const fs::path root = dir.path() / "layers";
+  const ManualClock clock;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    set_failpoint_handler([](std::string_view name) {
+      if (name == "layers.exchanged") ::raise(SIGKILL);
+    });
+    const auto store = LayerStore::open(root, clock);
+    commit_plain(*store, "one");
+    store->seal_one({});
+    ::_exit(1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  {
+    const auto store = LayerStore::open(root, clock);
+    const HeldEntry one = store->find(name_of("one"));
+    ASSERT_TRUE(one);
+    store->remove(name_of("one"), EvictionReason::removed, "");  // held, but nobody hashes it any more
+    commit_plain(*store, "two");
+    seal_all(*store);
+    EXPECT_EQ(read_file(one->layers[0].tree / "file"), "same");
+    EXPECT_EQ(store->find(name_of("two"))->layers[0].id, one->layers[0].id);
+    store->collect({});
+    EXPECT_TRUE(store->verify(true).problems.empty());
+    EXPECT_EQ(read_file(store->find(name_of("two"))->layers[0].tree / "file"), "same");
+    store->recover();
+  }
+  EXPECT_TRUE(leaks_of(root).empty()) << ::testing::PrintToString(leaks_of(root));
+}
+
 }  // namespace
 }  // namespace runner::cache

@@ -1,11 +1,16 @@
 #include "cache/layer_store.h"
 
 #include <gmock/gmock.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstdio>
 #include <thread>
 
 #include "runner/base/error.h"
@@ -386,6 +391,33 @@ TEST_F(LayerStoreTest, DirectoryThatCannotBeMadeIsNamed) {
   EXPECT_THAT(error_of([&] { LayerStore::open("/proc/nobody/layers", clock_); }), HasSubstr("/proc/nobody"));
   write_file_atomic(dir_.path() / "file", "x", 0644, false);
   EXPECT_THAT(error_of([&] { LayerStore::open(dir_.path() / "file", clock_); }), HasSubstr("file"));
+}
+
+TEST_F(LayerStoreTest, ReadOnlyRootIsNamedAndNothingIsPretended) {
+  commit_tree(*store_, name_of("key"), {{"file", "x"}});
+  store_.reset();
+  // In a child with mounts of its own: root may write everywhere else.
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const std::string path = root();
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount(path.c_str(), path.c_str(), nullptr, MS_BIND, nullptr) != 0 ||
+        ::mount(nullptr, path.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0) {
+      ::_exit(77);
+    }
+    const auto store = LayerStore::open(root(), clock_);
+    const std::string find = error_of([&] { store->find(name_of("key")); });
+    const std::string begin = error_of([&] { store->begin(); });
+    const bool named = find.find(path) != std::string::npos && begin.find(path) != std::string::npos;
+    if (!named) std::fprintf(stderr, "find: %s\nbegin: %s\n", find.c_str(), begin.c_str());
+    ::_exit(named ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "mounts of one's own are not allowed here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST_F(LayerStoreTest, ManyThreadsFindOneEntryWithOneLease) {
