@@ -323,13 +323,24 @@ std::shared_ptr<const Layer> LocalLayerStore::layer_by_digest(std::string_view d
 }
 
 bool LocalLayerStore::owns(const fs::path& path) const {
-  const fs::path inside = path.lexically_normal().lexically_relative(root_);
-  auto part = inside.begin();
-  const auto next = [&] { return part == inside.end() ? std::string() : (part++)->string(); };
-  const std::string folder = next();
+  // Asked for each file of a save: no more than looking at the text.
+  std::string_view text = path.native();
+  const std::string& root = root_.native();
+  std::string normal;
+  if (text.find("/.") != std::string_view::npos || text.find("//") != std::string_view::npos) {
+    normal = path.lexically_normal().native();
+    text = normal;
+  }
+  if (!text.starts_with(root) || !text.substr(root.size()).starts_with('/')) return false;
+  text.remove_prefix(root.size() + 1);
+  const auto next = [&] {
+    const std::string_view part = text.substr(0, text.find('/'));
+    text.remove_prefix(std::min(text.size(), part.size() + 1));
+    return part;
+  };
+  const std::string_view folder = next();
   if (folder != kNew && !is_shard(folder)) return false;
-  const std::string name = next();
-  return !name.empty() && name != ".." && next() == "tree";
+  return !next().empty() && next() == "tree";
 }
 
 }  // namespace runner::cache

@@ -79,6 +79,8 @@ void set_wal(SqliteConnection& connection) {
 std::unique_ptr<SqliteConnection> open_file(const std::filesystem::path& path, Durability durability) {
   auto connection = std::make_unique<SqliteConnection>(path.string());
   connection->script("PRAGMA busy_timeout = 5000");
+  // A new file is synced with what is written into it later, and empty until then.
+  if (durability == Durability::normal) connection->script("PRAGMA synchronous = OFF");
   set_wal(*connection);
   if (durability == Durability::full) {
     connection->script("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL");
