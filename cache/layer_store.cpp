@@ -167,6 +167,31 @@ HeldEntry LocalLayerStore::commit(NewEntry entry, std::optional<Draft> top) {
   return make_held(std::move(row->entry), std::move(hold));
 }
 
+std::shared_ptr<const Layer> LocalLayerStore::make_held_layer(Layer layer, Leases::Hold hold) {
+  Entry entry;
+  entry.layers.push_back(std::move(layer));
+  const HeldEntry held = make_held(std::move(entry), std::move(hold));
+  return {held, &held->layers.front()};
+}
+
+std::shared_ptr<const Layer> LocalLayerStore::add(Draft draft) {
+  std::optional<Draft> made(std::move(draft));
+  fill_content(made, false);
+  move_into_new(*made);
+  IndexTx tx = index_->write();
+  const std::int64_t id = add_draft(tx, *made);
+  Leases::Hold hold = leases_->hold(tx, {&id, 1});
+  settle(tx);
+  std::optional<LayerRow> row = tx.layer(id);
+  if (!row) throw Error(ErrorCode::internal, "a layer is gone within its transaction");
+  failpoint("layers.add_commit");
+  tx.commit();
+  leases_->confirm(hold);
+  made->directory_.clear();  // a layer from here on
+  failpoint("layers.added");
+  return make_held_layer(std::move(row->layer), std::move(hold));
+}
+
 std::string LocalLayerStore::distrust(const LayerRow& row) const {
   if (!row.boot.empty() && row.boot != boot_) return "the machine went down before it was written to disk";
   struct stat info {};
@@ -316,10 +341,7 @@ std::shared_ptr<const Layer> LocalLayerStore::layer_by_digest(std::string_view d
   settle(tx);
   tx.commit();
   leases_->confirm(hold);
-  Entry entry;
-  entry.layers.push_back(std::move(row->layer));
-  const HeldEntry held = make_held(std::move(entry), std::move(hold));
-  return {held, &held->layers.front()};
+  return make_held_layer(std::move(row->layer), std::move(hold));
 }
 
 bool LocalLayerStore::owns(const fs::path& path) const {

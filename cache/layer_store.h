@@ -166,6 +166,10 @@ class LayerStore {
   /// Returns it held. Throws Error; nothing has changed then.
   virtual HeldEntry commit(NewEntry entry, std::optional<Draft> top) = 0;
 
+  /// The draft becomes a layer that no entry has yet: it goes with the next collect() once nobody holds it.
+  /// For entries whose stack comes from elsewhere, layer by layer. Throws Error.
+  virtual std::shared_ptr<const Layer> add(Draft draft) = 0;
+
   /// The entry, held, and its use noted. Null when there is none, or when it cannot be trusted: a directory
   /// is gone, or the machine went down before it was written to disk (`why` says so, else it is untouched).
   virtual HeldEntry find(const EntryName& name, std::string* why = nullptr) = 0;

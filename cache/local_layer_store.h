@@ -23,6 +23,7 @@ class LocalLayerStore final : public LayerStore {
   const std::filesystem::path& root() const noexcept override { return root_; }
   Draft begin() override;
   HeldEntry commit(NewEntry entry, std::optional<Draft> top) override;
+  std::shared_ptr<const Layer> add(Draft draft) override;
   HeldEntry find(const EntryName& name, std::string* why) override;
   HeldEntry peek(const EntryName& name) override;
   std::vector<Entry> list(const EntryFilter& filter) override;
@@ -52,6 +53,7 @@ class LocalLayerStore final : public LayerStore {
   /// Without writing: when this process has leases already, and the use need not be written yet. Else null.
   HeldEntry hold_in_memory(EntryRow& row, Noting noting, TimePoint now);
   HeldEntry make_held(Entry entry, Leases::Hold hold);
+  std::shared_ptr<const Layer> make_held_layer(Layer layer, Leases::Hold hold);
   /// Empty, or why the layer is not what was committed.
   std::string distrust(const LayerRow& row) const;
   std::string distrust(const EntryRow& row) const;
