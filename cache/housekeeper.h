@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -19,8 +20,12 @@ struct HousekeepingOptions {
   std::optional<std::chrono::milliseconds> unused_for;
 };
 
-/// The lesser of 20 GiB and a tenth of the file system `path` lies on; RUNNER_CACHE_SIZE ("50GB", "0" for
-/// none) in the environment goes before it. Throws Error{invalid_input} when that is no size.
+/// A budget that is never reached.
+constexpr std::uint64_t kNoBudget = std::numeric_limits<std::uint64_t>::max();
+
+/// The lesser of 20 GiB and a tenth of the file system `path` lies on (it need not exist yet);
+/// RUNNER_CACHE_SIZE ("50GB", "500 MiB") in the environment goes before it, "0" there is kNoBudget. Throws
+/// Error{invalid_input} when that is no size.
 std::uint64_t default_budget(const std::filesystem::path& path);
 
 class Housekeeper {

@@ -14,6 +14,8 @@ int run_exec(const ExecOptions& options);
 int run_lint(const LintOptions& options);
 int run_cache(const CacheOptions& options);
 int run_artifact(const ArtifactOptions& options);
+/// Call while the process has one thread: it forks to try a mount.
+int run_doctor(const DoctorOptions& options);
 int run_version(const VersionOptions& options);
 int run_completion(const CompletionOptions& options);
 

@@ -49,6 +49,13 @@ constexpr std::array<OptionSpec, 4> kLintOptions{{
     {"-h,--help", "", kOutput, "this text", ""},
 }};
 
+constexpr std::array<OptionSpec, 4> kDoctorOptions{{
+    {"--data", "DIR", kHow, "the data directory to look at; default: $RUNNER_DATA, else the user's", ""},
+    {"--json", "", kOutput, "print one JSON object", ""},
+    {"--no-color", "", kOutput, "no colours; also NO_COLOR", ""},
+    {"-h,--help", "", kOutput, "this text", ""},
+}};
+
 constexpr std::array<OptionSpec, 2> kVersionOptions{{
     {"--json", "", kOutput, "print a JSON object", ""},
     {"-h,--help", "", kOutput, "this text", ""},
@@ -98,6 +105,18 @@ constexpr std::string_view kArtifactText =
     "what it\n"
     "left last.";
 
+constexpr std::string_view kDoctorText =
+    "Looks at what runs depend on: kernel, data directory, how workspaces are mounted and why not better, "
+    "layers, git,\n"
+    "shell and container engines. One line each: ok, warning or problem, and what to do about it.\n"
+    "\n"
+    "Exit codes: 0 no problem (there may be warnings), 1 a problem.";
+
+constexpr std::string_view kDoctorExamples =
+    "  runner doctor                        is all well here?\n"
+    "  runner doctor --data /srv/runner     would it be well there?\n"
+    "  runner doctor --json | jq -e .healthy\n";
+
 constexpr std::string_view kCompletionText =
     "Prints a script that makes the shell complete commands, options and job names.";
 
@@ -106,7 +125,7 @@ constexpr std::string_view kCompletionExamples =
     "  runner completion zsh > \"${fpath[1]}/_runner\"\n"
     "  runner completion fish > ~/.config/fish/completions/runner.fish\n";
 
-const std::array<CommandSpec, 7> kCommands{{
+const std::array<CommandSpec, 8> kCommands{{
     {"exec", "[JOB...] [options]", "run the pipeline of this working tree", kExecText, kExecExamples, "JOB",
      true, kExecOptions, nullptr},
     {"lint", "[FILE] [options]", "check a pipeline file", kLintText, kLintExamples, "FILE", false,
@@ -115,6 +134,8 @@ const std::array<CommandSpec, 7> kCommands{{
      kHelpOnly, cache_commands},
     {"artifact", "COMMAND", "list and fetch what jobs left", kArtifactText, "", "", false, kHelpOnly,
      artifact_commands},
+    {"doctor", "[options]", "say what is wrong with this machine", kDoctorText, kDoctorExamples, "", false,
+     kDoctorOptions, nullptr},
     {"version", "[--json]", "print the version", "", "", "", false, kVersionOptions, nullptr},
     {"completion", "bash|zsh|fish", "print a completion script for a shell", kCompletionText,
      kCompletionExamples, "SHELL", false, kHelpOnly, nullptr},

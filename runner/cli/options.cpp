@@ -95,6 +95,14 @@ Command lint_command(RawArguments raw) {
   return options;
 }
 
+Command doctor_command(const RawArguments& raw) {
+  DoctorOptions options;
+  options.json = raw.has("--json");
+  options.no_color = raw.has("--no-color");
+  options.data = raw.last("--data");
+  return options;
+}
+
 Command completion_command(const RawArguments& raw) {
   if (raw.positional.empty()) return UsageError{"no shell named", "write bash, zsh or fish"};
   const std::string& shell = raw.positional.front();
@@ -149,6 +157,7 @@ Command help_command(const std::vector<std::string>& words) {
 Command make_command(const CommandSpec& command, RawArguments raw) {
   if (command.name == "exec") return exec_command(std::move(raw));
   if (command.name == "lint") return lint_command(std::move(raw));
+  if (command.name == "doctor") return doctor_command(raw);
   if (command.name == "version") return VersionOptions{raw.has("--json")};
   if (command.name == "completion") return completion_command(raw);
   if (command.name.starts_with("artifact ")) return artifact_command(command.name, std::move(raw));

@@ -80,6 +80,11 @@ struct ArtifactOptions {
   std::filesystem::path output;  // of download; "-" is standard output
 };
 
+struct DoctorOptions {
+  bool json = false, no_color = false;
+  std::filesystem::path data;
+};
+
 struct VersionOptions {
   bool json = false;
 };
@@ -99,8 +104,8 @@ struct UsageError {
   std::string help;  // may be empty
 };
 
-using Command = std::variant<ExecOptions, LintOptions, CacheOptions, ArtifactOptions, VersionOptions,
-                             CompletionOptions, HelpText, UsageError>;
+using Command = std::variant<ExecOptions, LintOptions, CacheOptions, ArtifactOptions, DoctorOptions,
+                             VersionOptions, CompletionOptions, HelpText, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

@@ -13,6 +13,7 @@ struct Dispatch {
   int operator()(const LintOptions& options) const { return run_lint(options); }
   int operator()(const CacheOptions& options) const { return run_cache(options); }
   int operator()(const ArtifactOptions& options) const { return run_artifact(options); }
+  int operator()(const DoctorOptions& options) const { return run_doctor(options); }
   int operator()(const VersionOptions& options) const { return run_version(options); }
   int operator()(const CompletionOptions& options) const { return run_completion(options); }
   int operator()(const HelpText& help) const {

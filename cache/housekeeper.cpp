@@ -1,0 +1,203 @@
+#include "cache/housekeeper.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <thread>
+
+#include "cache/caches.h"
+#include "cache/mount_point.h"
+#include "runner/base/error.h"
+#include "runner/base/log.h"
+#include "runner/base/text.h"
+
+namespace runner::cache {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::uint64_t kMostByDefault = 20ULL << 30U;
+constexpr std::uint64_t kPartOfDisk = 10;
+// Each layer costs the jobs that use it half a microsecond for each name that is nowhere.
+constexpr std::size_t kHighStack = 8;
+// Writing a whole file system out cannot be stopped, and slows others down: only in a quiet moment.
+constexpr std::chrono::seconds kQuiet{2};
+
+/// Of the calling thread only: Linux has all of this per thread.
+void take_lowest_priority() noexcept {
+  constexpr int kLeastNice = 19;
+  const auto self = static_cast<id_t>(::syscall(SYS_gettid));
+  ::setpriority(PRIO_PROCESS, self, kLeastNice);
+  const sched_param none{};
+  ::sched_setscheduler(static_cast<pid_t>(self), SCHED_IDLE, &none);
+  constexpr int kThisThread = 1, kIdleClass = 3, kClassShift = 13;  // linux/ioprio.h
+  ::syscall(SYS_ioprio_set, kThisThread, static_cast<int>(self), kIdleClass << kClassShift);
+}
+
+/// Signals sent to the process are for the thread that waits for them.
+class AllSignalsBlocked {
+ public:
+  AllSignalsBlocked() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~AllSignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace
+
+std::uint64_t default_budget(const fs::path& path) {
+  if (const char* wish = std::getenv("RUNNER_CACHE_SIZE"); wish != nullptr && *wish != '\0') {
+    const auto size = parse_bytes(wish);
+    if (!size) {
+      throw Error(ErrorCode::invalid_input,
+                  "RUNNER_CACHE_SIZE is " + in_quotes(wish) +
+                      ": a size such as 50GB or 500 MiB is expected, or 0 for no limit");
+    }
+    return *size == 0 ? kNoBudget : *size;
+  }
+  fs::path there = fs::absolute(path);
+  std::error_code error;
+  while (there.has_relative_path() && !fs::exists(there, error)) there = there.parent_path();
+  return std::min(kMostByDefault, disk_of(there).total / kPartOfDisk);
+}
+
+struct Housekeeper::Impl {
+  Impl(LayerStore& layers, HousekeepingOptions given) : store(layers), options(given) {}
+
+  void run() {
+    take_lowest_priority();
+    std::unique_lock lock(mutex);
+    for (;;) {
+      const auto called = [this] { return wanted || stopping; };
+      if (!unsynced) {
+        changed.wait(lock, called);
+      } else if (!changed.wait_for(lock, kQuiet, called)) {
+        unsynced = false;
+        unlocked(lock, [this] { store.sync(); });
+        continue;
+      }
+      if (stopping) return;
+      wanted = false;
+      unsynced = true;
+      unlocked(lock, [this] { tidy(); });
+    }
+  }
+
+  /// Does something without the lock; what goes wrong is logged, and tried again when called the next time.
+  template <typename Do>
+  void unlocked(std::unique_lock<std::mutex>& lock, const Do& act) {
+    lock.unlock();
+    try {
+      act();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::cancelled)
+        log_warn("cache", std::string("while tidying the layers up: ") + error.what());
+    } catch (const std::exception& error) {
+      log_error("cache", std::string("while tidying the layers up: ") + error.what());
+    }
+    lock.lock();
+  }
+
+  void tidy() {
+    if (!recovered) store.recover();
+    recovered = true;
+    seal();
+    squash();
+    seal();
+    collect();
+  }
+
+  void seal() {
+    while (!stopping && store.seal_one([this] { return stopping.load(); })) {
+    }
+  }
+
+  void squash() {
+    for (const Entry& listed : store.list({})) {
+      if (stopping) return;
+      if (listed.layers.size() <= kHighStack) continue;
+      // Held: nobody may remove its layers meanwhile.
+      if (const HeldEntry entry = store.peek(listed.name)) squash_entry(store, *entry);
+    }
+  }
+
+  void collect() {
+    CollectPolicy policy;
+    policy.budget = options.budget;
+    policy.unused_for = options.unused_for;
+    policy.dry_run = true;
+    if (stopping) return;
+    // A look keeps nobody waiting.
+    const CollectReport look = store.collect(policy);
+    if (stopping || (look.evicted.empty() && look.layers == 0)) return;
+    policy.dry_run = false;
+    store.collect(policy);
+  }
+
+  LayerStore& store;
+  const HousekeepingOptions options;
+  bool recovered = false;  // the thread's own
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::atomic<bool> stopping{false};
+  bool wanted = false, unsynced = false;
+  std::thread thread;
+};
+
+Housekeeper::Housekeeper(LayerStore& store, HousekeepingOptions options) {
+  if (options.budget == 0) options.budget = default_budget(store.root());
+  impl_ = std::make_unique<Impl>(store, options);
+}
+
+Housekeeper::~Housekeeper() {
+  stop();
+}
+
+void Housekeeper::wake() {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->stopping) return;
+    impl_->wanted = true;
+    if (!impl_->thread.joinable()) {
+      const AllSignalsBlocked signals;
+      try {
+        impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+      } catch (const std::system_error& error) {
+        log_warn("cache", std::string("cannot start a thread to tidy the layers up: ") + error.what());
+      }
+    }
+  }
+  impl_->changed.notify_one();
+}
+
+void Housekeeper::stop() noexcept {
+  std::thread thread;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stopping = true;
+    thread.swap(impl_->thread);
+  }
+  impl_->changed.notify_one();
+  if (thread.joinable()) thread.join();
+}
+
+}  // namespace runner::cache
