@@ -87,7 +87,8 @@ std::vector<std::filesystem::path> workspace_layers(LayerStore& store, HeldEntry
                                                     std::span<const std::filesystem::path> under);
 
 /// Makes long stacks short: deltas into one, or all into one when the deltas outweigh the base. Nothing when
-/// the stack is short. By links; other processes go on with what they hold. Throws Error.
-void squash_entry(LayerStore& store, const Entry& entry);
+/// the stack is short. By links; other processes go on with what they hold. `stop` is asked at each file:
+/// true throws Error{cancelled}. Throws Error.
+void squash_entry(LayerStore& store, const Entry& entry, const std::function<bool()>& stop = {});
 
 }  // namespace runner::cache

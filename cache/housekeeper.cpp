@@ -135,7 +135,8 @@ struct Housekeeper::Impl {
       if (stopping) return;
       if (listed.layers.size() <= kHighStack) continue;
       // Held: nobody may remove its layers meanwhile.
-      if (const HeldEntry entry = store.peek(listed.name)) squash_entry(store, *entry);
+      if (const HeldEntry entry = store.peek(listed.name))
+        squash_entry(store, *entry, [this] { return stopping.load(); });
     }
   }
 

@@ -39,13 +39,14 @@ bool hides_others(const Entry& entry, StackCursor& under) {
 }
 
 /// The first `count` layers of the entry as one. False when the entry is another one by now.
-bool make_one(LayerStore& store, const Entry& entry, std::size_t count) {
+bool make_one(LayerStore& store, const Entry& entry, std::size_t count,
+              const std::function<bool()>& stop = {}) {
   Draft draft = store.begin();
   const std::span<const Layer> all(entry.layers);
   const std::vector<fs::path> group = trees_of(all.first(count));
   const std::vector<fs::path> below = trees_of(all.subspan(count));
   failpoint("caches.squash-begun");
-  squash_layers(group, draft.tree(), below);
+  squash_layers(group, draft.tree(), below, stop);
   failpoint("caches.squashed");
   std::vector<std::int64_t> ids;
   for (const Layer& layer : all.subspan(count)) ids.push_back(layer.id);
@@ -67,15 +68,15 @@ std::vector<fs::path> workspace_layers(LayerStore& store, HeldEntry& entry, std:
   return trees_of(entry->layers);
 }
 
-void squash_entry(LayerStore& store, const Entry& entry) {
+void squash_entry(LayerStore& store, const Entry& entry, const std::function<bool()>& stop) {
   if (entry.layers.size() < 2) return;
   const std::size_t deltas = entry.layers.size() - 1;
   std::uint64_t changed = 0;
   for (std::size_t i = 0; i < deltas; ++i) changed += entry.layers[i].files + entry.layers[i].hides.size();
   if (changed * 2 > entry.layers.back().files) {
-    make_one(store, entry, entry.layers.size());
+    make_one(store, entry, entry.layers.size(), stop);
   } else if (deltas > kMaxDeltas) {
-    make_one(store, entry, deltas);
+    make_one(store, entry, deltas, stop);
   }
 }
 

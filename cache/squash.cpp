@@ -55,8 +55,9 @@ bool is_opaque(const std::string& directory) {
 
 class Squash {
  public:
-  Squash(std::span<const fs::path> layers, const fs::path& destination, std::span<const fs::path> below)
-      : layers_(layers), below_({below.begin(), below.end()}), writer_(destination) {}
+  Squash(std::span<const fs::path> layers, const fs::path& destination, std::span<const fs::path> below,
+         const std::function<bool()>& stop)
+      : layers_(layers), below_({below.begin(), below.end()}), stop_(stop), writer_(destination) {}
 
   void run() {
     struct stat top {};
@@ -71,6 +72,7 @@ class Squash {
       const Level level = std::move(open.back());
       open.pop_back();
       for (auto& [name, found] : names_of(level)) {
+        if (stop_ && stop_()) throw Error(ErrorCode::cancelled, "squashing was stopped");
         const std::string path = level.path.empty() ? name : level.path + "/" + name;
         write(path, found, level.hides);
         if (found.type == EntryType::directory)
@@ -151,17 +153,18 @@ class Squash {
 
   std::span<const fs::path> layers_;
   LayeredTree below_;
+  const std::function<bool()>& stop_;
   TreeWriter writer_;
 };
 
 }  // namespace
 
 void squash_layers(std::span<const fs::path> layers, const fs::path& destination,
-                   std::span<const fs::path> below) {
+                   std::span<const fs::path> below, const std::function<bool()>& stop) {
   if (layers.empty()) throw Error(ErrorCode::invalid_input, "there are no layers to be made into one");
   if (::mkdir(destination.c_str(), 0700) != 0 && errno != EEXIST)
     throw_errno("cannot make directory " + in_quotes(destination.native()));
-  Squash(layers, destination, below).run();
+  Squash(layers, destination, below, stop).run();
 }
 
 }  // namespace runner::cache

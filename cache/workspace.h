@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -87,8 +88,9 @@ class Workspaces {
 /// trees that nobody changes any more. What the layers hide of the layers `below` them (top first; they are
 /// read, not written to `destination`) they hide as one tree too: whiteouts and opaque marks stay where there
 /// is something to hide, and nowhere else. `destination` is made unless it is there, empty; its parent
-/// exists. Throws Error, what was made stays then.
+/// exists. `stop` is asked at each entry: true throws Error{cancelled}. Throws Error, what was made stays
+/// then.
 void squash_layers(std::span<const std::filesystem::path> layers, const std::filesystem::path& destination,
-                   std::span<const std::filesystem::path> below = {});
+                   std::span<const std::filesystem::path> below = {}, const std::function<bool()>& stop = {});
 
 }  // namespace runner::cache

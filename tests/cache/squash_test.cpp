@@ -113,6 +113,18 @@ TEST_F(Squash, FillsAnEmptyDirectoryThatIsThere) {
   EXPECT_THROW(squash_layers({}, at("three")), Error);
 }
 
+TEST_F(Squash, StopsWhenAsked) {
+  for (int i = 0; i < 10; ++i) put(at("low") / std::to_string(i), "");
+  int asked = 0;
+  try {
+    squash_layers(std::vector{at("low")}, at("one"), {}, [&] { return ++asked == 5; });
+    FAIL() << "it went on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::cancelled);
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(at("one")), fs::directory_iterator()), 4);
+}
+
 /// A layer of random files, directories, links, whiteouts and opaque directories.
 void fill_randomly(std::mt19937& random, const fs::path& directory, int depth) {
   make_directories(directory);
