@@ -78,6 +78,7 @@ class WatchedStore : public LayerStore {
   HeldEntry commit(NewEntry entry, std::optional<Draft> top) override {
     return real_.commit(std::move(entry), std::move(top));
   }
+  std::shared_ptr<const Layer> add(Draft draft) override { return real_.add(std::move(draft)); }
   HeldEntry find(const EntryName& name, std::string* why) override { return real_.find(name, why); }
   HeldEntry peek(const EntryName& name) override { return real_.peek(name); }
   std::vector<Entry> list(const EntryFilter& filter) override { return real_.list(filter); }
