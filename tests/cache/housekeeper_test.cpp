@@ -80,6 +80,7 @@ class WatchedStore : public LayerStore {
   }
   std::shared_ptr<const Layer> add(Draft draft) override { return real_.add(std::move(draft)); }
   HeldEntry find(const EntryName& name, std::string* why) override { return real_.find(name, why); }
+  std::shared_ptr<const Layer> add(Draft draft) override { return real_.add(std::move(draft)); }
   HeldEntry peek(const EntryName& name) override { return real_.peek(name); }
   std::vector<Entry> list(const EntryFilter& filter) override { return real_.list(filter); }
   std::optional<Entry> newest_of_family(Space space, std::string_view scope,

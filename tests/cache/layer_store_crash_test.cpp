@@ -74,6 +74,9 @@ void run_scenario(const fs::path& root) {
   store->restack(*store->peek(name_of("two")), std::move(squashed), {});
   store->remove(name_of("twin"), EvictionReason::removed, "");
   one.reset();
+  Draft alone = store->begin();
+  put(alone.tree() / "file", "of no entry");
+  store->add(std::move(alone));
   store->collect({});
   commit_tree(*store, name_of("new"), version("new"));
   store->sync();

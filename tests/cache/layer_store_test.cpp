@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <optional>
 #include <thread>
 
 #include "runner/base/error.h"
@@ -437,29 +438,41 @@ TEST_F(LayerStoreTest, ManyThreadsFindOneEntryWithOneLease) {
   EXPECT_EQ(testing::count_rows(root(), "uses"), 2) << "one for each of the two stores";
 }
 
+/// Microseconds an act takes, the middle of many; `prepare` is not counted.
+double middle_of(const std::function<void()>& prepare, const std::function<void()>& act) {
+  std::vector<std::chrono::steady_clock::duration> taken;
+  for (int i = 0; i < 200; ++i) {
+    prepare();
+    const auto start = std::chrono::steady_clock::now();
+    act();
+    taken.push_back(std::chrono::steady_clock::now() - start);
+  }
+  std::nth_element(taken.begin(), taken.begin() + 100, taken.end());
+  return std::chrono::duration<double, std::micro>(taken[100]).count();
+}
+
 TEST_F(LayerStoreTest, CommitAndFindAreQuick) {
-  const auto time = [](const std::function<void()>& act) {
-    std::vector<std::chrono::steady_clock::duration> taken;
-    for (int i = 0; i < 200; ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      act();
-      taken.push_back(std::chrono::steady_clock::now() - start);
-    }
-    std::nth_element(taken.begin(), taken.begin() + 100, taken.end());
-    return std::chrono::duration<double, std::micro>(taken[100]).count();
-  };
   commit_tree(*store_, name_of("key"), {{"file", "x"}});
-  const double find = time([&] { store_->find(name_of("key")); });
-  const double commit = time([&] {
-    Draft draft = store_->begin();
-    draft.content = Draft::Content{};
+  std::optional<Draft> draft;
+  std::unique_ptr<LayerStore> other;
+  const auto begin_one = [&] { draft = store_->begin(); };
+  const double begin = middle_of([&] { draft.reset(); }, begin_one);
+  const double commit = middle_of(begin_one, [&] {
+    draft->content = Draft::Content{};
     NewEntry entry;
     entry.name = name_of("key");
-    store_->commit(entry, std::move(draft));
+    store_->commit(entry, std::exchange(draft, std::nullopt));
   });
-  const double peek = time([&] { open()->find(name_of("key")); });
-  RecordProperty("find_us", std::to_string(find));
-  std::printf("find %.0f us, begin and commit %.0f us, open and find %.0f us\n", find, commit, peek);
+  store_->find(name_of("key"));
+  const double find = middle_of([] {}, [&] { store_->find(name_of("key")); });
+  const double cold = middle_of(
+      [&] {
+        other.reset();
+        other = open();
+      },
+      [&] { other->find(name_of("key")); });
+  std::printf("begin %.0f us, commit %.0f us, find %.0f us, first find of a process %.0f us\n", begin, commit,
+              find, cold);
   EXPECT_LT(find, 3000);  // generous: other tests run at the same time
   EXPECT_LT(commit, 10'000);
 }
