@@ -213,6 +213,13 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
   return static_cast<std::uint64_t>(number);
 }
 
+std::string format_count(std::uint64_t count, std::string_view noun) {
+  std::string text = std::to_string(count);
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
+  if (noun.empty()) return text;
+  return text + " " + std::string(noun) + (count == 1 ? "" : "s");
+}
+
 std::string in_quotes(std::string_view text) {
   std::string out = "'";
   out += text;

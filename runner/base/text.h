@@ -30,6 +30,8 @@ std::optional<std::string_view> nearest(std::string_view word, std::span<const s
 std::string format_duration(std::chrono::milliseconds duration);
 /// "312 B", "4.0 KiB", "1.2 MiB": for people.
 std::string format_bytes(std::uint64_t bytes);
+/// "1 file", "40,000 files": for people. `noun` takes an "s"; without one it is the number alone.
+std::string format_count(std::uint64_t count, std::string_view noun);
 
 /// The other way round, from people: "500MB", "5 GiB", "1.5g", "0". KB, MB, GB and TB count in thousands, all
 /// else in 1024s; upper and lower case alike. nullopt for anything else.

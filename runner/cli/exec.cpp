@@ -8,12 +8,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <set>
 
 #include "executors/launcher.h"
 #include "runner/base/text.h"
 #include "runner/cli/commands.h"
 #include "runner/cli/exec_run.h"
+#include "runner/cli/kept_artifacts.h"
 #include "runner/cli/messages.h"
 #include "runner/cli/plan_view.h"
 #include "runner/cli/project.h"
@@ -124,36 +124,6 @@ int tell_nothing_to_run(const ExecOptions& options, const PlanResult& result) {
   return exit_success;
 }
 
-// "a, b, c, d, e and 7 more"
-std::string first_of(std::vector<std::string> names) {
-  constexpr std::size_t kNamed = 5;
-  const std::size_t count = names.size();
-  names.resize(std::min(count, kNamed));
-  return join(names, ", ") + (count > kNamed ? " and " + std::to_string(count - kNamed) + " more" : "");
-}
-
-// With job names, others do not run: says whose artifacts will be missing.
-void tell_missing_artifacts(const ExecOptions& options, const pipelines::Plan& plan, const Chosen& chosen) {
-  if (options.quiet) return;
-  const auto runs = [&](std::size_t job) {
-    return std::binary_search(chosen.jobs.begin(), chosen.jobs.end(), job);
-  };
-  std::set<std::size_t> with_sources;
-  std::vector<std::string> missing;
-  for (const std::size_t job : chosen.jobs) {
-    for (const std::size_t other : artifact_closure(plan, job)) {
-      if (with_sources.insert(other).second && !runs(other))
-        missing.push_back("'" + plan.jobs[other].name + "'");
-    }
-  }
-  if (missing.empty()) return;
-  std::vector<std::string> names;
-  names.reserve(with_sources.size());
-  for (const std::size_t job : with_sources) names.push_back(plan.jobs[job].name);
-  print_notice("without artifacts of " + first_of(missing) +
-               "; with them: " + exec_command_line(options, names));
-}
-
 // Jobs that want a container and would run.
 std::vector<std::string> jobs_with_image(const pipelines::Plan& plan, const Chosen& chosen) {
   std::vector<std::string> names;
@@ -225,7 +195,6 @@ int run_exec(const ExecOptions& options) {
     if (!options.quiet) print_notice(notice);
   }
   if (!check_executor(options, *result.plan, chosen)) return exit_machinery;
-  tell_missing_artifacts(options, *result.plan, chosen);
   return run_pipeline(options, *launcher, project, std::move(facts), std::move(*result.plan), chosen);
 }
 

@@ -8,12 +8,15 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <future>
 #include <map>
 #include <set>
 #include <thread>
 
 #include "artifacts/retention.h"
-#include "cache/cache_store.h"
+#include "cache/caches.h"
+#include "cache/housekeeper.h"
+#include "cache/layer_store.h"
 #include "cache/workspace.h"
 #include "executors/launcher.h"
 #include "executors/shell_executor.h"
@@ -24,7 +27,9 @@
 #include "runner/cli/artifact_shelf.h"
 #include "runner/cli/commands.h"
 #include "runner/cli/environment.h"
+#include "runner/cli/kept_artifacts.h"
 #include "runner/cli/kept_files.h"
+#include "runner/cli/messages.h"
 #include "runner/cli/presenter.h"
 #include "runner/cli/run_directory.h"
 #include "runner/cli/view.h"
@@ -126,6 +131,16 @@ void read_log(const fs::path& path, const std::function<void(std::string_view)>&
   }
 }
 
+// Whether the layer store is wanted at all: most of what it costs is to open it.
+bool leaves_layers(const pipelines::Plan& plan, const Chosen& chosen) {
+  const auto leaves = [](const pipelines::PlanJob& job) {
+    return !job.caches.empty() || job.artifacts.wanted();
+  };
+  if (chosen.jobs.empty()) return std::any_of(plan.jobs.begin(), plan.jobs.end(), leaves);
+  return std::any_of(chosen.jobs.begin(), chosen.jobs.end(),
+                     [&](std::size_t job) { return leaves(plan.jobs[job]); });
+}
+
 int exit_code_of(const Outcome& outcome) {
   return outcome.status == "success" || outcome.status == "skipped" ? exit_success : exit_failed;
 }
@@ -167,13 +182,24 @@ class LocalRun {
         output_(STDOUT_FILENO),
         executor_(launcher, executors::StepLife::with_runner),
         workspaces_(place_.mode),
-        caches_(cache::make_cache_store(data_ / "cache", clock_)),
         shelf_(data_, clock_),
+        kept_(data_, project.root(), [this] { return last_recorded_run(); }),
         store_(storage::make_memory_store(clock_)) {
     remove_dead_runs(place_.parent, [&](const fs::path& run) { end_steps(run); });
   }
 
   int run(pipelines::PipelineFacts facts, pipelines::Plan plan, const Chosen& chosen) {
+    const std::vector<std::size_t> absent = absent_sources(plan, chosen);
+    KeptArtifacts artifacts;
+    const bool leaves = leaves_layers(plan, chosen);
+    if (!absent.empty() || leaves) {
+      open_layers();
+      artifacts = find_kept_artifacts(*layers_, scope(), plan, absent);
+    }
+    // Known by the time a job has something to save.
+    if (leaves)
+      name_ = std::async(std::launch::async, [this] { return "run " + std::to_string(kept_.number()); });
+    tell_kept_artifacts(artifacts, plan, chosen);
     const Screen screen = detect_screen(STDOUT_FILENO, options_.no_color);
     ViewContext context = make_view_context(options_, plan, chosen, screen);
     add_commands(context, options_, plan);
@@ -181,13 +207,18 @@ class LocalRun {
     engine::EngineOptions engine_options;
     engine_options.data_dir = directory_.path();
     engine_options.capacity = capacity_of(options_);
+    engine_options.artifact_size_limit = options_.max_artifact_bytes;
     if (options_.timeout) engine_options.default_timeout = *options_.timeout;
-    const engine::EngineParts parts{*store_, executor_, workspaces_, *caches_, clock_, presenter};
+    const engine::EngineParts parts{
+        *store_, executor_, workspaces_, caches_ ? &*caches_ : nullptr, clock_, presenter, [this] {
+          housekeeper_->wake();
+        }};
     engine::Engine engine(engine_options, parts);
     rules_ = keep_rules(plan);
     ref_ = facts.ref_name;
     sha_ = facts.sha;
-    const std::int64_t pipeline = engine.create(make_request(std::move(facts), std::move(plan), chosen));
+    const std::int64_t pipeline =
+        engine.create(make_request(std::move(facts), std::move(plan), chosen, std::move(artifacts.found)));
     const SteadyPoint started = clock_.steady_now();
     const engine::PipelineEnd end = run_watched(engine, pipeline, presenter);
     Outcome outcome = outcome_of(engine, pipeline, end);
@@ -215,18 +246,49 @@ class LocalRun {
       executor_.destroy(id, attempt.path(), clock_.steady_now() + kEndDeadline);
     }
   }
+  void open_layers() {
+    layers_ = cache::LayerStore::open(data_ / "layers", clock_);
+    caches_.emplace(*layers_);
+    housekeeper_.emplace(*layers_, cache::HousekeepingOptions{});
+    // What killed runs left, and what earlier ones had no time for.
+    housekeeper_->wake();
+  }
+
+  // Two clones of one project are two scopes: what one leaves need not fit the other.
+  std::string scope() const { return project_.root().string(); }
+
+  void tell_kept_artifacts(const KeptArtifacts& kept, const pipelines::Plan& plan,
+                           const Chosen& chosen) const {
+    for (const std::string& trouble : kept.troubles) print_notice(trouble);
+    if (options_.quiet || (kept.found.empty() && kept.missing.empty())) return;
+    const std::string command = exec_command_line(options_, with_their_sources(plan, chosen));
+    const std::vector<std::string> taken = describe(kept, plan, clock_.now());
+    for (const std::string& sentence : taken) {
+      print_notice(sentence + (&sentence == &taken.back() ? "; fresh ones: " + command : ""));
+    }
+    if (kept.missing.empty()) return;
+    std::vector<std::string> names;
+    names.reserve(kept.missing.size());
+    for (const std::size_t job : kept.missing) names.push_back(in_quotes(plan.jobs[job].name));
+    print_notice("without artifacts of " + first_of(std::move(names)) + "; with them: " + command);
+  }
 
   engine::PipelineRequest make_request(pipelines::PipelineFacts facts, pipelines::Plan plan,
-                                       const Chosen& chosen) {
+                                       const Chosen& chosen,
+                                       std::map<std::size_t, cache::HeldEntry> kept_artifacts) {
     engine::PipelineRequest request;
     request.plan = std::move(plan);
     request.facts = std::move(facts);
     request.checkout = make_checkout(project_, directory_.path(), place_.mode);
-    // Two clones of one project are two scopes: what one caches need not fit the other.
-    request.cache_scope = project_.root().string();
+    request.scope = scope();
+    request.name = [this] {
+      const std::shared_future<std::string> name = name_;
+      return name.get();
+    };
     request.base_environment = base_environment(environ);
     request.selection = chosen.jobs;
     request.play = chosen.play;
+    request.kept_artifacts = std::move(kept_artifacts);
     return request;
   }
 
@@ -261,33 +323,32 @@ class LocalRun {
 
   // Archives and the logs of failed jobs outlive the run. "" or why they do not: told after the summary.
   std::string keep_files(const engine::Engine& engine, std::int64_t pipeline, Outcome& outcome) {
-    KeptFiles kept(data_, project_.root(), [this] { return last_recorded_run(); });
     std::vector<storage::ArtifactRecord> records;
     try {
       for (engine::JobView& job : outcome.jobs) {
         using storage::ArtifactKind;
-        if (job.archive) records.push_back(keep_archive(kept, job, *job.archive, ArtifactKind::archive));
-        if (job.reports) records.push_back(keep_archive(kept, job, *job.reports, ArtifactKind::reports));
+        if (job.archive) records.push_back(keep_archive(job, *job.archive, ArtifactKind::archive));
+        if (job.reports) records.push_back(keep_archive(job, *job.reports, ArtifactKind::reports));
         if (job.status != JobStatus::failed) continue;
         const fs::path log = engine.job_log_path(pipeline, job.index);
-        if (fs::exists(log)) outcome.logs[job.index] = kept.keep(log, job.name, "job.log");
+        if (fs::exists(log)) outcome.logs[job.index] = kept_.keep(log, job.name, "job.log");
       }
       shelf_.add(records);
     } catch (const std::exception& error) {
       return error.what();
     }
-    tidy(kept, !records.empty());
+    tidy(!records.empty() || !outcome.logs.empty(), !records.empty());
     return {};
   }
 
-  storage::ArtifactRecord keep_archive(KeptFiles& kept, const engine::JobView& job,
-                                       engine::ArchiveView& archive, storage::ArtifactKind kind) const {
+  storage::ArtifactRecord keep_archive(const engine::JobView& job, engine::ArchiveView& archive,
+                                       storage::ArtifactKind kind) {
     storage::ArtifactRecord record;
     record.format = format_of(archive.path);
     record.name = archive.name + "." + record.format;
-    archive.path = kept.keep(archive.path, job.name, record.name);
+    archive.path = kept_.keep(archive.path, job.name, record.name);
     record.project = project_.root().string();
-    record.run = static_cast<std::int64_t>(kept.run_number());
+    record.run = static_cast<std::int64_t>(kept_.number());
     record.ref = ref_;
     record.sha = sha_;
     record.job = job.name;
@@ -312,15 +373,16 @@ class LocalRun {
   }
 
   // What is too old goes. Not doing so is no reason to fail.
-  void tidy(const KeptFiles& kept, bool archives) noexcept {
-    if (kept.run_number() == 0) return;
+  void tidy(bool files, bool archives) noexcept {
+    kept_.remove_empty();
+    if (!files) return;
     try {
       if (archives) shelf_.tidy(project_.root().string(), kKeptRuns);
       std::set<std::uint64_t> with_archives;
       for (const auto& record : shelf_.list(project_.root().string())) {
         with_archives.insert(static_cast<std::uint64_t>(record.run));
       }
-      kept.remove_old(with_archives);
+      kept_.remove_old(with_archives);
     } catch (const std::exception& error) {
       log_warn("exec", std::string("cannot remove what older runs left: ") + error.what());
     }
@@ -355,8 +417,12 @@ class LocalRun {
   Output output_;
   executors::ShellExecutor executor_;
   cache::Workspaces workspaces_;
-  std::unique_ptr<cache::CacheStore> caches_;
+  std::unique_ptr<cache::LayerStore> layers_;  // null: no job has caches or artifacts
+  std::optional<cache::Caches> caches_;
+  std::optional<cache::Housekeeper> housekeeper_;
   ArtifactShelf shelf_;
+  KeptFiles kept_;
+  std::shared_future<std::string> name_;   // of this run, once it may leave something
   std::map<std::size_t, KeepRule> rules_;  // by job
   std::string ref_, sha_;
   std::unique_ptr<storage::Store> store_;

@@ -78,21 +78,32 @@ std::string plain_file_name(std::string_view text) {
 KeptFiles::KeptFiles(fs::path data, fs::path project_root, std::function<std::uint64_t()> last_run)
     : data_(std::move(data)), project_root_(std::move(project_root)), last_run_(std::move(last_run)) {}
 
-const fs::path& KeptFiles::directory_of(const std::string& job) {
-  if (run_.empty()) {
-    // Only now: most runs leave nothing, and the first digest of a process costs half a millisecond.
-    project_ = data_ / "runs" /
-               (plain_file_name(project_root_.filename().string()) + "-" +
-                sha256_hex(project_root_.string()).substr(0, kDigestDigits));
-    make_directories(project_, 0700);
-    const std::vector<std::uint64_t> taken = numbers_in(project_);
-    number_ = std::max(taken.empty() ? 0 : taken.back(), last_run_ ? last_run_() : 0);
-    // Another run may take the number at the same time.
-    while (run_.empty()) {
-      const fs::path run = project_ / std::to_string(++number_);
-      if (make_new_directory(run)) run_ = run;
-    }
+const fs::path& KeptFiles::run_directory() {
+  const std::lock_guard lock(mutex_);
+  if (!run_.empty()) return run_;
+  // Only now: most runs leave nothing, and the first digest of a process costs half a millisecond.
+  project_ = data_ / "runs" /
+             (plain_file_name(project_root_.filename().string()) + "-" +
+              sha256_hex(project_root_.string()).substr(0, kDigestDigits));
+  make_directories(project_, 0700);
+  const std::vector<std::uint64_t> taken = numbers_in(project_);
+  number_ = std::max(taken.empty() ? 0 : taken.back(), last_run_ ? last_run_() : 0);
+  // Another run may take the number at the same time.
+  while (run_.empty()) {
+    const fs::path run = project_ / std::to_string(++number_);
+    if (make_new_directory(run)) run_ = run;
   }
+  return run_;
+}
+
+std::uint64_t KeptFiles::number() {
+  run_directory();
+  return number_;
+}
+
+const fs::path& KeptFiles::directory_of(const std::string& job) {
+  // It may have gone: as long as it is empty, another run may take it for one that left no files.
+  make_directories(run_directory(), 0700);
   fs::path& directory = jobs_[job];
   const fs::path wanted = run_ / plain_file_name(job);
   // Names that differ may be the same when they are plain.
@@ -117,6 +128,18 @@ fs::path KeptFiles::keep(const fs::path& file, const std::string& job, std::stri
     throw_errno(error.value(), "cannot keep '" + kept.string() + "'");
   }
   return kept;
+}
+
+void KeptFiles::remove_empty() const noexcept {
+  if (run_.empty()) return;
+  try {
+    std::vector<std::uint64_t> numbers = numbers_in(project_);
+    // The highest number stays, so that none is given twice. Those that are not empty are not removed.
+    if (!numbers.empty()) numbers.pop_back();
+    for (const std::uint64_t number : numbers) ::rmdir((project_ / std::to_string(number)).c_str());
+  } catch (const std::exception& error) {
+    log_warn("exec", std::string("cannot remove what older runs left: ") + error.what());
+  }
 }
 
 void KeptFiles::remove_old(const std::set<std::uint64_t>& stay) const noexcept {

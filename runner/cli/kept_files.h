@@ -1,11 +1,13 @@
 #pragma once
-// What a run leaves for people: archives, and the logs of jobs that failed. One thread; blocks on the disk.
+// What a run leaves for people: archives, and the logs of jobs that failed. One thread, but for number();
+// blocks on the disk.
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -23,21 +25,26 @@ class KeptFiles {
   KeptFiles(std::filesystem::path data, std::filesystem::path project_root,
             std::function<std::uint64_t()> last_run = {});
 
+  /// The number of this run. Others do not get it; a run that is asked has left something. Any thread. Throws
+  /// Error.
+  std::uint64_t number();
   /// Links `file`, which may be removed afterwards, to its place (copies it from another file system).
   /// Returns that place. Throws Error.
   std::filesystem::path keep(const std::filesystem::path& file, const std::string& job,
                              std::string_view name);
-  /// 0 as long as nothing was kept.
-  std::uint64_t run_number() const noexcept { return number_; }
-  /// All but the newest kKeptRuns runs and those in `stay` go, when this run has left something. Failures are
+  /// All but the newest kKeptRuns runs and those in `stay` go, when this run has a number. Failures are
   /// logged.
   void remove_old(const std::set<std::uint64_t>& stay = {}) const noexcept;
+  /// Runs that have a number and left no files go, but for the last one. Failures are logged.
+  void remove_empty() const noexcept;
 
  private:
+  const std::filesystem::path& run_directory();
   const std::filesystem::path& directory_of(const std::string& job);
 
   std::filesystem::path data_, project_root_;
   std::function<std::uint64_t()> last_run_;
+  std::mutex mutex_;                     // of the next three
   std::filesystem::path project_, run_;  // empty as long as nothing was kept
   std::uint64_t number_ = 0;
   std::map<std::string, std::filesystem::path> jobs_;

@@ -14,7 +14,7 @@ constexpr std::string_view kCommit = "What the pipeline is told";
 constexpr std::string_view kHow = "How to run it";
 constexpr std::string_view kOutput = "Output";
 
-constexpr std::array<OptionSpec, 20> kExecOptions{{
+constexpr std::array<OptionSpec, 21> kExecOptions{{
     {"-f,--file", "FILE", kWhat,
      "pipeline file; default: the first of .runner.yml and .gitlab-ci.yml that exists", ""},
     {"--manual", "JOB", kWhat, "also start this manual job; may be repeated", ""},
@@ -32,6 +32,8 @@ constexpr std::array<OptionSpec, 20> kExecOptions{{
      "auto,shell,container"},
     {"-j,--jobs", "N", kHow, "jobs at the same time; default: the number of cores, at least 4", ""},
     {"--timeout", "DURATION", kHow, "of jobs without their own, such as 30m; default: 1h", ""},
+    {"--max-artifact-size", "SIZE", kHow, "a job that leaves more, such as 500MB, fails; default: no limit",
+     ""},
     {"-C", "DIR", kHow, "go to this directory first", ""},
     {"--data", "DIR", kHow,
      "where caches and artifacts are kept; default: $RUNNER_DATA, else the user's data directory", ""},

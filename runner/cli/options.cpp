@@ -55,6 +55,14 @@ std::optional<UsageError> take_execution(const RawArguments& raw, ExecOptions& o
     }
     options.parallel = static_cast<std::size_t>(*count);
   }
+  if (raw.has("--max-artifact-size")) {
+    const auto bytes = parse_bytes(raw.last("--max-artifact-size"));
+    if (!bytes) {
+      return UsageError{"'--max-artifact-size " + raw.last("--max-artifact-size") + "' is no size",
+                        "write it like 500MB or 2 GiB"};
+    }
+    options.max_artifact_bytes = *bytes;
+  }
   if (raw.has("--timeout")) {
     options.timeout = parse_duration(raw.last("--timeout"));
     if (!options.timeout) {

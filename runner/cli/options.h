@@ -32,6 +32,7 @@ struct ExecOptions {
   ExecutorChoice executor = ExecutorChoice::automatic;
   std::size_t parallel = 0;  // jobs at the same time, 0 = by the number of cores
   std::optional<std::chrono::milliseconds> timeout;
+  std::uint64_t max_artifact_bytes = 0;  // of one job, 0 = no limit
   std::optional<std::string> branch, tag;
   std::string source = "push";
   bool list = false, plan = false, json = false, quiet = false, no_color = false;

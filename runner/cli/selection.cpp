@@ -46,12 +46,11 @@ std::string left_out(const ExcludedJob& job) {
   return "job '" + job.name + "' is not in this pipeline: " + job.why;
 }
 
-// Files or variables for later jobs; other reports are for people.
+}  // namespace
+
 bool gives_something(const pipelines::ArtifactsSpec& artifacts) {
   return !artifacts.paths.empty() || artifacts.untracked || artifacts.reports.count("dotenv") > 0;
 }
-
-}  // namespace
 
 Chosen choose_jobs(const Plan& plan, std::span<const ExcludedJob> excluded,
                    std::span<const std::string> names, std::span<const std::string> manual) {

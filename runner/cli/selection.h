@@ -28,4 +28,7 @@ Chosen choose_jobs(const pipelines::Plan& plan, std::span<const pipelines::Exclu
 /// The job and all it takes artifacts from, directly or not, in plan order.
 std::vector<std::size_t> artifact_closure(const pipelines::Plan& plan, std::size_t job);
 
+/// Leaves files or variables for later jobs; other reports are for people.
+bool gives_something(const pipelines::ArtifactsSpec& artifacts);
+
 }  // namespace runner::cli

@@ -22,8 +22,9 @@
 #include "runner/base/clock.h"
 
 namespace runner::cache {
-class CacheStore;
+class Caches;
 class Workspaces;
+struct Entry;
 }  // namespace runner::cache
 namespace runner::executors {
 class Executor;
@@ -51,13 +52,18 @@ struct PipelineRequest {
   pipelines::Plan plan;
   pipelines::PipelineFacts facts;
   Checkout checkout;
-  std::string cache_scope;  // the project
+  std::string scope;  // the project, in the layer store
+  /// Names the run where what it left is spoken of later: "run 12". Asked by job threads, only when something
+  /// is left; may be empty.
+  std::function<std::string()> name;
   /// Environment every job starts from (PATH, HOME ...), below all variables.
   std::map<std::string, std::string> base_environment;
   /// Only these jobs run (indexes into plan.jobs), others do not exist; empty = all.
   std::vector<std::size_t> selection;
   /// Manual jobs to start as soon as they wait.
   std::vector<std::size_t> play;
+  /// Artifacts of earlier runs, for jobs that take those of a job which is not selected.
+  std::map<std::size_t, std::shared_ptr<const cache::Entry>> kept_artifacts;
 };
 
 /// What people see of an artifact archive.
@@ -102,17 +108,21 @@ struct EngineOptions {
   std::size_t capacity = 4;                        // jobs at the same time
   std::chrono::milliseconds cancel_grace{10'000};  // between SIGTERM and SIGKILL
   std::chrono::milliseconds default_timeout{3'600'000};
-  std::uint64_t log_limit = 0;        // bytes of one job's log, 0 = none
-  std::uint64_t file_size_limit = 0;  // RLIMIT_FSIZE of steps, 0 = none
+  std::uint64_t log_limit = 0;            // bytes of one job's log, 0 = none
+  std::uint64_t file_size_limit = 0;      // RLIMIT_FSIZE of steps, 0 = none
+  std::uint64_t artifact_size_limit = 0;  // bytes of one job's artifacts, 0 = none
 };
 
 struct EngineParts {
   storage::Store& store;
   executors::Executor& executor;
   cache::Workspaces& workspaces;
-  cache::CacheStore& caches;
+  /// Caches and artifacts. Null when no job has either: a run that needs no layer store opens none.
+  cache::Caches* caches;
   const Clock& clock;
   Observer& observer;
+  /// Told by job threads when something new is in the layer store; quick; may be empty.
+  std::function<void()> on_commit;
 };
 
 struct PipelineEnd {

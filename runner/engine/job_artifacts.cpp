@@ -4,12 +4,13 @@
 #include <map>
 #include <utility>
 
-#include "artifacts/artifacts.h"
 #include "artifacts/reports.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/text.h"
+#include "runner/engine/cache_keys.h"
 #include "runner/engine/knobs.h"
+#include "runner/engine/patterns.h"
 
 namespace runner::engine {
 namespace {
@@ -33,18 +34,31 @@ std::string file_name_of(std::string name) {
 
 }  // namespace
 
+std::filesystem::path reports_tree(const cache::Draft& reports) {
+  return reports.directory() / "reports";
+}
+
 JobArtifacts::JobArtifacts(const pipelines::ArtifactsSpec& spec, const JobEnvironment& environment,
-                           JobLog& log)
-    : spec_(spec), environment_(environment), log_(log) {}
+                           JobLog& log, ArtifactPlace place)
+    : spec_(spec), environment_(environment), log_(log), place_(std::move(place)) {}
 
 void JobArtifacts::warn(std::string text) {
   collected_.warnings.push_back(text);
   lines_.push_back({true, std::move(text)});
 }
 
-Collected JobArtifacts::collect(const LayeredTree& tree, const std::filesystem::path& upper,
-                                const SelectSpec& base, const std::filesystem::path& destination,
-                                bool success) {
+Collected JobArtifacts::collect(const LayeredTree& tree, const TakenFrom& from,
+                                const std::vector<std::string>& wanted_later, bool success) {
+  choose_archive();
+  // Before the artifacts, which may take the same files away.
+  collect_reports(tree, from);
+  const bool takes_paths = (!spec_.paths.empty() || spec_.untracked) && fits(spec_.when, success);
+  if (takes_paths) take_paths(from, wanted_later);
+  if (!collected_.layer && !collected_.dotenv.empty() && collected_.error.empty()) keep({}, {}, {});
+  return collected_;
+}
+
+void JobArtifacts::choose_archive() {
   collected_.name = file_name_of(spec_.name.empty() ? "artifacts" : environment_.expand(spec_.name));
   const std::string_view level = environment_.value("ARTIFACT_COMPRESSION_LEVEL");
   const std::optional<int> compression = compression_level(level);
@@ -53,43 +67,93 @@ Collected JobArtifacts::collect(const LayeredTree& tree, const std::filesystem::
     warn("ARTIFACT_COMPRESSION_LEVEL should be fastest, fast, default, slow or slowest, not '" +
          std::string(level) + "'; it is taken as default");
   }
-  if ((!spec_.paths.empty() || spec_.untracked) && fits(spec_.when, success)) {
-    collect_paths(tree, upper, base, destination);
+  const std::string_view format = environment_.value("ARTIFACT_COMPRESSION_FORMAT");
+  const auto known = archive_format(format);
+  collected_.format = known.value_or(artifacts::ArchiveFormat::zip);
+  if (!known) {
+    warn("ARTIFACT_COMPRESSION_FORMAT should be zip or tarzstd, not '" + std::string(format) +
+         "'; it is taken as zip");
   }
-  collect_reports(tree, upper, base, destination.string() + "-reports");
-  return collected_;
 }
 
-void JobArtifacts::collect_paths(const LayeredTree& tree, const std::filesystem::path& upper,
-                                 const SelectSpec& base, const std::filesystem::path& destination) {
-  SelectSpec spec = base;
-  spec.paths = environment_.expand_paths(spec_.paths);
-  spec.exclude = environment_.expand_paths(spec_.exclude);
-  spec.untracked = spec_.untracked;
-  const Selection selection = select_files(tree, spec);
-  for (const std::string& pattern : selection.outside) {
+void JobArtifacts::take_paths(const TakenFrom& from, const std::vector<std::string>& wanted_later) {
+  artifacts::TakeRequest request;
+  request.layers = from.layers;
+  request.paths = environment_.expand_paths(spec_.paths);
+  request.exclude = environment_.expand_paths(spec_.exclude);
+  request.untracked = spec_.untracked;
+  request.is_tracked = from.is_tracked;
+  request.root = from.root;
+  request.max_bytes = place_.size_limit;
+  request.is_immutable = [&store = place_.store](const std::filesystem::path& path) {
+    return store.owns(path);
+  };
+  std::vector<std::string> own = request.paths;
+  if (spec_.untracked) own.emplace_back();
+  request.may_move = !may_overlap(own, wanted_later, from.root);
+  cache::Draft draft = place_.store.begin();
+  artifacts::Taken taken;
+  try {
+    taken = artifacts::take_layer(request, draft.tree());
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::invalid_input) throw;
+    collected_.error = e.what();
+    return;
+  }
+  for (const std::string& pattern : taken.outside) {
     warn("'" + pattern + "' lies outside of the project directory and is not taken");
   }
-  for (const std::string& pattern : selection.without_match) warn("no file matches '" + pattern + "'");
-  if (selection.entries.empty()) {
+  for (const std::string& pattern : taken.without_match) warn("no file matches '" + pattern + "'");
+  for (const std::string& path : taken.stats.skipped) {
+    warn("'" + path + "' is no file, directory or link and is not taken");
+  }
+  if (taken.empty()) {
     say("no files to upload");
     return;
   }
-  const artifacts::LayerStats stats = artifacts::make_layer(selection, upper, destination);
-  collected_.layer = destination;
-  say("Artifacts '" + collected_.name + "': " + std::to_string(stats.files) +
-      (stats.files == 1 ? " file, " : " files, ") + format_bytes(stats.bytes));
+  say("Artifacts '" + collected_.name + "': " + format_count(taken.stats.files, "file") + ", " +
+      format_bytes(taken.stats.bytes));
+  keep(std::move(draft), taken.stats, canonical_patterns(own, from.root));
 }
 
-void JobArtifacts::collect_reports(const LayeredTree& tree, const std::filesystem::path& upper,
-                                   const SelectSpec& base, const std::filesystem::path& destination) {
+/// Without a layer: variables alone.
+void JobArtifacts::keep(std::optional<cache::Draft> layer, const artifacts::LayerStats& stats,
+                        const std::string& contents) {
+  cache::NewEntry entry;
+  entry.name = place_.name;
+  entry.files = stats.files;
+  entry.bytes = stats.bytes;
+  entry.facts.origin = place_.origin();
+  entry.facts.contents = without_secrets(contents, environment_.secrets());
+  entry.facts.inputs = dotenv_to_keep();
+  const bool has_files = layer.has_value();
+  if (!layer) layer.emplace(place_.store.begin());
+  layer->content = cache::Draft::Content{stats.files, stats.bytes, stats.disk, {}};
+  cache::HeldEntry held = place_.store.commit(std::move(entry), std::move(layer));
+  if (has_files) collected_.layer = std::move(held);
+  collected_.committed = true;
+}
+
+/// What later runs may have of the variables: secrets stay in this one.
+NamedValues JobArtifacts::dotenv_to_keep() {
+  NamedValues kept;
+  for (const auto& [name, value] : collected_.dotenv) {
+    if (without_secrets(value, environment_.secrets()) == value) {
+      kept.emplace_back(name, value);
+    } else {
+      say("the dotenv variable '" + name + "' holds a secret: it is not kept for later runs");
+    }
+  }
+  std::sort(kept.begin(), kept.end());
+  return kept;
+}
+
+void JobArtifacts::collect_reports(const LayeredTree& tree, const TakenFrom& from) {
   std::map<std::string, std::vector<std::string>> wanted = spec_.reports;
   if (spec_.coverage_report) wanted["coverage_report"] = {spec_.coverage_report->path};
   Selection all;
   for (const auto& [type, paths] : wanted) {
-    SelectSpec spec = base;
-    spec.paths = environment_.expand_paths(paths);
-    const Selection selection = select_files(tree, spec);
+    const Selection selection = select_paths(tree, environment_.expand_paths(paths), {}, from.root);
     for (const std::string& pattern : selection.outside) {
       warn("report '" + pattern + "' lies outside of the project directory and is not read");
     }
@@ -109,8 +173,9 @@ void JobArtifacts::collect_reports(const LayeredTree& tree, const std::filesyste
   std::sort(all.entries.begin(), all.entries.end(), by_path);
   const auto same = [](const TreeEntry& a, const TreeEntry& b) { return a.path == b.path; };
   all.entries.erase(std::unique(all.entries.begin(), all.entries.end(), same), all.entries.end());
-  artifacts::make_layer(all, upper, destination);
-  collected_.reports = destination;
+  auto reports = std::make_shared<cache::Draft>(place_.store.begin());
+  artifacts::make_layer(all, from.layers.front(), reports_tree(*reports));
+  collected_.reports = std::move(reports);
 }
 
 void JobArtifacts::read_dotenv(const TreeEntry& file) {
@@ -142,8 +207,7 @@ void JobArtifacts::read_dotenv(const TreeEntry& file) {
         "dotenv " + file.path + ": more than " + std::to_string(kMostDotenvVariables) + " variables";
     return;
   }
-  say("dotenv report " + file.path + ": " + std::to_string(values->size()) +
-      (values->size() == 1 ? " variable" : " variables"));
+  say("dotenv report " + file.path + ": " + format_count(values->size(), "variable"));
 }
 
 void JobArtifacts::read_junit(const TreeEntry& file) {

@@ -3,45 +3,66 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "artifacts/artifacts.h"
+#include "cache/layer_store.h"
 #include "pipelines/plan.h"
 #include "runner/base/layered_tree.h"
+#include "runner/engine/job_caches.h"
 #include "runner/engine/job_environment.h"
 #include "runner/engine/job_log.h"
-#include "runner/engine/select.h"
 
 namespace runner::engine {
 
 struct Collected {
-  std::optional<std::filesystem::path> layer;    // a tree of files: artifacts for later jobs and for people
-  std::optional<std::filesystem::path> reports;  // the same of report files
-  std::string name;                              // of the archive, without extension
-  int compression = 0;                           // of the archive
+  cache::HeldEntry layer;                 // the artifacts, for later jobs and for people; null: none
+  std::shared_ptr<cache::Draft> reports;  // holds a directory of report files; null: none
+  bool committed = false;                 // something was written to the layer store
+  std::string name;                       // of the archive, without extension
+  artifacts::ArchiveFormat format = artifacts::ArchiveFormat::zip;
+  int compression = 0;  // of the archive
   NamedValues dotenv;
   std::optional<std::uint64_t> tests_total, tests_failed;
-  std::string error;  // not empty: this fails the job (a broken dotenv file)
+  std::string error;  // not empty: this fails the job (a broken dotenv file, too large artifacts)
   std::vector<std::string> warnings;
+};
+
+/// Where the report files of a run lie while it holds them.
+std::filesystem::path reports_tree(const cache::Draft& reports);
+
+/// Where artifacts go, and whose they are.
+struct ArtifactPlace {
+  cache::LayerStore& store;
+  cache::EntryName name;                // the newest artifacts of this job
+  std::function<std::string()> origin;  // "job 'build' of run 12"
+  std::uint64_t size_limit = 0;         // bytes, 0 = none
 };
 
 /// Reads a workspace once nothing runs in it. One thread. What it finds is printed by print(), so that
 /// caches, which may take files away, can be saved in between.
 class JobArtifacts {
  public:
-  JobArtifacts(const pipelines::ArtifactsSpec& spec, const JobEnvironment& environment, JobLog& log);
-  /// `destination` and `destination` + "-reports" must not exist. Throws Error.
-  Collected collect(const LayeredTree& tree, const std::filesystem::path& upper, const SelectSpec& base,
-                    const std::filesystem::path& destination, bool success);
+  JobArtifacts(const pipelines::ArtifactsSpec& spec, const JobEnvironment& environment, JobLog& log,
+               ArtifactPlace place);
+  /// Takes reports (linked) and artifacts: moved out of the workspace, unless they may be among what
+  /// `wanted_later` selects (patterns; "" is everything). Throws Error.
+  Collected collect(const LayeredTree& tree, const TakenFrom& from,
+                    const std::vector<std::string>& wanted_later, bool success);
   /// The section of the log.
   void print(bool success);
 
  private:
-  void collect_paths(const LayeredTree& tree, const std::filesystem::path& upper, const SelectSpec& base,
-                     const std::filesystem::path& destination);
-  void collect_reports(const LayeredTree& tree, const std::filesystem::path& upper, const SelectSpec& base,
-                       const std::filesystem::path& destination);
+  void choose_archive();
+  void take_paths(const TakenFrom& from, const std::vector<std::string>& wanted_later);
+  void keep(std::optional<cache::Draft> layer, const artifacts::LayerStats& stats,
+            const std::string& contents);
+  void collect_reports(const LayeredTree& tree, const TakenFrom& from);
+  NamedValues dotenv_to_keep();
   void read_dotenv(const TreeEntry& file);
   void read_junit(const TreeEntry& file);
   void read_coverage(const TreeEntry& file);
@@ -55,6 +76,7 @@ class JobArtifacts {
   const pipelines::ArtifactsSpec& spec_;
   const JobEnvironment& environment_;
   JobLog& log_;
+  const ArtifactPlace place_;
   Collected collected_;
   std::vector<Line> lines_;
 };

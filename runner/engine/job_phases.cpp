@@ -80,21 +80,16 @@ void JobRunner::prepare_workspace() {
   print_warnings();
   note_ignored_image();
   std::vector<std::filesystem::path> sources = source_layers();
-  caches_.emplace(context_.parts.caches, order_.request->cache_scope, job_.caches, *environment_,
-                  cache_key_facts(), context_.parts.clock, *log_);
-  std::vector<std::filesystem::path> caches = caches_->restore();
-  const bool downloads = std::any_of(order_.upstream.begin(), order_.upstream.end(),
-                                     [](const Upstream& upstream) { return upstream.layer.has_value(); });
-  if (downloads) {
-    const LogSection section(*log_, "download_artifacts", "Taking artifacts");
-    for (const Upstream& upstream : order_.upstream) {
-      if (!upstream.layer) continue;
-      log_->line("Artifacts of '" + upstream.name + "'");
-      spec.lowers.insert(spec.lowers.begin(), *upstream.layer);
-    }
+  std::vector<std::filesystem::path> caches;
+  if (!job_.caches.empty()) {
+    caches_.emplace(layer_store(), order_.request->scope, job_.caches, *environment_, cache_key_facts(),
+                    context_.parts.clock, *log_);
+    caches = caches_->restore(sources);
   }
-  spec.lowers.insert(spec.lowers.end(), caches.begin(), caches.end());
+  spec.lowers = artifact_layers();
+  // Caches may hide something of what they lie on, so they stay the layers they are.
   spec.linkable = spec.lowers.size();
+  spec.lowers.insert(spec.lowers.end(), caches.begin(), caches.end());
   spec.lowers.insert(spec.lowers.end(), sources.begin(), sources.end());
   workspace_ = context_.parts.workspaces.create(spec);
   // A copy may be seen elsewhere than assumed, and then every path of the environment changes.
@@ -102,6 +97,29 @@ void JobRunner::prepare_workspace() {
     make_environment(workspace_->path());
     environment_->take_warnings();
   }
+}
+
+std::vector<std::filesystem::path> JobRunner::artifact_layers() {
+  std::vector<std::filesystem::path> layers;
+  const bool any = std::any_of(order_.upstream.begin(), order_.upstream.end(), [](const Upstream& upstream) {
+    return upstream.layer != nullptr || (upstream.kept && !upstream.dotenv.empty());
+  });
+  if (!any) return layers;
+  const LogSection section(*log_, "download_artifacts", "Taking artifacts");
+  for (const Upstream& upstream : order_.upstream) {
+    std::string line = "Artifacts of '" + upstream.name + "'";
+    if (upstream.layer == nullptr) continue;
+    if (upstream.kept) {
+      const auto age =
+          std::max(context_.parts.clock.now() - upstream.layer->saved_at, std::chrono::milliseconds(0));
+      line += ": those left " + format_duration(age) + " ago by " + upstream.layer->facts.origin;
+    }
+    log_->line(line);
+    std::vector<std::filesystem::path> own;
+    for (const cache::Layer& layer : upstream.layer->layers) own.push_back(layer.tree);
+    layers.insert(layers.begin(), own.begin(), own.end());
+  }
+  return layers;
 }
 
 void JobRunner::prepare_sandbox() {
@@ -122,26 +140,7 @@ void JobRunner::prepare_sandbox() {
 void JobRunner::save() {
   const bool success = succeeded();
   try {
-    JobArtifacts artifacts(job_.artifacts, *environment_, *log_);
-    if (script_started_ || !success) {
-      environment_->read_hand_over_file();
-      if (!std::filesystem::exists(workspace_->upper())) {
-        log_->warning("the job removed its workspace: there is nothing to save");
-        make_directories(workspace_->upper());
-      }
-      const SelectSpec base = selection_base();
-      // Caches may take files out of the workspace, so artifacts are gathered first and printed after.
-      if (job_.artifacts.wanted() && script_started_) {
-        outcome_.collected =
-            artifacts.collect(workspace_->tree(), workspace_->upper(), base, order_.layer, success);
-      }
-      if (caches_ && !caches_->empty()) {
-        const std::filesystem::path scratch = order_.work_dir / "scratch";
-        make_directories(scratch, 0700);
-        caches_->save(workspace_->tree(), workspace_->upper(), base, scratch, success);
-      }
-    }
-    artifacts.print(success);
+    if (script_started_ || !success) take_what_is_left(success);
     tell_environment();
     outcome_.warnings.insert(outcome_.warnings.end(), outcome_.collected.warnings.begin(),
                              outcome_.collected.warnings.end());
@@ -153,6 +152,45 @@ void JobRunner::save() {
     log_->line("ERROR: " + std::string(e.what()));
     if (success) fail(FailureReason::runner_system_failure, e.what());
   }
+}
+
+// Reports, then artifacts, then caches: whoever shares files with one that comes later links them, and the
+// last one moves them. The log has the caches first, as people know it.
+void JobRunner::take_what_is_left(bool success) {
+  environment_->read_hand_over_file();
+  if (!std::filesystem::exists(workspace_->upper())) {
+    log_->warning("the job removed its workspace: there is nothing to save");
+    make_directories(workspace_->upper());
+  }
+  const TakenFrom from = taken_from();
+  const bool has_caches = caches_ && !caches_->empty();
+  const auto name = [this] { return origin(); };
+  std::optional<JobArtifacts> artifacts;
+  if (job_.artifacts.wanted() && script_started_) {
+    artifacts.emplace(job_.artifacts, *environment_, *log_,
+                      ArtifactPlace{layer_store().layers(),
+                                    {cache::Space::artifact, order_.request->scope, job_.name},
+                                    name,
+                                    context_.options.artifact_size_limit});
+    outcome_.collected =
+        artifacts->collect(workspace_->tree(), from,
+                           has_caches ? caches_->to_save(success) : std::vector<std::string>(), success);
+  }
+  const bool saved = has_caches && caches_->save(from, name, success);
+  if ((saved || outcome_.collected.committed) && context_.parts.on_commit) context_.parts.on_commit();
+  if (artifacts) artifacts->print(success);
+}
+
+cache::Caches& JobRunner::layer_store() const {
+  if (context_.parts.caches == nullptr)
+    throw Error(ErrorCode::internal, "there is no store for caches and artifacts");
+  return *context_.parts.caches;
+}
+
+std::string JobRunner::origin() const {
+  const auto& name = order_.request->name;
+  return "job '" + job_.name + "' of " +
+         (name ? name() : "pipeline " + std::to_string(order_.state.pipeline));
 }
 
 // The address may hold what the job itself has handed over.
@@ -194,6 +232,7 @@ CacheKeyFacts JobRunner::cache_key_facts() const {
   facts.last_commit = checkout.last_commit;
   facts.ref_protected = order_.request->facts.ref_protected;
   facts.fallback_key = environment_->value("CACHE_FALLBACK_KEY");
+  facts.secrets = environment_->secrets();
   facts.tracked = [&checkout](std::string_view pattern) {
     std::vector<std::string> paths;
     const std::string one[] = {std::string(pattern)};
@@ -205,11 +244,8 @@ CacheKeyFacts JobRunner::cache_key_facts() const {
   return facts;
 }
 
-SelectSpec JobRunner::selection_base() const {
-  SelectSpec base;
-  base.is_tracked = order_.request->checkout.is_tracked;
-  base.root = workspace_->path().string();
-  return base;
+TakenFrom JobRunner::taken_from() const {
+  return {workspace_->tree().layers(), order_.request->checkout.is_tracked, workspace_->path().string()};
 }
 
 }  // namespace runner::engine

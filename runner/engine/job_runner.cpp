@@ -88,8 +88,7 @@ void JobRunner::run_phases() {
       fail(FailureReason::runner_system_failure, e.what());
     }
   }
-  const StopCause cause = control_.job_cause();
-  if (cause < StopCause::job_timeout && workspace_ != nullptr) save();
+  if (control_.job_cause() != StopCause::kill && workspace_ != nullptr) save();
   if (const std::string lost = log_->failure(); !lost.empty() && succeeded())
     fail(FailureReason::runner_system_failure, lost);
   print_end();

@@ -25,8 +25,9 @@ namespace runner::engine {
 /// A job whose artifacts and variables this one takes.
 struct Upstream {
   std::string name;
-  std::optional<std::filesystem::path> layer;
+  cache::HeldEntry layer;  // null: it left nothing
   NamedValues dotenv;
+  bool kept = false;  // by an earlier run
 };
 
 /// What to run. The request outlives the run and does not change.
@@ -37,7 +38,6 @@ struct JobOrder {
   std::size_t slot = 0;
   std::filesystem::path work_dir;  // made and removed by the run
   std::filesystem::path log_path;
-  std::filesystem::path layer;  // where an artifact layer goes; its parent exists
 };
 
 struct JobOutcome {
@@ -82,7 +82,11 @@ class JobRunner {
   void set_script_result(const executors::StepEnd& end);
   void fail(pipelines::FailureReason reason, std::string why, std::optional<int> exit_code = {});
   CacheKeyFacts cache_key_facts() const;
-  SelectSpec selection_base() const;
+  cache::Caches& layer_store() const;
+  TakenFrom taken_from() const;
+  std::string origin() const;
+  void take_what_is_left(bool success);
+  std::vector<std::filesystem::path> artifact_layers();
   bool succeeded() const { return outcome_.result.kind == RunResult::Kind::success; }
   void print_warnings();
   void print_end();

@@ -1,8 +1,9 @@
 #include "runner/engine/knobs.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "artifacts/artifacts.h"
+#include "runner/base/text.h"
 
 namespace runner::engine {
 namespace {
@@ -10,6 +11,7 @@ namespace {
 /// A knob, and the value that asks for what happens anyway.
 constexpr std::pair<std::string_view, std::string_view> kWithoutEffect[] = {
     {"ARTIFACT_DOWNLOAD_ATTEMPTS", "1"},
+    {"CACHE_COMPRESSION_FORMAT", "zip"},
     {"CACHE_COMPRESSION_LEVEL", "default"},
     {"CACHE_REQUEST_TIMEOUT", ""},
     {"EXECUTOR_JOB_SECTION_ATTEMPTS", "1"},
@@ -28,7 +30,6 @@ constexpr std::pair<std::string_view, std::string_view> kWithoutEffect[] = {
     {"GIT_SUBMODULE_PATHS", ""},
     {"GIT_SUBMODULE_STRATEGY", "none"},
     {"GIT_SUBMODULE_UPDATE_FLAGS", ""},
-    {"RESTORE_CACHE_ATTEMPTS", "1"},
     {"SECRETS_RETRIEVAL_ATTEMPTS", "1"},
     {"TRANSFER_METER_FREQUENCY", ""},
 };
@@ -44,6 +45,17 @@ std::string knobs_without_effect(const std::map<std::string, std::string>& value
     names += knob;
   }
   return names;
+}
+
+int attempts_of(std::string_view text) {
+  constexpr std::int64_t kMost = 10;
+  return static_cast<int>(std::clamp<std::int64_t>(parse_integer(text).value_or(1), 1, kMost));
+}
+
+std::optional<artifacts::ArchiveFormat> archive_format(std::string_view text) {
+  if (text.empty() || text == "zip") return artifacts::ArchiveFormat::zip;
+  if (text == "tarzstd") return artifacts::ArchiveFormat::tar_zst;
+  return std::nullopt;
 }
 
 std::optional<int> compression_level(std::string_view text) {

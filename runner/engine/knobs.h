@@ -6,12 +6,20 @@
 #include <string>
 #include <string_view>
 
+#include "artifacts/artifacts.h"
+
 namespace runner::engine {
 
 /// Names, joined by ", ", of those among `values` that ask for something which means nothing here: the
 /// workspace is made from trees that are there, nothing is cloned, fetched or transferred. "" when there are
 /// none.
 std::string knobs_without_effect(const std::map<std::string, std::string>& values);
+
+/// A number of attempts (RESTORE_CACHE_ATTEMPTS): 1 to 10, 1 when it is unset or no number.
+int attempts_of(std::string_view text);
+
+/// ARTIFACT_COMPRESSION_FORMAT: zip (or unset) or tarzstd. nullopt: `text` names none.
+std::optional<artifacts::ArchiveFormat> archive_format(std::string_view text);
 
 /// ARTIFACT_COMPRESSION_LEVEL as a deflate level, 0 = store. nullopt: `text` names none.
 std::optional<int> compression_level(std::string_view text);

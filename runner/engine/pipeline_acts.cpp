@@ -21,10 +21,10 @@ void must_hold(bool replaced, std::string_view what, std::int64_t id) {
               std::string(what) + " " + std::to_string(id) + " was changed by someone else");
 }
 
-ArchiveView write_one(const std::filesystem::path& layer, const std::filesystem::path& root,
-                      const std::string& name, int compression) {
+ArchiveView write_one(const std::filesystem::path& tree, const std::filesystem::path& root,
+                      const std::string& name, const Collected& collected) {
   const artifacts::ArchiveInfo info =
-      artifacts::write_archive(layer, root, artifacts::ArchiveFormat::zip, compression);
+      artifacts::write_archive(tree, root, collected.format, collected.compression);
   return {name, info.path, info.sha256, info.bytes, info.files};
 }
 
@@ -91,13 +91,7 @@ void PipelineRun::start(std::size_t job) {
   free_slots_.pop_back();
   order->work_dir = paths_.work / (std::to_string(id()) + "-" + place);
   order->log_path = paths_.logs / (std::to_string(run.state.id) + ".log");
-  order->layer = paths_.layers / place;
-  for (const std::size_t source : planned(job).artifact_sources) {
-    const JobRun& upstream = jobs_[source];
-    if (!upstream.exists || !is_completed(upstream.state.status)) continue;
-    order->upstream.push_back({planned(source).name, upstream.collected.layer, upstream.collected.dotenv});
-  }
-  if (planned(job).artifacts.wanted()) make_directories(paths_.layers, 0700);
+  order->upstream = upstream_of(job);
   const SteadyPoint deadline =
       parts_.clock.steady_now() + planned(job).timeout.value_or(services_.context.options.default_timeout);
   run.control = std::make_shared<StopControl>(services_.context.options.cancel_grace, deadline,
@@ -109,6 +103,21 @@ void PipelineRun::start(std::size_t job) {
   });
 }
 
+std::vector<Upstream> PipelineRun::upstream_of(std::size_t job) const {
+  std::vector<Upstream> found;
+  for (const std::size_t source : planned(job).artifact_sources) {
+    const JobRun& upstream = jobs_[source];
+    if (upstream.exists) {
+      if (!is_completed(upstream.state.status)) continue;
+      found.push_back({planned(source).name, upstream.collected.layer, upstream.collected.dotenv, false});
+    } else if (const auto kept = request_.kept_artifacts.find(source);
+               kept != request_.kept_artifacts.end()) {
+      found.push_back({planned(source).name, kept->second, kept->second->facts.inputs, true});
+    }
+  }
+  return found;
+}
+
 void PipelineRun::archive(std::size_t job) {
   ++archiving_;
   const int attempt = jobs_[job].state.attempt;
@@ -116,10 +125,12 @@ void PipelineRun::archive(std::size_t job) {
     message::Archived done{job, attempt, {}, {}, {}};
     try {
       if (collected.layer)
-        done.archive = write_one(*collected.layer, paths_.archives, collected.name, collected.compression);
-      if (collected.reports)
-        done.reports = write_one(*collected.reports, paths_.archives, collected.name + "-reports",
-                                 collected.compression);
+        done.archive =
+            write_one(collected.layer->layers.front().tree, paths_.archives, collected.name, collected);
+      if (collected.reports) {
+        done.reports = write_one(reports_tree(*collected.reports), paths_.archives,
+                                 collected.name + "-reports", collected);
+      }
     } catch (const std::exception& e) {
       done.error = e.what();
     }

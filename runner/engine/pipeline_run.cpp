@@ -27,8 +27,7 @@ PipelineRun::PipelineRun(PipelineRequest request, const EngineServices& services
   insert_jobs();
 
   const std::filesystem::path& data = services.context.options.data_dir;
-  paths_ = {data / "work", data / "logs" / std::to_string(id()), data / "artifacts",
-            data / "work" / (std::to_string(id()) + "-layers")};
+  paths_ = {data / "work", data / "logs" / std::to_string(id()), data / "artifacts"};
   make_directories(paths_.work, 0700);
   make_directories(paths_.logs, 0750);
   std::vector<JobNow> now(jobs_.size());
@@ -37,14 +36,6 @@ PipelineRun::PipelineRun(PipelineRequest request, const EngineServices& services
   auto views = views_.lock();
   for (std::size_t job = 0; job < jobs_.size(); ++job) {
     if (jobs_[job].exists) views->jobs[job] = view(job);
-  }
-}
-
-PipelineRun::~PipelineRun() {
-  try {
-    remove_tree(paths_.layers);
-  } catch (const std::exception& e) {
-    log_error("engine", std::string("cannot remove artifact layers: ") + e.what());
   }
 }
 
@@ -94,9 +85,7 @@ PipelineEnd PipelineRun::run() {
     end_everything();
     throw;
   }
-  const JobStatus status = ready_->pipeline_status();
-  if (is_completed(status)) remove_tree(paths_.layers);
-  return {status, ready_->has_warnings()};
+  return {ready_->pipeline_status(), ready_->has_warnings()};
 }
 
 bool PipelineRun::idle() const {

@@ -51,7 +51,6 @@ using Message =
 /// Where the files of a pipeline lie.
 struct PipelinePaths {
   std::filesystem::path work, logs, archives;
-  std::filesystem::path layers;  // artifact layers of this pipeline
 };
 
 /// The threads and services all pipelines of an engine share.
@@ -65,8 +64,6 @@ class PipelineRun {
  public:
   /// Writes the pipeline and its jobs to the store.
   PipelineRun(PipelineRequest request, const EngineServices& services);
-  /// Removes the artifact layers. Nothing runs any more.
-  ~PipelineRun();
   PipelineRun(const PipelineRun&) = delete;
   PipelineRun& operator=(const PipelineRun&) = delete;
 
@@ -129,6 +126,7 @@ class PipelineRun {
   void commit();
   void act();
   void start(std::size_t job);
+  std::vector<Upstream> upstream_of(std::size_t job) const;
   void archive(std::size_t job);
   void end_everything() noexcept;
 

@@ -86,6 +86,14 @@ TEST(Text, SizesAreReadAsPeopleWriteThem) {
   for (const auto& [text, bytes] : cases) EXPECT_EQ(parse_bytes(text), bytes) << text;
 }
 
+TEST(Text, FormatsCountsForPeople) {
+  EXPECT_EQ(format_count(0, "file"), "0 files");
+  EXPECT_EQ(format_count(1, "file"), "1 file");
+  EXPECT_EQ(format_count(999, "file"), "999 files");
+  EXPECT_EQ(format_count(40'000, "file"), "40,000 files");
+  EXPECT_EQ(format_count(1'234'567, ""), "1,234,567");
+}
+
 TEST(Text, QuotesForTheShellOnlyWhereNeeded) {
   EXPECT_EQ(shell_quote("a/b-c_1.txt"), "a/b-c_1.txt");
   EXPECT_EQ(shell_quote(""), "''");

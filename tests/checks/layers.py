@@ -25,7 +25,7 @@ LEVELS = {
 # folder -> single headers of other folders: the interfaces, not what is behind them.
 INTERFACES = {
     "runner/engine": [
-        "executors/executor.h", "cache/workspace.h", "cache/cache_store.h", "artifacts/artifacts.h",
+        "executors/executor.h", "cache/workspace.h", "cache/layer_store.h", "cache/caches.h", "artifacts/artifacts.h",
         "artifacts/reports.h",
     ],
 }

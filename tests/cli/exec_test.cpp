@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "cache/layer_store.h"
 #include "runner/base/fd.h"
 #include "runner/base/files.h"
 #include "runner/base/text.h"
@@ -345,6 +346,17 @@ TEST(Exec, WhatCannotWorkIsSaidBeforeAJobRuns) {
   EXPECT_THAT(flag.err, HasSubstr("option '--list' takes no value"));
 }
 
+// The log of one job of the last run.
+std::string log_of(const Sandboxed& box, std::size_t job = 0) {
+  return report_of(box)["jobs"][job]["log"].get<std::string>();
+}
+
+Ended run_and_report(const Sandboxed& box, std::vector<std::string> words = {}) {
+  std::vector<std::string> all{"exec", "--report", "../report.json"};
+  all.insert(all.end(), words.begin(), words.end());
+  return box.run(std::move(all));
+}
+
 TEST(Exec, NamedJobsSayWhoseArtifactsTheyMiss) {
   const Sandboxed box(
       "stages: [one, two]\n"
@@ -354,6 +366,46 @@ TEST(Exec, NamedJobsSayWhoseArtifactsTheyMiss) {
               HasSubstr("without artifacts of 'a'; with them: runner exec a b\n"));
   EXPECT_EQ(box.run({"exec", "a", "b"}).err, "");
   EXPECT_EQ(box.run({"exec", "a"}).err, "");
+}
+
+TEST(Exec, NamedJobsTakeTheArtifactsOfEarlierRunsAndSaySo) {
+  const Sandboxed box(
+      "stages: [one, two, three]\n"
+      "a:\n"
+      "  stage: one\n"
+      "  script: ['echo made-$WHEN > x', 'echo VERSION=v-$WHEN > a.env']\n"
+      "  artifacts: {paths: [x], reports: {dotenv: a.env}}\n"
+      "v: {stage: one, script: ['echo ONLY=variable > v.env'], artifacts: {reports: {dotenv: v.env}}}\n"
+      "b: {stage: two, script: ['cat x', 'echo \"$VERSION $ONLY\"'], artifacts: {paths: [y]}}\n"
+      "c: {stage: three, script: ['cat x', 'test ! -e y']}\n");
+  EXPECT_THAT(box.run({"exec", "b", "c"}).err, HasSubstr("without artifacts of 'a', 'v'; with them"));
+  EXPECT_EQ(box.run({"exec", "--var", "WHEN=first", "a", "v"}).code, 0);
+  const Ended ended = run_and_report(box, {"b", "c"});
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("artifacts of 'a', 'v' are those of run 2, "));
+  EXPECT_THAT(ended.err, HasSubstr(" ago; fresh ones: runner exec a v b c\n"));
+  EXPECT_THAT(log_of(box), HasSubstr("\nmade-first\n"));
+  EXPECT_THAT(log_of(box), HasSubstr("\nv-first variable\n"));
+  EXPECT_THAT(log_of(box), HasSubstr("Artifacts of 'a': those left "));
+  EXPECT_THAT(log_of(box), HasSubstr("ago by job 'a' of run 2\n"));
+  // The newest ones count.
+  EXPECT_EQ(box.run({"exec", "--var", "WHEN=second", "a"}).code, 0);
+  run_and_report(box, {"c"});
+  EXPECT_THAT(log_of(box), HasSubstr("made-second"));
+  // What runs now does not take old ones.
+  EXPECT_THAT(box.run({"exec", "a", "c"}).out, HasSubstr("│ made-\n"));
+}
+
+TEST(Exec, AnotherProjectHasOtherArtifacts) {
+  const Sandboxed box(
+      "stages: [one, two]\n"
+      "a: {stage: one, script: [echo x > x], artifacts: {paths: [x]}}\n"
+      "b: {stage: two, script: ['test ! -e x']}\n");
+  EXPECT_EQ(box.run({"exec", "a"}).code, 0);
+  box.shell("cp -r . ../copy");
+  const Ended ended = box.run({"exec", "-C", "../copy", "b"});
+  EXPECT_EQ(ended.code, 0) << ended.out;
+  EXPECT_THAT(ended.err, HasSubstr("without artifacts of 'a'"));
 }
 
 TEST(Exec, ASkippedJobNamesWhatFailed) {
@@ -368,6 +420,155 @@ TEST(Exec, CachesLastFromRunToRun) {
       "job: {script: [cat store/n || true, mkdir -p store, echo kept > store/n], cache: {paths: [store]}}\n");
   EXPECT_THAT(box.run({"exec"}).out, Not(HasSubstr("│ kept")));
   EXPECT_THAT(box.run({"exec"}).out, HasSubstr("│ kept"));
+}
+
+constexpr const char* kManyFiles =
+    "job:\n"
+    "  script:\n"
+    "    - 'if test -e store/1; then echo warm; fi'\n"
+    "    - 'mkdir -p store; for i in $(seq 100); do test -e store/$i || echo $i > store/$i; done'\n"
+    "    - 'if test -n \"$CHANGE\"; then echo changed > store/7; rm store/8; ln -s 7 store/8; fi'\n"
+    "    - 'if test -n \"$DROP\"; then rm store/100; fi'\n"
+    "  cache: {key: many, paths: [store]}\n";
+
+TEST(Exec, TheSecondRunIsWarmAndSavesWhatChanged) {
+  const Sandboxed box(kManyFiles);
+  EXPECT_EQ(run_and_report(box).code, 0);
+  EXPECT_THAT(log_of(box), HasSubstr("No cache 'many-non_protected': it was never saved\n"));
+  EXPECT_THAT(log_of(box), HasSubstr("Cache 'many-non_protected' saved: 100 files, "));
+  EXPECT_EQ(run_and_report(box).code, 0);
+  EXPECT_THAT(log_of(box), HasSubstr("\nwarm\n"));
+  EXPECT_THAT(log_of(box), HasSubstr("Cache 'many-non_protected' found: 100 files, "));
+  EXPECT_THAT(log_of(box), HasSubstr(" ago by job 'job' of run "));
+  EXPECT_THAT(log_of(box), HasSubstr("Cache 'many-non_protected' is up to date"));
+  EXPECT_EQ(run_and_report(box, {"--var", "CHANGE=1"}).code, 0);
+  EXPECT_THAT(log_of(box), HasSubstr("saved: 2 files changed, 0 removed (of 100 files, ")) << log_of(box);
+  EXPECT_EQ(run_and_report(box, {"--var", "DROP=1"}).code, 0);
+  EXPECT_THAT(log_of(box), HasSubstr("saved: 0 files changed, 1 removed (of 99 files, ")) << log_of(box);
+  EXPECT_THAT(log_of(box), HasSubstr(" layers)\n"));
+}
+
+TEST(Exec, AFallbackKeyIsTakenAndSaidSo) {
+  const Sandboxed box(
+      "job:\n"
+      "  script: ['cat store/n || true', 'mkdir -p store', 'echo kept > store/n']\n"
+      "  cache: {key: $WHICH, fallback_keys: [old], paths: [store]}\n");
+  EXPECT_EQ(run_and_report(box, {"--var", "WHICH=old"}).code, 0);
+  EXPECT_EQ(run_and_report(box, {"--var", "WHICH=new"}).code, 0);
+  EXPECT_THAT(log_of(box), HasSubstr("No cache 'new-non_protected': "));
+  EXPECT_THAT(log_of(box), HasSubstr("Taking 'old-non_protected' instead: 1 file, "));
+  EXPECT_THAT(log_of(box), HasSubstr("\nkept\n"));
+  EXPECT_THAT(log_of(box), HasSubstr("Cache 'new-non_protected' saved"));
+  EXPECT_EQ(run_and_report(box, {"--var", "WHICH=new"}).code, 0);
+  EXPECT_THAT(log_of(box), HasSubstr("Cache 'new-non_protected' found"));
+}
+
+TEST(Exec, AMissSaysWhichFileChanged) {
+  const Sandboxed box(
+      "job:\n"
+      "  script: [mkdir -p store, echo x > store/x]\n"
+      "  cache: {key: {files: [deps.lock], prefix: $CI_JOB_NAME}, paths: [store]}\n");
+  const auto commit = [&](const char* text) {
+    box.write("deps.lock", text);
+    box.shell("git add . && git -c user.name=x -c user.email=x@x commit -qm x");
+  };
+  commit("one\n");
+  EXPECT_EQ(run_and_report(box).code, 0);
+  commit("two\n");
+  EXPECT_EQ(run_and_report(box).code, 0);
+  EXPECT_THAT(log_of(box), HasSubstr("its key has changed: deps.lock changed"));
+}
+
+TEST(Exec, SecretsAreNotInTheIndexOfTheLayers) {
+  const Sandboxed box(
+      "job:\n"
+      "  script: [mkdir -p d, echo x > d/x, 'echo TOLD=$API_TOKEN > job.env']\n"
+      "  cache: {key: 'k-$API_TOKEN', paths: [d, '$API_TOKEN/*']}\n"
+      "  artifacts: {paths: [d, '$API_TOKEN'], reports: {dotenv: job.env}}\n");
+  for (int run = 0; run < 2; ++run) {
+    EXPECT_EQ(run_and_report(box, {"--secret", "API_TOKEN=verysecretvalue"}).code, 0);
+  }
+  EXPECT_THAT(log_of(box), HasSubstr("' found: 1 file, "));
+  EXPECT_THAT(log_of(box), HasSubstr("'TOLD' holds a secret: it is not kept for later runs"));
+  EXPECT_EQ(box.run_bash("grep -rl verysecretvalue '" + (box.data() / "layers").string() + "'").out, "");
+  EXPECT_TRUE(fs::exists(box.data() / "layers" / "index.db"));
+}
+
+TEST(Exec, WithoutCachesAndArtifactsTheLayersAreNotTouched) {
+  const Sandboxed box(kEcho);
+  EXPECT_EQ(box.run({"exec"}).code, 0);
+  EXPECT_FALSE(fs::exists(box.data() / "layers"));
+}
+
+TEST(Exec, RunsAtOnceShareCachesAndArtifacts) {
+  const Sandboxed box(
+      "make: {stage: build, parallel: 3, script: ['cat store/n || true', 'mkdir -p store', "
+      "'echo $CI_NODE_INDEX-$RUN > store/n', 'echo $CI_NODE_INDEX-$RUN > $CI_NODE_INDEX'], "
+      "cache: {paths: [store]}, artifacts: {paths: ['$CI_NODE_INDEX']}}\n"
+      "take: {stage: test, script: ['test \"$(cat 1 2 3)\" = \"$(printf "
+      "\"1-$RUN\\n2-$RUN\\n3-$RUN\")\"']}\n");
+  for (int round = 0; round < 3; ++round) {
+    const auto first = box.start({"exec", "--var", "RUN=one"});
+    const auto second = box.start({"exec", "--var", "RUN=two"});
+    const Ended one = first->wait(), two = second->wait();
+    EXPECT_EQ(one.code, 0) << one.out << one.err;
+    EXPECT_EQ(two.code, 0) << two.out << two.err;
+  }
+  EXPECT_THAT(box.run({"exec"}).out, testing::ContainsRegex("│ [123]-(one|two)\n"));
+}
+
+#ifdef RUNNER_FAILPOINTS
+// Killed wherever a save can be: what is seen is whole, and what is left goes.
+TEST(Exec, ARunThatIsKilledWhileItSavesLeavesNothingHalfDone) {
+  const Sandboxed box(
+      "job:\n"
+      "  script:\n"
+      "    - 'if test -e store; then test \"$(ls store | wc -l)\" = 20; fi'\n"
+      "    - 'mkdir -p store out; for i in $(seq 20); do echo $RUN > store/$i; echo $RUN > out/$i; done'\n"
+      "  cache: {key: k, paths: [store]}\n"
+      "  artifacts: {paths: [out]}\n"
+      "take: {stage: deploy, script: ['test \"$(ls out | wc -l)\" = 20']}\n");
+  const auto all_is_well = [&](const std::string& where) {
+    const Ended ended = box.run({"exec", "--var", "RUN=after-" + where});
+    EXPECT_EQ(ended.code, 0) << where << "\n" << ended.out << ended.err;
+    const SystemClock clock;
+    const auto store = cache::LayerStore::open(box.data() / "layers", clock);
+    store->recover();
+    store->collect({});
+    for (const cache::VerifyProblem& problem : store->verify(true).problems)
+      ADD_FAILURE() << where << ": " << problem.path << ": " << problem.what;
+    for (const char* name : {"drafts", "trash", "holders"})
+      EXPECT_TRUE(is_empty_or_missing(box.data() / "layers" / name)) << where << ": " << name;
+    EXPECT_TRUE(is_empty_or_missing(box.data() / "work")) << where;
+  };
+  all_is_well("nothing");
+  for (const std::string point :
+       {"layers.draft_made", "layers.draft_ready", "artifacts.chosen", "artifacts.taken", "layers.renamed",
+        "layers.commit", "layers.committed", "layers.renamed:2", "layers.commit:2", "layers.committed:2",
+        "caches.begun", "caches.moved", "caches.filled", "artifacts.written", "artifacts.published",
+        "shelf.linked", "shelf.recorded"}) {
+    const Ended ended = box.run_bash("RUNNER_FAILPOINT=" + point + " runner exec --var RUN=" + point);
+    EXPECT_EQ(ended.code, 128 + SIGKILL) << point;
+    all_is_well(point);
+  }
+}
+#endif
+
+TEST(Exec, AnUnknownCachePolicyFailsTheJob) {
+  const Sandboxed box("job: {script: [echo x], cache: {paths: [d], policy: $P}}\n");
+  const Ended ended = run_and_report(box, {"--var", "P=sometimes"});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_THAT(log_of(box), HasSubstr("unknown cache policy 'sometimes'"));
+}
+
+TEST(Exec, ArchivesMayBeTarAndZstd) {
+  const Sandboxed box(
+      "pack: {script: [echo content > out.txt], artifacts: {paths: [out.txt]}, variables: "
+      "{ARTIFACT_COMPRESSION_FORMAT: tarzstd}}\n");
+  const auto json = nlohmann::json::parse(box.run({"exec", "--json"}).out);
+  const std::string path = json["jobs"][0]["artifacts"]["path"];
+  EXPECT_TRUE(path.ends_with("/1/pack/artifacts.tar.zst")) << path;
+  EXPECT_EQ(read_file(path).value_or("").substr(0, 4), "\x28\xb5\x2f\xfd");
 }
 
 TEST(Lint, IsSilentWhenAllIsWell) {

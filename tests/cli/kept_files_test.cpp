@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 
@@ -64,6 +66,33 @@ TEST(KeptFiles, OnlyTheNewestRunsOfAProjectStay) {
   EXPECT_FALSE(fs::exists(first));
   EXPECT_TRUE(fs::exists(last));
   EXPECT_EQ(last.parent_path().parent_path().filename(), std::to_string(kKeptRuns + 1));
+}
+
+TEST(KeptFiles, ANumberIsGivenOnceAlsoToRunsThatLeaveNoFiles) {
+  const TempDir root;
+  write_file_atomic(root.path() / "a", "content", 0644, false);
+  for (std::uint64_t number = 1; number <= 20; ++number) {
+    KeptFiles kept(root.path() / "data", "/home/me/project");
+    EXPECT_EQ(kept.number(), number);
+    if (number == 1) kept.keep(root.path() / "a", "job", "a");
+    kept.remove_empty();
+  }
+  const fs::path project = fs::directory_iterator(root.path() / "data" / "runs")->path();
+  std::set<std::string> left;
+  for (const auto& entry : fs::directory_iterator(project)) left.insert(entry.path().filename().string());
+  EXPECT_EQ(left, (std::set<std::string>{"1", "20"}));
+}
+
+TEST(KeptFiles, AnEmptyRunThatAnotherOneRemovedIsThereAgain) {
+  const TempDir root;
+  write_file_atomic(root.path() / "a", "content", 0644, false);
+  KeptFiles first(root.path() / "data", "/home/me/project"), second(root.path() / "data", "/home/me/project");
+  EXPECT_EQ(first.number(), 1U);
+  EXPECT_EQ(second.number(), 2U);
+  second.remove_empty();
+  const fs::path kept = first.keep(root.path() / "a", "job", "a");
+  EXPECT_EQ(kept.parent_path().parent_path().filename(), "1");
+  EXPECT_EQ(read_file(kept), "content");
 }
 
 TEST(KeptFiles, AMissingSourceIsAnError) {

@@ -52,10 +52,12 @@ TEST(Options, SecretsMayComeFromTheEnvironment) {
 
 TEST(Options, ExecutionIsRead) {
   const ExecOptions options =
-      exec({"-j", "3", "--timeout", "1h 30m", "--executor", "shell", "--tag", "v1", "-C", "sub", "--data=/d",
-            "--report", "r.json", "-q", "--json", "--no-color", "-f", "ci.yml"});
+      exec({"-j",   "3",  "--timeout", "1h 30m",     "--executor", "shell",  "--tag",
+            "v1",   "-C", "sub",       "--data=/d",  "--report",   "r.json", "--max-artifact-size",
+            "2KiB", "-q", "--json",    "--no-color", "-f",         "ci.yml"});
   EXPECT_EQ(options.parallel, 3U);
   EXPECT_EQ(options.timeout, std::chrono::minutes(90));
+  EXPECT_EQ(options.max_artifact_bytes, 2048U);
   EXPECT_EQ(options.executor, ExecutorChoice::shell);
   EXPECT_EQ(options.tag, "v1");
   EXPECT_EQ(options.directory, "sub");
@@ -85,6 +87,9 @@ TEST(Options, WrongCommandLinesSayTheMend) {
       {{"exec", "--jobs", "many"}, "'--jobs many' is no number of jobs", "write a number from 1 to 10000"},
       {{"exec", "--jobs", "0"}, "'--jobs 0' is no number of jobs", "write a number from 1 to 10000"},
       {{"exec", "--timeout", "soon"}, "'--timeout soon' is no duration", "write it like 90s, 30m or 1h 30m"},
+      {{"exec", "--max-artifact-size", "much"},
+       "'--max-artifact-size much' is no size",
+       "write it like 500MB or 2 GiB"},
       {{"exec", "--executor", "ssh"}, "unknown executor 'ssh'", "allowed are auto, shell and container"},
       {{"exec", "--list", "--plan"}, "'--list', '--plan' and '--explain' exclude each other", ""},
       {{"exec", "--tag", "a", "--branch", "b"}, "'--branch' and '--tag' exclude each other", ""},

@@ -49,12 +49,13 @@ EngineHarness::EngineHarness(executors::Executor& executor, cache::MountMode mod
       data_(dir_.path() / "data"),
       store_(storage::make_memory_store(clock_)),
       workspaces_(mode),
-      caches_(cache::make_cache_store(dir_.path() / "cache", clock_)) {
+      layers_(cache::LayerStore::open(dir_.path() / "layers", clock_)),
+      caches_(*layers_) {
   make_directories(source_);
   make_directories(data_);
   options.data_dir = data_;
   engine_ = std::make_unique<engine::Engine>(
-      options, engine::EngineParts{*store_, executor, workspaces_, *caches_, clock_, observer_});
+      options, engine::EngineParts{*store_, executor, workspaces_, &caches_, clock_, observer_, {}});
 }
 
 engine::PipelineRequest EngineHarness::request(pipelines::Plan plan) const {
@@ -69,7 +70,7 @@ engine::PipelineRequest EngineHarness::request(pipelines::Plan plan) const {
   request.checkout.is_tracked = [this](std::string_view path) {
     return std::filesystem::exists(source_ / path);
   };
-  request.cache_scope = "group/project";
+  request.scope = "group/project";
   request.base_environment = {{"PATH", environment("PATH", "/usr/bin:/bin")},
                               {"HOME", environment("HOME", "/")}};
   return request;

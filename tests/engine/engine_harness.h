@@ -7,7 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "cache/cache_store.h"
+#include "cache/caches.h"
+#include "cache/layer_store.h"
 #include "cache/workspace.h"
 #include "executors/executor.h"
 #include "runner/base/files.h"
@@ -58,6 +59,7 @@ class EngineHarness {
   std::int64_t pipeline() const { return pipeline_; }
   void adopt(std::int64_t pipeline) { pipeline_ = pipeline; }
   storage::Store& store() { return *store_; }
+  cache::LayerStore& layers() { return *layers_; }
   RecordingObserver& observer() { return observer_; }
   const SystemClock& clock() const { return clock_; }
 
@@ -68,7 +70,8 @@ class EngineHarness {
   RecordingObserver observer_;
   std::unique_ptr<storage::Store> store_;
   cache::Workspaces workspaces_;
-  std::unique_ptr<cache::CacheStore> caches_;
+  std::unique_ptr<cache::LayerStore> layers_;
+  cache::Caches caches_;
   std::unique_ptr<engine::Engine> engine_;
   std::int64_t pipeline_ = 0;
 };

@@ -26,5 +26,17 @@ TEST(Knobs, CompressionLevelsHaveNames) {
   EXPECT_EQ(compression_level("Fast"), std::nullopt);
 }
 
+TEST(Knobs, ArchivesAreZipUnlessAskedOtherwise) {
+  EXPECT_EQ(archive_format(""), artifacts::ArchiveFormat::zip);
+  EXPECT_EQ(archive_format("zip"), artifacts::ArchiveFormat::zip);
+  EXPECT_EQ(archive_format("tarzstd"), artifacts::ArchiveFormat::tar_zst);
+  EXPECT_EQ(archive_format("rar"), std::nullopt);
+}
+
+TEST(Knobs, AttemptsAreOneToTen) {
+  const std::pair<const char*, int> cases[] = {{"", 1}, {"3", 3}, {"0", 1}, {"-2", 1}, {"99", 10}, {"x", 1}};
+  for (const auto& [text, attempts] : cases) EXPECT_EQ(attempts_of(text), attempts) << text;
+}
+
 }  // namespace
 }  // namespace runner::engine

@@ -215,6 +215,122 @@ TEST_P(ShellEngine, JobTimeoutEndsTheJobWithoutAfterScript) {
   EXPECT_THAT(harness_.leftovers(), IsEmpty());
 }
 
+TEST_P(ShellEngine, TimedOutJobLeavesWhatItsFailureAsksFor) {
+  PlanBuilder plan({"one", "two"});
+  auto& a =
+      plan.add("a", 0, {"mkdir d out; echo cached > d/x; echo out > out/x; echo V=told > a.env", "sleep 60"});
+  a.timeout = std::chrono::milliseconds(400);
+  a.allow_failure.always = true;
+  a.artifacts.paths = {"out"};
+  a.artifacts.when = pipelines::SaveWhen::on_failure;
+  a.artifacts.reports = {{"dotenv", {"a.env"}}};
+  pipelines::CacheSpec cache;
+  cache.paths = {"d"};
+  cache.when = pipelines::SaveWhen::always;
+  a.caches = {cache};
+  plan.add("b", 1, {"cat d/x out/x", "echo \"$V\""}).caches = {cache};
+  harness_.run(plan.plan());
+  EXPECT_EQ(harness_.job("a").failure, FailureReason::job_execution_timeout);
+  EXPECT_TRUE(harness_.job("a").archive);
+  EXPECT_THAT(harness_.log_lines("b"),
+              testing::IsSupersetOf({std::string("cached"), std::string("out"), std::string("told")}));
+  EXPECT_THAT(harness_.leftovers(), IsEmpty());
+}
+
+TEST_P(ShellEngine, TimedOutJobLeavesNothingThatIsForSuccess) {
+  PlanBuilder plan;
+  auto& a = plan.add("a", 0, {"mkdir d; echo x > d/x", "sleep 60"});
+  a.timeout = std::chrono::milliseconds(300);
+  a.artifacts.paths = {"d"};
+  pipelines::CacheSpec cache;
+  cache.paths = {"d"};
+  a.caches = {cache};
+  harness_.run(plan.plan());
+  EXPECT_FALSE(harness_.job("a").archive);
+  EXPECT_THAT(harness_.layers().list({}), IsEmpty());
+}
+
+TEST_P(ShellEngine, TooLargeArtifactsFailTheJobAndNameTheLimit) {
+  engine::EngineOptions options;
+  options.artifact_size_limit = 1000;
+  EngineHarness harness(executor_, GetParam(), options);
+  PlanBuilder plan;
+  plan.add("small", 0, {"head -c 1000 /dev/zero > small"}).artifacts.paths = {"small"};
+  plan.add("large", 0, {"head -c 1001 /dev/zero > large"}).artifacts.paths = {"large"};
+  harness.run(plan.plan());
+  EXPECT_EQ(harness.status("small"), JobStatus::success) << harness.log("small");
+  EXPECT_EQ(harness.job("large").failure, FailureReason::script_failure);
+  EXPECT_THAT(harness.job("large").reason, HasSubstr("1000 B"));
+  EXPECT_FALSE(harness.job("large").archive);
+  EXPECT_EQ(harness.layers().list({}).size(), 1U);
+}
+
+TEST_P(ShellEngine, RetriedAttemptsReplaceTheirArtifacts) {
+  PlanBuilder plan({"one", "two"});
+  auto& a = plan.add("a", 0, {"echo $CI_JOB_ID > id; test -e \"$MARK\" || { touch \"$MARK\"; exit 1; }"});
+  a.artifacts.paths = {"id"};
+  a.artifacts.when = pipelines::SaveWhen::always;
+  a.retry = {1, {"always"}, {}, true};
+  plan.add("b", 1, {"cat id", "echo mine $CI_JOB_ID"});
+  auto request = harness_.request(plan.plan());
+  request.base_environment["MARK"] = (harness_.data() / "mark").string();
+  EXPECT_EQ(harness_.run(std::move(request)).status, JobStatus::success) << harness_.log("a");
+  const auto kept = harness_.layers().list({cache::Space::artifact, {}, {}});
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_EQ(kept[0].name, (cache::EntryName{cache::Space::artifact, "group/project", "a"}));
+  EXPECT_EQ(kept[0].facts.origin, "job 'a' of pipeline " + std::to_string(harness_.pipeline()));
+  EXPECT_EQ(read_file(kept[0].layers.at(0).tree / "id"), "3\n");
+  EXPECT_THAT(harness_.log_lines("b"), Contains("3"));
+}
+
+TEST_P(ShellEngine, KeptArtifactsOfJobsThatDoNotRunAreTaken) {
+  PlanBuilder plan({"one", "two"});
+  auto& a = plan.add("a", 0, {"echo old > x; echo V=kept > a.env"});
+  a.artifacts.paths = {"x"};
+  a.artifacts.reports = {{"dotenv", {"a.env"}}};
+  plan.add("b", 1, {"cat x; echo \"$V\""});
+  auto first = harness_.request(plan.plan());
+  first.selection = {0};
+  first.name = [] { return std::string("run 7"); };
+  EXPECT_EQ(harness_.run(std::move(first)).status, JobStatus::success) << harness_.log("a");
+  auto second = harness_.request(plan.plan());
+  second.selection = {1};
+  second.kept_artifacts[0] = harness_.layers().find({cache::Space::artifact, "group/project", "a"});
+  ASSERT_NE(second.kept_artifacts[0], nullptr);
+  EXPECT_EQ(harness_.run(std::move(second)).status, JobStatus::success) << harness_.log("b");
+  EXPECT_THAT(harness_.log_lines("b"), testing::IsSupersetOf({std::string("old"), std::string("kept")}));
+  EXPECT_THAT(harness_.log("b"), HasSubstr("ago by job 'a' of run 7"));
+}
+
+TEST_P(ShellEngine, ArtifactsAndCachesOfTheSameFilesAreBothWhole) {
+  PlanBuilder plan({"one", "two"});
+  std::vector<pipelines::CacheSpec> caches(3);
+  caches[0].key.text = "all";
+  caches[0].paths = {"**/*.txt"};
+  caches[1].key.text = "dep";
+  caches[1].paths = {"dep/"};
+  caches[2].key.text = "new";
+  caches[2].untracked = true;
+  auto& a = plan.add(
+      "a", 0, {"mkdir -p dep/deep out", "echo 1 > dep/deep/a.txt", "echo 2 > out/b.txt", "echo 3 > dep/c"});
+  a.caches = caches;
+  a.artifacts.paths = {"out", "dep/deep"};
+  plan.add("artifacts", 1, {"cat dep/deep/a.txt out/b.txt; test ! -e dep/c"});
+  const std::pair<const char*, const char*> expected[] = {
+      {"all", "cat dep/deep/a.txt out/b.txt; test ! -e dep/c"},
+      {"dep", "cat dep/deep/a.txt dep/c; test ! -e out"},
+      {"new", "cat dep/deep/a.txt out/b.txt dep/c"}};
+  for (std::size_t i = 0; i < caches.size(); ++i) {
+    auto& job = plan.add(expected[i].first, 1, {expected[i].second});
+    job.caches = {caches[i]};
+    job.artifact_sources = {};
+  }
+  EXPECT_EQ(harness_.run(plan.plan()).status, JobStatus::success) << harness_.log("a");
+  for (const auto& [name, script] : expected)
+    EXPECT_EQ(harness_.status(name), JobStatus::success) << harness_.log(name);
+  EXPECT_EQ(harness_.status("artifacts"), JobStatus::success) << harness_.log("artifacts");
+}
+
 TEST_P(ShellEngine, ScriptTimeoutStillRunsAfterScript) {
   PlanBuilder plan;
   auto& job = plan.add("a", 0, {"sleep 60"});
@@ -227,7 +343,10 @@ TEST_P(ShellEngine, ScriptTimeoutStillRunsAfterScript) {
 
 TEST_P(ShellEngine, CancelStopsTheScriptAndRunsAfterScript) {
   PlanBuilder plan;
-  plan.add("a", 0, {"touch \"$MARK\"; sleep 60"}).after_script = {"echo after-$CI_JOB_STATUS"};
+  auto& a = plan.add("a", 0, {"echo x > out; touch \"$MARK\"; sleep 60"});
+  a.after_script = {"echo after-$CI_JOB_STATUS"};
+  a.artifacts.paths = {"out"};
+  a.artifacts.when = pipelines::SaveWhen::always;
   plan.add("b", 1);
   auto request = harness_.request(plan.plan());
   const auto mark = harness_.data() / "mark";
@@ -244,6 +363,7 @@ TEST_P(ShellEngine, CancelStopsTheScriptAndRunsAfterScript) {
   EXPECT_EQ(harness_.status("a"), JobStatus::canceled);
   EXPECT_EQ(harness_.status("b"), JobStatus::canceled);
   EXPECT_THAT(harness_.log_lines("a"), Contains("after-canceled"));
+  EXPECT_TRUE(harness_.job("a").archive);
   EXPECT_THAT(harness_.log("a"), Not(HasSubstr("trap")));
   EXPECT_THAT(harness_.leftovers(), IsEmpty());
 }
