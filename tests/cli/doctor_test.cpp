@@ -88,6 +88,17 @@ TEST(Doctor, ADataDirectoryThatCannotBeIsAProblem) {
   }
 }
 
+TEST(Doctor, ADataDirectoryBehindAClosedOneIsAProblem) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may look everywhere";
+  const Sandboxed place("");
+  fs::create_directories(place.project() / "closed");
+  fs::permissions(place.project() / "closed", fs::perms::none);
+  const Ended ended = place.run({"doctor", "--data", (place.project() / "closed/data/here").string()});
+  fs::permissions(place.project() / "closed", fs::perms::owner_all);
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_EQ(line_about(ended, "data").substr(0, 8), "problem ") << ended.out << ended.err;
+}
+
 TEST(Doctor, OneLineStaysOneLine) {
   const Sandboxed place("");
   const Ended ended = place.run({"doctor", "--data", (place.project() / "line\nend\x1b[31m").string()});
