@@ -102,7 +102,7 @@ std::shared_ptr<const Layer> import_layer(LayerStore& store, BlobStore& from, co
   Draft draft = store.begin();
   const fs::path file = draft.directory() / "packed";
   try {
-    if (!from.get(layer_blob(digest), file)) throw Error(ErrorCode::not_found, "it is missing");
+    if (!from.get(layer_blob(digest), file)) throw Error(ErrorCode::corrupt, "it is missing");
     failpoint("transfer.layer_fetched");
     read_packed_layer(file, digest, draft.tree(), limits);
   } catch (Error& error) {

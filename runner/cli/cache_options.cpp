@@ -53,9 +53,22 @@ std::optional<UsageError> check_keys(std::string_view name, const CacheOptions& 
   return std::nullopt;
 }
 
+Command transfer_command(std::string_view name, RawArguments raw) {
+  CacheTransferOptions options;
+  options.imports = name == "cache import";
+  options.common = common_options(raw);
+  if (raw.has("--scope")) options.scope = raw.last("--scope");
+  const std::string_view place = options.imports ? "--from" : "--to";
+  options.place = raw.has(place) ? raw.last(place) : "runner-cache";
+  if (options.place.empty()) return UsageError{in_quotes(place) + " needs a directory", help_hint(name)};
+  options.keys = std::move(raw.positional);
+  return options;
+}
+
 }  // namespace
 
 Command cache_command(std::string_view name, RawArguments raw) {
+  if (name == "cache export" || name == "cache import") return transfer_command(name, std::move(raw));
   CacheOptions options;
   options.action = action_of(name);
   options.common = common_options(raw);

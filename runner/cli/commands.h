@@ -13,6 +13,7 @@ enum ExitCode : int { exit_success = 0, exit_failed = 1, exit_usage = 2, exit_ma
 int run_exec(const ExecOptions& options);
 int run_lint(const LintOptions& options);
 int run_cache(const CacheOptions& options);
+int run_cache_transfer(const CacheTransferOptions& options);
 int run_artifact(const ArtifactOptions& options);
 /// Call while the process has one thread: it forks to try a mount.
 int run_doctor(const DoctorOptions& options);

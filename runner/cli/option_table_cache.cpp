@@ -126,7 +126,51 @@ constexpr std::string_view kExplainExamples =
     "  runner cache explain test            why does 'test' not find its cache?\n"
     "  runner cache explain --branch topic  as on another branch\n";
 
-const std::array<CommandSpec, 6> kCommands{{
+constexpr std::array<OptionSpec, 7> kExportOptions{{
+    {"--to", "DIR", kHow, "where the packed caches go; default: runner-cache", ""},
+    kScope,
+    kDirectory,
+    kData,
+    kJson,
+    kNoColor,
+    kHelp,
+}};
+
+constexpr std::array<OptionSpec, 7> kImportOptions{{
+    {"--from", "DIR", kHow, "where the packed caches are; default: runner-cache", ""},
+    {"--scope", "SCOPE", kWhich, "they become caches of this project; default: the one here", ""},
+    kDirectory,
+    kData,
+    kJson,
+    kNoColor,
+    kHelp,
+}};
+
+constexpr std::string_view kExportText =
+    "Packs caches for another machine: each layer as one file named by its digest, and a description of "
+    "each\n"
+    "cache. What is there already is not written again. Without keys all caches of the repository go.\n"
+    "\n"
+    "Exit codes: 0 done, 2 there is no such key, 3 the machinery failed.";
+
+constexpr std::string_view kExportExamples =
+    "  runner cache export --to /mnt/usb    all caches of this repository\n"
+    "  runner cache export npm-1a2b         one, into ./runner-cache\n";
+
+constexpr std::string_view kImportText =
+    "Takes caches that 'runner cache export' packed, as caches of this repository. Every layer is compared "
+    "with\n"
+    "its digest; what is damaged or would write elsewhere is refused, and its cache not taken. A cache that "
+    "is\n"
+    "here and not older stays.\n"
+    "\n"
+    "Exit codes: 0 done, 2 there is no such key or a file is refused, 3 the machinery failed.";
+
+constexpr std::string_view kImportExamples =
+    "  runner cache import --from /mnt/usb  all that is there\n"
+    "  runner cache import npm-1a2b         one, from ./runner-cache\n";
+
+const std::array<CommandSpec, 8> kCommands{{
     {"cache list", "[options]", "list the caches of this repository", kExitCodes, kListExamples, "", false,
      kListOptions, nullptr},
     {"cache show", "KEY [options]", "tell everything about one cache", kExitCodes, "", "KEY", false,
@@ -139,6 +183,10 @@ const std::array<CommandSpec, 6> kCommands{{
      kVerifyOptions, nullptr},
     {"cache explain", "[JOB...] [options]", "tell why jobs find their caches or not", kExplainText,
      kExplainExamples, "JOB", true, kExplainOptions, nullptr},
+    {"cache export", "[KEY...] [options]", "pack caches for another machine", kExportText, kExportExamples,
+     "KEY", true, kExportOptions, nullptr},
+    {"cache import", "[KEY...] [options]", "take packed caches", kImportText, kImportExamples, "KEY", true,
+     kImportOptions, nullptr},
 }};
 
 }  // namespace

@@ -68,6 +68,15 @@ struct CacheOptions {
   ExecOptions pipeline;  // explain: what the pipeline is told
 };
 
+/// `runner cache export` and `import`.
+struct CacheTransferOptions {
+  bool imports = false;
+  CommonOptions common;
+  std::vector<std::string> keys;  // empty = all
+  std::optional<std::string> scope;
+  std::filesystem::path place;  // where the packed caches are
+};
+
 enum class ArtifactAction : std::uint8_t { list, show, download, extract, remove };
 
 struct ArtifactOptions {
@@ -105,8 +114,8 @@ struct UsageError {
   std::string help;  // may be empty
 };
 
-using Command = std::variant<ExecOptions, LintOptions, CacheOptions, ArtifactOptions, DoctorOptions,
-                             VersionOptions, CompletionOptions, HelpText, UsageError>;
+using Command = std::variant<ExecOptions, LintOptions, CacheOptions, CacheTransferOptions, ArtifactOptions,
+                             DoctorOptions, VersionOptions, CompletionOptions, HelpText, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

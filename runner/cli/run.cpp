@@ -12,6 +12,7 @@ struct Dispatch {
   int operator()(const ExecOptions& options) const { return run_exec(options); }
   int operator()(const LintOptions& options) const { return run_lint(options); }
   int operator()(const CacheOptions& options) const { return run_cache(options); }
+  int operator()(const CacheTransferOptions& options) const { return run_cache_transfer(options); }
   int operator()(const ArtifactOptions& options) const { return run_artifact(options); }
   int operator()(const DoctorOptions& options) const { return run_doctor(options); }
   int operator()(const VersionOptions& options) const { return run_version(options); }
