@@ -78,7 +78,6 @@ class WatchedStore : public LayerStore {
   HeldEntry commit(NewEntry entry, std::optional<Draft> top) override {
     return real_.commit(std::move(entry), std::move(top));
   }
-  std::shared_ptr<const Layer> add(Draft draft) override { return real_.add(std::move(draft)); }
   HeldEntry find(const EntryName& name, std::string* why) override { return real_.find(name, why); }
   std::shared_ptr<const Layer> add(Draft draft) override { return real_.add(std::move(draft)); }
   HeldEntry peek(const EntryName& name) override { return real_.peek(name); }
