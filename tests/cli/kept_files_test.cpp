@@ -72,7 +72,7 @@ TEST(KeptFiles, ANumberIsGivenOnceAlsoToRunsThatLeaveNoFiles) {
   const TempDir root;
   write_file_atomic(root.path() / "a", "content", 0644, false);
   for (std::uint64_t number = 1; number <= 20; ++number) {
-    KeptFiles kept(root.path() / "data", "/home/me/project");
+    KeptFiles kept(root.path() / "data", "/srv/project");
     EXPECT_EQ(kept.number(), number);
     if (number == 1) kept.keep(root.path() / "a", "job", "a");
     kept.remove_empty();
@@ -86,7 +86,7 @@ TEST(KeptFiles, ANumberIsGivenOnceAlsoToRunsThatLeaveNoFiles) {
 TEST(KeptFiles, AnEmptyRunThatAnotherOneRemovedIsThereAgain) {
   const TempDir root;
   write_file_atomic(root.path() / "a", "content", 0644, false);
-  KeptFiles first(root.path() / "data", "/home/me/project"), second(root.path() / "data", "/home/me/project");
+  KeptFiles first(root.path() / "data", "/srv/project"), second(root.path() / "data", "/srv/project");
   EXPECT_EQ(first.number(), 1U);
   EXPECT_EQ(second.number(), 2U);
   second.remove_empty();
