@@ -62,6 +62,8 @@ class Caches {
 
   /// The first of `keys` that has an entry. `facts` are of the first key: when it is missing they tell why.
   FoundCache find(const std::string& scope, std::span<const std::string> keys, const EntryFacts& facts);
+  /// The same without noting a use: for those who only ask.
+  FoundCache peek(const std::string& scope, std::span<const std::string> keys, const EntryFacts& facts);
 
   /// Replaces the entry of `key` by the selected content. `restored` is the hit this job started from (of any
   /// key), null without one. Nothing changed under the paths and the same key: up_to_date, and nothing is

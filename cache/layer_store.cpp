@@ -268,8 +268,8 @@ HeldEntry LocalLayerStore::find(const EntryName& name, std::string* why) {
   return look_up(name, Noting::use, why);
 }
 
-HeldEntry LocalLayerStore::peek(const EntryName& name) {
-  return look_up(name, Noting::nothing, nullptr);
+HeldEntry LocalLayerStore::peek(const EntryName& name, std::string* why) {
+  return look_up(name, Noting::nothing, why);
 }
 
 std::vector<Entry> LocalLayerStore::list(const EntryFilter& filter) {

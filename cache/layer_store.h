@@ -174,7 +174,7 @@ class LayerStore {
   /// is gone, or the machine went down before it was written to disk (`why` says so, else it is untouched).
   virtual HeldEntry find(const EntryName& name, std::string* why = nullptr) = 0;
   /// The same without noting a use.
-  virtual HeldEntry peek(const EntryName& name) = 0;
+  virtual HeldEntry peek(const EntryName& name, std::string* why = nullptr) = 0;
   /// By space, scope, key; with their layers, not held.
   virtual std::vector<Entry> list(const EntryFilter& filter) = 0;
   /// The entry of a family that was saved last. nullopt when there is none.

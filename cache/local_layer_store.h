@@ -25,7 +25,7 @@ class LocalLayerStore final : public LayerStore {
   HeldEntry commit(NewEntry entry, std::optional<Draft> top) override;
   std::shared_ptr<const Layer> add(Draft draft) override;
   HeldEntry find(const EntryName& name, std::string* why) override;
-  HeldEntry peek(const EntryName& name) override;
+  HeldEntry peek(const EntryName& name, std::string* why) override;
   std::vector<Entry> list(const EntryFilter& filter) override;
   std::optional<Entry> newest_of_family(Space space, std::string_view scope,
                                         std::string_view family) override;

@@ -74,32 +74,46 @@ std::string describe(const Eviction& eviction, TimePoint now) {
   return eviction.detail.empty() ? text : text + ": " + eviction.detail;
 }
 
-}  // namespace
-
-FoundCache Caches::find(const std::string& scope, std::span<const std::string> keys,
-                        const EntryFacts& facts) {
+/// `get` asks the store for one name.
+template <typename Get>
+FoundCache look_up(LayerStore& layers, const std::string& scope, std::span<const std::string> keys,
+                   const EntryFacts& facts, const Get& get) {
   FoundCache found;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const EntryName name{Space::cache, scope, keys[i]};
     std::string why;
-    found.hit = layers_.find(name, &why);
+    found.hit = get(name, &why);
     if (found.hit) return found;
     CacheMiss& miss = found.missed.emplace_back();
     miss.key = keys[i];
     if (!why.empty()) {
       miss.reason = Miss::damaged;
       miss.detail = std::move(why);
-    } else if (const auto eviction = layers_.eviction(name)) {
+    } else if (const auto eviction = layers.eviction(name)) {
       miss.reason = Miss::evicted;
       miss.detail = describe(*eviction, SystemClock().now());
     } else if (i == 0 && !facts.family.empty()) {
-      const auto last = layers_.newest_of_family(Space::cache, scope, facts.family);
+      const auto last = layers.newest_of_family(Space::cache, scope, facts.family);
       if (!last || last->name.key == keys[i]) continue;
       miss.reason = Miss::key_changed;
       miss.detail = join(differences(last->facts.inputs, facts.inputs), ", ");
     }
   }
   return found;
+}
+
+}  // namespace
+
+FoundCache Caches::find(const std::string& scope, std::span<const std::string> keys,
+                        const EntryFacts& facts) {
+  return look_up(layers_, scope, keys, facts,
+                 [this](const EntryName& name, std::string* why) { return layers_.find(name, why); });
+}
+
+FoundCache Caches::peek(const std::string& scope, std::span<const std::string> keys,
+                        const EntryFacts& facts) {
+  return look_up(layers_, scope, keys, facts,
+                 [this](const EntryName& name, std::string* why) { return layers_.peek(name, why); });
 }
 
 }  // namespace runner::cache

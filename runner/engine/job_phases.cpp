@@ -8,6 +8,7 @@
 #include "runner/base/text.h"
 #include "runner/engine/job_runner.h"
 #include "runner/engine/knobs.h"
+#include "runner/engine/planned_caches.h"
 
 namespace runner::engine {
 
@@ -82,8 +83,10 @@ void JobRunner::prepare_workspace() {
   std::vector<std::filesystem::path> sources = source_layers();
   std::vector<std::filesystem::path> caches;
   if (!job_.caches.empty()) {
-    caches_.emplace(layer_store(), order_.request->scope, job_.caches, *environment_, cache_key_facts(),
-                    context_.parts.clock, *log_);
+    caches_.emplace(
+        layer_store(), order_.request->scope, job_.caches, *environment_,
+        cache_key_facts(*environment_, order_.request->checkout, order_.request->facts.ref_protected),
+        context_.parts.clock, *log_);
     caches = caches_->restore(sources);
   }
   spec.lowers = artifact_layers();
@@ -222,26 +225,6 @@ void JobRunner::mask_outcome() {
   mask(outcome_.environment_url);
   mask(outcome_.collected.name);
   for (std::string& warning : outcome_.warnings) mask(warning);
-}
-
-CacheKeyFacts JobRunner::cache_key_facts() const {
-  const Checkout& checkout = order_.request->checkout;
-  CacheKeyFacts facts;
-  facts.expand = [this](std::string_view text) { return environment_->expand(text); };
-  facts.blob_id = checkout.blob_id;
-  facts.last_commit = checkout.last_commit;
-  facts.ref_protected = order_.request->facts.ref_protected;
-  facts.fallback_key = environment_->value("CACHE_FALLBACK_KEY");
-  facts.secrets = environment_->secrets();
-  facts.tracked = [&checkout](std::string_view pattern) {
-    std::vector<std::string> paths;
-    const std::string one[] = {std::string(pattern)};
-    for (TreeEntry& entry : select_paths(LayeredTree(checkout.lowers), one, {}, "").entries) {
-      if (checkout.is_tracked && checkout.is_tracked(entry.path)) paths.push_back(std::move(entry.path));
-    }
-    return paths;
-  };
-  return facts;
 }
 
 TakenFrom JobRunner::taken_from() const {

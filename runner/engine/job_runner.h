@@ -81,7 +81,6 @@ class JobRunner {
   void set_stopped(StopCause cause, bool script);
   void set_script_result(const executors::StepEnd& end);
   void fail(pipelines::FailureReason reason, std::string why, std::optional<int> exit_code = {});
-  CacheKeyFacts cache_key_facts() const;
   cache::Caches& layer_store() const;
   TakenFrom taken_from() const;
   std::string origin() const;

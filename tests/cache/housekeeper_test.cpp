@@ -80,7 +80,7 @@ class WatchedStore : public LayerStore {
   }
   HeldEntry find(const EntryName& name, std::string* why) override { return real_.find(name, why); }
   std::shared_ptr<const Layer> add(Draft draft) override { return real_.add(std::move(draft)); }
-  HeldEntry peek(const EntryName& name) override { return real_.peek(name); }
+  HeldEntry peek(const EntryName& name, std::string* why) override { return real_.peek(name, why); }
   std::vector<Entry> list(const EntryFilter& filter) override { return real_.list(filter); }
   std::optional<Entry> newest_of_family(Space space, std::string_view scope,
                                         std::string_view family) override {
