@@ -21,6 +21,7 @@
 #include "runner/base/fd.h"
 #include "runner/base/files.h"
 #include "runner/base/text.h"
+#include "runner/git/git_directory.h"
 #include "runner/git/git_handles.h"
 #include "runner/git/local_repository_impl.h"
 
@@ -96,20 +97,6 @@ void copy_if_there(const fs::path& from, const fs::path& to) {
   const std::array<timespec, 2> times = {info.st_atim, info.st_mtim};
   if (::futimens(target.get(), times.data()) != 0)
     throw_errno("cannot set the time of " + in_quotes(to.native()));
-}
-
-/// A value of a git configuration file.
-std::string config_quoted(std::string_view value) {
-  std::string text = "\"";
-  for (const char c : value) {
-    if (c == '\n') {
-      text += "\\n";
-      continue;
-    }
-    if (c == '"' || c == '\\') text += '\\';
-    text += c;
-  }
-  return text + '"';
 }
 
 bool is_private_ref(std::string_view name) {
