@@ -5,6 +5,8 @@
 #include <csignal>
 #include <thread>
 
+#include "runner/base/error.h"
+#include "runner/base/failpoint.h"
 #include "runner/base/text.h"
 #include "tests/engine/engine_harness.h"
 #include "tests/engine/shell_launcher.h"
@@ -330,6 +332,32 @@ TEST_P(ShellEngine, ArtifactsAndCachesOfTheSameFilesAreBothWhole) {
     EXPECT_EQ(harness_.status(name), JobStatus::success) << harness_.log(name);
   EXPECT_EQ(harness_.status("artifacts"), JobStatus::success) << harness_.log("artifacts");
 }
+
+#ifdef RUNNER_FAILPOINTS
+TEST_P(ShellEngine, ACacheThatCannotBeSavedIsAWarningAndTheOldOneStays) {
+  PlanBuilder plan;
+  pipelines::CacheSpec cache;
+  cache.paths = {"d"};
+  plan.add("a", 0, {"cat d/x || true; mkdir -p d; echo $TIME > d/x"}).caches = {cache};
+  const auto run = [&](const char* time) {
+    auto request = harness_.request(plan.plan());
+    request.base_environment["TIME"] = time;
+    return harness_.run(std::move(request)).status;
+  };
+  EXPECT_EQ(run("first"), JobStatus::success) << harness_.log("a");
+  set_failpoint_handler([](std::string_view name) {
+    if (name == "layers.commit") throw Error(ErrorCode::unavailable, "no space left on device");
+  });
+  const JobStatus status = run("second");
+  set_failpoint_handler({});
+  EXPECT_EQ(status, JobStatus::success);
+  EXPECT_THAT(harness_.log("a"), HasSubstr("WARNING: cache 'default-non_protected' cannot be saved: "));
+  EXPECT_THAT(harness_.log("a"), HasSubstr("no space left on device"));
+  EXPECT_EQ(run("third"), JobStatus::success);
+  EXPECT_THAT(harness_.log_lines("a"), Contains("first"));
+  EXPECT_THAT(harness_.layers().verify(true).problems, IsEmpty());
+}
+#endif
 
 TEST_P(ShellEngine, ScriptTimeoutStillRunsAfterScript) {
   PlanBuilder plan;
