@@ -2,6 +2,7 @@
 // Driven by layers_bench.py, which makes the trees and runs the alternatives. Needs root: workspaces are
 // really mounted.
 //
+//   runner_layers_bench workspace STORE MIRROR TREE COMMIT...    the first two commits only warm up
 //   runner_layers_bench cache STORE TREE RUNS       TREE holds cache/, which is saved first
 //   runner_layers_bench artifact STORE TREE RUNS    TREE holds out/, which each run copies and takes
 //   runner_layers_bench archive OUT TREE zip|tar_zst RUNS
@@ -14,6 +15,7 @@
 #include <cstdio>
 #include <functional>
 #include <iterator>
+#include <span>
 #include <thread>
 
 #include "artifacts/artifacts.h"
@@ -23,6 +25,7 @@
 #include "runner/base/files.h"
 #include "runner/base/text.h"
 #include "runner/cli/json_writer.h"
+#include "runner/git/checkout.h"
 
 namespace runner {
 namespace {
@@ -99,6 +102,7 @@ class Bench {
     }
   }
 
+  void workspace(const fs::path& mirror, const fs::path& tree, std::span<const std::string> commits);
   void cache(const fs::path& tree, int runs);
   void artifact(const fs::path& tree, int runs);
   void print();
@@ -196,6 +200,32 @@ void Bench::cache(const fs::path& tree, int runs) {
   }
 }
 
+void Bench::workspace(const fs::path& mirror, const fs::path& tree, std::span<const std::string> commits) {
+  caches_.save(kScope, key_, facts_, {tree, {}, true}, content(), nullptr);
+  const auto origin = git::Mirror::open(mirror);
+  const std::vector<std::string> keys{key_};
+  for (std::size_t i = 0; i < commits.size(); ++i) {
+    git::CheckoutRequest request;
+    request.scope = kScope;
+    request.commit = commits[i];
+    request.ref = "refs/heads/main";
+    std::unique_ptr<Mounted> job;
+    const double time = timed([&] {
+      const git::CheckoutLayers sources = git::checkout_layers(*origin, request, *store_);
+      cache::HeldEntry hit = caches_.find(kScope, keys, facts_).hit;
+      require(hit != nullptr, "the cache was not found");
+      std::vector<fs::path> lowers = cache::workspace_layers(*store_, hit, sources.lowers);
+      lowers.insert(lowers.end(), sources.lowers.begin(), sources.lowers.end());
+      job = std::make_unique<Mounted>(workspaces_, next_directory(), lowers);
+    });
+    require(fs::exists(job->target() / ".git/HEAD") && fs::exists(job->target() / "src") &&
+                fs::exists(job->target() / "cache"),
+            "the workspace lacks something");
+    note(i == 0 ? "first_commit" : i == 1 ? "warm_up" : "new_commit", time);
+    job->remove();
+  }
+}
+
 void Bench::artifact(const fs::path& tree, int runs) {
   for (int run = 0; run < runs; ++run) {
     Mounted job(workspaces_, next_directory(), {root_ / "empty"});
@@ -281,6 +311,12 @@ int run(const std::vector<std::string>& words) {
   };
   if (words.size() == 5 && words[0] == "archive") {
     archive(words[1], words[2], words[3], count(4));
+    return 0;
+  }
+  if (words.size() > 6 && words[0] == "workspace") {
+    Bench bench(words[1]);
+    bench.workspace(words[2], words[3], std::span(words).subspan(4));
+    bench.print();
     return 0;
   }
   require(words.size() == 4 && (words[0] == "cache" || words[0] == "artifact"), "wrong arguments");
