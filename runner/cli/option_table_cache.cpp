@@ -89,7 +89,7 @@ constexpr std::string_view kExitCodes =
 
 constexpr std::string_view kListExamples =
     "  runner cache list                    the caches of this repository\n"
-    "  runner cache list --all              of all projects, the largest consumers of the disk\n"
+    "  runner cache list --all              of all projects\n"
     "  runner cache list --json             for programs\n";
 
 constexpr std::string_view kRemoveText =
