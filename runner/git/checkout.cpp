@@ -130,8 +130,8 @@ class CheckoutMaker {
     for (Submodule& one : parse_gitmodules(text)) {
       if (!nested && !is_chosen(one.path, request_.submodule_paths)) continue;
       Handle<git_tree_entry> entry;
-      if (git_tree_entry_bypath(Out(entry), tree.get(), one.path.c_str()) != 0 ||
-          git_tree_entry_filemode(entry.get()) != GIT_FILEMODE_COMMIT) {
+      const bool there = git_tree_entry_bypath(Out(entry), tree.get(), one.path.c_str()) == 0;
+      if (!there || git_tree_entry_filemode(entry.get()) != GIT_FILEMODE_COMMIT) {
         continue;  // named, but not there in this commit
       }
       if (one.url.empty())

@@ -1,17 +1,20 @@
 #include "runner/git/tree_layers.h"
 
+#include <fcntl.h>
 #include <git2.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <ctime>
-#include <map>
 #include <optional>
 #include <set>
 #include <unordered_set>
+#include <utility>
 
 #include "runner/base/error.h"
 #include "runner/base/failpoint.h"
-#include "runner/base/files.h"
+#include "runner/base/fd.h"
 #include "runner/base/layered_tree.h"
 #include "runner/base/text.h"
 #include "runner/git/blob_writer.h"
@@ -31,7 +34,6 @@ constexpr std::size_t kAncestors = 8;       // whose layers are looked for
 constexpr std::size_t kMostLayers = 24;     // then deltas are made into one whatever it costs
 constexpr std::uint64_t kMostLinks = 2000;  // that a job waits for while there are fewer layers
 constexpr std::uint64_t kSmallTree = 200;   // below it a new base layer costs nothing
-constexpr std::uint64_t kLargestIndex = 1ULL << 30U;
 
 std::int64_t now_seconds() {
   // The clock of the file system: a file written from now on is not older.
@@ -48,12 +50,40 @@ std::string shown(const std::string& path) {
   return replace_all(to_utf8(path), "\n", "\\n");
 }
 
+/// A file of a layer, in memory. Nobody writes to it.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  explicit MappedFile(const fs::path& path) {
+    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    struct stat info {};
+    if (!file || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= 0) return;
+    const auto size = static_cast<std::size_t>(info.st_size);
+    void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file.get(), 0);
+    if (memory == MAP_FAILED) return;
+    bytes_ = {static_cast<const char*>(memory), size};
+  }
+  MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+  MappedFile& operator=(MappedFile&& other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~MappedFile() {
+    if (!bytes_.empty()) ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
+  }
+
+  std::string_view bytes() const noexcept { return bytes_; }
+
+ private:
+  std::string_view bytes_;
+};
+
 /// A stack in the store that is made into another.
 struct Ground {
   HeldEntry entry;
   ObjectId tree;
   std::vector<std::optional<ObjectId>> levels;  // the tree that is seen from each layer downwards, if known
-  std::string index;
+  MappedFile index;
 };
 
 class TreeLayers {
@@ -107,12 +137,10 @@ class TreeLayers {
     ground.tree = parse_id(std::string_view(entry->name.key).substr(key_prefix().size()));
     if (!(ground.tree == ObjectId{}) && !is_readable(ground.tree)) return std::nullopt;
     for (const cache::Layer& layer : entry->layers) {
-      auto index = read_file(layer.tree / ".git/index", kLargestIndex);
-      if (!index) continue;
-      ground.index = std::move(*index);
-      break;
+      ground.index = MappedFile(layer.tree / ".git/index");
+      if (!ground.index.bytes().empty()) break;
     }
-    if (ground.index.empty()) return std::nullopt;
+    if (ground.index.bytes().empty()) return std::nullopt;
     ground.levels.resize(entry->layers.size());
     // Made into fewer layers meanwhile: then only what is seen from the top is known.
     if (entry->facts.inputs.size() == entry->layers.size()) {
@@ -136,7 +164,7 @@ class TreeLayers {
   std::size_t layers_to_merge(const Ground& ground, std::uint64_t changes) const {
     const auto& layers = ground.entry->layers;
     const bool too_many = layers.size() >= kMostLayers;
-    std::uint64_t total = changes;
+    std::uint64_t total = changes + 1;  // and the index
     std::size_t merged = 0;
     for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
       const std::uint64_t size = layers[i].files + layers[i].hides.size();
@@ -270,8 +298,8 @@ class TreeLayers {
       if (entry.removes || entry.removes_below || entry.node != Node::none)
         entries.push_back(std::move(entry));
     }
-    return make_index(ground != nullptr ? std::string_view(ground->index) : std::string_view(),
-                      std::move(entries), trees);
+    return make_index(ground != nullptr ? ground->index.bytes() : std::string_view(), std::move(entries),
+                      trees);
   }
 
   /// Newer than all files: git trusts what an index says of older ones, and need not read them.

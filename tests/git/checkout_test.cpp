@@ -2,94 +2,26 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <random>
 
-#include "cache/workspace.h"
 #include "runner/base/error.h"
+#include "runner/base/failpoint.h"
 #include "runner/base/text.h"
-#include "tests/cache/trees.h"
-#include "tests/git/git_fixture.h"
+#include "tests/git/checkout_fixture.h"
 
 namespace runner::git {
 namespace {
 
 namespace fs = std::filesystem;
 using cache::testing::first_difference;
-using cache::testing::run_mounted;
-using cache::testing::Snapshot;
-using cache::testing::snapshot_of;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-Snapshot files_of(Snapshot all) {
-  std::erase_if(all, [](const auto& entry) {
-    const std::string& path = entry.first;
-    return path == ".git" || path.starts_with(".git/") || path.ends_with("/.git") || path.empty();
-  });
-  return all;
-}
-
-struct CheckoutTest : ::testing::Test, testing::GitFixture {
-  void SetUp() override {
-    store = cache::LayerStore::open(top() / "layers", clock);
-    init();
-  }
-
-  void fetch() {
-    mirror = Mirror::open(top() / "mirrors/project.git");
-    FetchRequest request;
-    request.url = work().string();
-    mirror->fetch(request);
-  }
-
-  CheckoutRequest request_of(const std::string& commit) {
-    CheckoutRequest request;
-    request.scope = "project";
-    request.commit = commit;
-    request.ref = "refs/heads/main";
-    request.origin_url = work().string();
-    return request;
-  }
-
-  CheckoutLayers checkout(const std::string& commit) {
-    fetch();
-    return checkout_layers(*mirror, request_of(commit), *store);
-  }
-
-  /// What git's own clone has at the commit.
-  Snapshot cloned(const std::string& commit) const {
-    const TempDir parent("clone-", top());
-    const fs::path clone = parent.path() / "clone";
-    run("git clone -q -n '" + work().string() + "' '" + clone.string() + "'", top());
-    run("git checkout -q --detach " + commit, clone);
-    return files_of(snapshot_of(clone));
-  }
-
-  static Snapshot seen(const CheckoutLayers& layers) {
-    return files_of(snapshot_of(LayeredTree(layers.lowers)));
-  }
-
-  void expect_as_cloned(const std::string& commit) {
-    EXPECT_EQ(first_difference(seen(checkout(commit)), cloned(commit)), "");
-  }
-
-  /// Output of a script in a workspace of these layers.
-  std::string job(const CheckoutLayers& layers, const std::string& script) {
-    const auto mode = cache::probe_mount_mode(top() / "probe").mode;
-    const auto workspace = cache::Workspaces(mode).create(
-        {top() / ("job" + std::to_string(++jobs)), layers.lowers, top() / "builds", 0});
-    const std::string output = run_mounted(*workspace, [&] { return run(script, workspace->path()); });
-    workspace->remove();
-    return output;
-  }
-
-  SystemClock clock;
-  std::unique_ptr<cache::LayerStore> store;
-  std::unique_ptr<Mirror> mirror;
-  int jobs = 0;
-};
+using CheckoutTest = testing::CheckoutFixture;
 
 TEST_F(CheckoutTest, TheFirstCommitIsAFullLayerAndTheNextOneADelta) {
   write("a.txt", "one\n");
@@ -330,6 +262,45 @@ TEST_F(CheckoutTest, StatusReadsNoContent) {
       "touch -r $f t; printf OTHER12 | head -c $(wc -c < $f) > $f; touch -r t $f; rm t;";
   EXPECT_EQ(job(layers, "for f in dir1/file1 dir2/file2; do " + replace + " done; git status --porcelain"),
             "");
+}
+
+TEST_F(CheckoutTest, AProcessKilledAnywhereLeavesNothingHalf) {
+  write("a", "1");
+  write("dir/b", "2");
+  commit("first");
+  write("dir/b", "3");
+  const std::string head = commit("second");
+  const std::string parent = run("git rev-parse HEAD~1");
+  fetch();
+  int killed = 0;
+  for (const std::string point :
+       {"checkout.directories", "checkout.written", "checkout.git_written", "layers.renamed"}) {
+    for (int time = 1; time <= 2; ++time) {
+      store.reset();
+      const fs::path root = top() / ("layers-" + point + std::to_string(time));
+      const pid_t child = ::fork();
+      ASSERT_GE(child, 0);
+      if (child == 0) {
+        int left = time;
+        set_failpoint_handler([&](std::string_view name) {
+          if (name == point && --left == 0) ::raise(SIGKILL);
+        });
+        const auto own = cache::LayerStore::open(root, clock);
+        const auto own_mirror = Mirror::open(mirror->directory());
+        for (const std::string& one : {parent, head}) checkout_layers(*own_mirror, request_of(one), *own);
+        ::_exit(0);
+      }
+      int status = 0;
+      ::waitpid(child, &status, 0);
+      if (WIFSIGNALED(status)) ++killed;
+      store = cache::LayerStore::open(root, clock);
+      store->recover();
+      EXPECT_THAT(store->verify(true).problems, IsEmpty()) << point;
+      EXPECT_EQ(first_difference(seen(checkout_layers(*mirror, request_of(head), *store)), cloned(head)), "");
+      EXPECT_TRUE(fs::is_empty(root / "drafts")) << point;
+    }
+  }
+  EXPECT_GE(killed, 6);
 }
 
 TEST_F(CheckoutTest, AMissingCommitIsNamed) {
