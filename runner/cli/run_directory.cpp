@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <ctime>
 
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
+#include "runner/base/text.h"
 
 namespace runner::cli {
 namespace {
@@ -18,32 +18,44 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "exec-";
-constexpr const char* kLockName = "lock";
-// Between making its directory and locking it a run looks dead.
-constexpr std::time_t kYoungSeconds = 10;
 
-// True when no process holds the lock of this run, and none is about to.
-bool is_dead(const fs::path& directory, UniqueFd& lock) {
-  lock.reset(::open((directory / kLockName).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!lock) {
-    struct stat status {};
-    return errno == ENOENT && ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
-           ::time(nullptr) - status.st_mtime > kYoungSeconds;
-  }
-  return ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0;
+UniqueFd open_directory(const fs::path& path) {
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+}
+
+bool is_still_at(int fd, const fs::path& path) {
+  struct stat held {};
+  struct stat named {};
+  return ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
+         held.st_dev == named.st_dev;
+}
+
+// The lock of a run whose process is gone. Whoever has it removes the directory before letting go of it.
+UniqueFd lock_dead(const fs::path& path) {
+  UniqueFd lock = open_directory(path);
+  if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 || !is_still_at(lock.get(), path)) return {};
+  return lock;
 }
 
 }  // namespace
 
 RunDirectory::RunDirectory(const fs::path& parent) {
   make_directories(parent, 0700);
-  std::string name = (parent / (std::string(kPrefix) + "XXXXXX")).string();
-  if (::mkdtemp(name.data()) == nullptr)
-    throw_errno("cannot make a directory for the run in '" + parent.string() + "'");
-  path_ = name;
-  lock_.reset(::open((path_ / kLockName).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!lock_ || ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
-    throw_errno("cannot lock the run in '" + name + "'");
+  for (;;) {
+    std::string name = (parent / (std::string(kPrefix) + "XXXXXX")).string();
+    if (::mkdtemp(name.data()) == nullptr)
+      throw_errno("cannot make a directory for the run in " + in_quotes(parent.native()));
+    lock_ = open_directory(name);
+    if (!lock_ && errno != ENOENT) throw_errno("cannot open the run's directory " + in_quotes(name));
+    // Until it is locked it looks like that of a dead run, and somebody may be removing it.
+    int result = 0;
+    while (lock_ && (result = ::flock(lock_.get(), LOCK_EX)) != 0 && errno == EINTR) {
+    }
+    if (result != 0) throw_errno("cannot lock the run's directory " + in_quotes(name));
+    if (!lock_ || !is_still_at(lock_.get(), name)) continue;
+    path_ = name;
+    return;
+  }
 }
 
 RunDirectory::~RunDirectory() {
@@ -64,17 +76,24 @@ void RunDirectory::remove() {
 
 void remove_dead_runs(const fs::path& parent,
                       const std::function<void(const fs::path& run)>& end_processes) noexcept {
+  const auto warn = [](const std::exception& failure) {
+    log_warn("exec", std::string("cannot remove what a dead run left: ") + failure.what());
+  };
   try {
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(parent, error)) {
       if (!entry.path().filename().string().starts_with(kPrefix)) continue;
-      UniqueFd lock;
-      if (!is_dead(entry.path(), lock)) continue;
-      end_processes(entry.path());
-      remove_tree(entry.path());
+      const UniqueFd lock = lock_dead(entry.path());
+      if (!lock) continue;
+      try {
+        end_processes(entry.path());
+        remove_tree(entry.path());
+      } catch (const std::exception& failure) {
+        warn(failure);  // and on with the others
+      }
     }
   } catch (const std::exception& failure) {
-    log_warn("exec", std::string("cannot remove what a dead run left: ") + failure.what());
+    warn(failure);
   }
 }
 

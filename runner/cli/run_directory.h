@@ -10,8 +10,8 @@
 
 namespace runner::cli {
 
-/// A new directory (0700) that is removed at the end. A lock on a file in it tells that its run is alive; the
-/// kernel drops the lock with the process, however it ends.
+/// A new directory (0700) that is removed at the end. A lock on it tells that its run is alive; the kernel
+/// drops the lock with the process, however it ends.
 class RunDirectory {
  public:
   /// Below `parent`, which is made when missing. Throws Error.

@@ -5,6 +5,9 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <future>
+#include <string>
+#include <vector>
 
 #include "runner/base/files.h"
 #include "runner/cli/work_place.h"
@@ -41,21 +44,34 @@ TEST(RunDirectory, LiveRunsAreLeftAlone) {
 TEST(RunDirectory, DeadRunsAreRemovedAndOtherFilesKept) {
   const TempDir parent;
   fs::create_directory(parent.path() / "exec-dead");
-  write_file_atomic(parent.path() / "exec-dead" / "lock", "", 0600, false);
   write_file_atomic(parent.path() / "exec-dead" / "big", "content", 0600, false);
-  fs::create_directory(parent.path() / "exec-just-made");
-  fs::create_directory(parent.path() / "exec-old");
-  const timespec long_ago[2] = {{1000, 0}, {1000, 0}};
-  ASSERT_EQ(::utimensat(AT_FDCWD, (parent.path() / "exec-old").c_str(), long_ago, 0), 0);
+  // Killed right at its beginning, or while it removed the directory.
+  fs::create_directory(parent.path() / "exec-empty");
   fs::create_directory(parent.path() / "other");
+  fs::create_directory_symlink(parent.path() / "other", parent.path() / "exec-link");
   std::vector<std::string> ended;
   remove_dead_runs(parent.path(), [&](const fs::path& run) { ended.push_back(run.filename()); });
-  EXPECT_THAT(ended, testing::UnorderedElementsAre("exec-dead", "exec-old"));
+  EXPECT_THAT(ended, testing::UnorderedElementsAre("exec-dead", "exec-empty"));
   EXPECT_FALSE(fs::exists(parent.path() / "exec-dead"));
-  EXPECT_FALSE(fs::exists(parent.path() / "exec-old"));
-  EXPECT_TRUE(fs::exists(parent.path() / "exec-just-made"));
+  EXPECT_FALSE(fs::exists(parent.path() / "exec-empty"));
   EXPECT_TRUE(fs::exists(parent.path() / "other"));
+  EXPECT_TRUE(fs::is_symlink(parent.path() / "exec-link"));
   remove_dead_runs(parent.path() / "missing", [](const fs::path&) { FAIL(); });
+}
+
+TEST(RunDirectory, ManyStartWhileOthersCleanUp) {
+  const TempDir parent;
+  const auto start_and_clean = [&] {
+    for (int i = 0; i < 200; ++i) {
+      const RunDirectory run(parent.path());
+      remove_dead_runs(parent.path(), [](const fs::path&) {});
+      write_file_atomic(run.path() / "file", "x", 0644, false);
+    }
+  };
+  std::vector<std::future<void>> all;
+  for (int i = 0; i < 8; ++i) all.push_back(std::async(std::launch::async, start_and_clean));
+  for (auto& one : all) EXPECT_NO_THROW(one.get());
+  EXPECT_EQ(count(parent.path()), 0);
 }
 
 TEST(RunDirectory, SharedTemporaryNamesAreNotTrusted) {
