@@ -55,6 +55,10 @@ Collected JobArtifacts::collect(const LayeredTree& tree, const TakenFrom& from,
   const bool takes_paths = (!spec_.paths.empty() || spec_.untracked) && fits(spec_.when, success);
   if (takes_paths) take_paths(from, wanted_later);
   if (!collected_.layer && !collected_.dotenv.empty() && collected_.error.empty()) keep({}, {}, {});
+  // What an earlier run left is not what this one did.
+  if (success && !collected_.committed) {
+    place_.store.remove(place_.name, cache::EvictionReason::removed, "a later run left nothing");
+  }
   return collected_;
 }
 

@@ -22,9 +22,10 @@ void must_hold(bool replaced, std::string_view what, std::int64_t id) {
 }
 
 ArchiveView write_one(const std::filesystem::path& tree, const std::filesystem::path& root,
-                      const std::string& name, const Collected& collected) {
+                      const std::string& name, const Collected& collected,
+                      const std::function<bool()>& stop) {
   const artifacts::ArchiveInfo info =
-      artifacts::write_archive(tree, root, collected.format, collected.compression);
+      artifacts::write_archive(tree, root, collected.format, collected.compression, stop);
   return {name, info.path, info.sha256, info.bytes, info.files};
 }
 
@@ -123,13 +124,14 @@ void PipelineRun::archive(std::size_t job) {
   const int attempt = jobs_[job].state.attempt;
   services_.archiver.run([this, job, attempt, collected = jobs_[job].collected] {
     message::Archived done{job, attempt, {}, {}, {}};
+    const auto stop = [this] { return killed_.load(); };
     try {
       if (collected.layer)
         done.archive =
-            write_one(collected.layer->layers.front().tree, paths_.archives, collected.name, collected);
+            write_one(collected.layer->layers.front().tree, paths_.archives, collected.name, collected, stop);
       if (collected.reports) {
         done.reports = write_one(reports_tree(*collected.reports), paths_.archives,
-                                 collected.name + "-reports", collected);
+                                 collected.name + "-reports", collected, stop);
       }
     } catch (const std::exception& e) {
       done.error = e.what();
@@ -139,6 +141,7 @@ void PipelineRun::archive(std::size_t job) {
 }
 
 void PipelineRun::end_everything() noexcept {
+  killed_ = true;
   for (const std::size_t job : running_) {
     if (jobs_[job].control) jobs_[job].control->kill();
   }

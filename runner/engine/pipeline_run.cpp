@@ -146,6 +146,7 @@ void PipelineRun::receive(message::Archived archived) {
 }
 
 void PipelineRun::receive(message::Cancel cancel) {
+  if (cancel.kill) killed_ = true;
   cancel_all(cancel.kill);
 }
 

@@ -2,6 +2,7 @@
 // One pipeline under way: its state in memory, how events change it, what is written and done because of it.
 // Belongs to the engine thread; the mailbox and the views are for everyone.
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
@@ -151,6 +152,7 @@ class PipelineRun {
   std::vector<std::size_t> free_slots_;
   std::set<std::size_t> running_;
   std::size_t archiving_ = 0;
+  std::atomic<bool> killed_{false};  // archives that are being written end
   Batch batch_;
   std::vector<std::string> performed_;  // outbox keys, removed with the next commit
   Mailbox<Message> mailbox_;

@@ -62,6 +62,21 @@ slow:
   EXPECT_TRUE(list_of(box).empty());
 }
 
+TEST(ArtifactEnd, ArchiveThatIsBeingWrittenEndsWithTheSecondInterrupt) {
+  const Sandboxed box(R"(
+large:
+  script: [truncate -s 64G f]
+  artifacts: {paths: [f]}
+)");
+  const auto running = box.start({"exec"});
+  ASSERT_TRUE(running->wait_for("passed in"));
+  running->signal_group(SIGINT);
+  ASSERT_TRUE(running->wait_for("once more kills"));
+  running->signal_group(SIGINT);
+  running->wait();
+  EXPECT_TRUE(list_of(box).empty());
+}
+
 TEST(ArtifactEnd, OtherFormatIsKeptAndReadAsWell) {
   const Sandboxed box(R"(
 slow:

@@ -396,6 +396,17 @@ TEST(Exec, NamedJobsTakeTheArtifactsOfEarlierRunsAndSaySo) {
   EXPECT_THAT(box.run({"exec", "a", "c"}).out, HasSubstr("│ made-\n"));
 }
 
+TEST(Exec, NamedJobsTakeNothingOfAJobWhoseNewestRunLeftNothing) {
+  const Sandboxed box(
+      "stages: [one, two]\n"
+      "a: {stage: one, script: ['[ -z \"$LEAVE\" ] || echo x > x'], artifacts: {paths: [x]}}\n"
+      "b: {stage: two, script: ['test ! -e x']}\n");
+  EXPECT_EQ(box.run({"exec", "--var", "LEAVE=yes", "a"}).code, 0);
+  EXPECT_EQ(box.run({"exec", "b"}).code, 1);
+  EXPECT_EQ(box.run({"exec", "a"}).code, 0);
+  EXPECT_EQ(box.run({"exec", "b"}).code, 0);
+}
+
 TEST(Exec, AnotherProjectHasOtherArtifacts) {
   const Sandboxed box(
       "stages: [one, two]\n"
