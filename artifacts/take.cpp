@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -264,12 +265,7 @@ class Taker {
   DirectoryCursor target_;
   std::vector<std::unique_ptr<DirectoryCursor>> sources_;
   std::vector<PendingDirectory> directories_;
-  struct Inode {
-    std::uint32_t layer;
-    dev_t device;
-    ino_t number;
-    auto operator<=>(const Inode&) const = default;
-  };
+  using Inode = std::tuple<std::uint32_t, dev_t, ino_t>;  // of a file: the layer, the device, the number
   std::map<Inode, std::string> copied_;  // files with several names -> the first of them taken
   Taken taken_;
   Tally tally_;

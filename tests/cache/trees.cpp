@@ -61,8 +61,8 @@ void mount_overlay(const OverlayPlan& plan) {
     if (!layers.back()) throw_errno("open " + directory.string());
     return std::to_string(layers.back().get());
   };
-  std::string options = "userxattr,index=off,upperdir=" + number(plan.upper) +
-                        ",workdir=" + number(plan.work) + ",lowerdir=";
+  std::string options =
+      "userxattr,index=off,upperdir=" + number(plan.upper) + ",workdir=" + number(plan.work) + ",lowerdir=";
   for (const fs::path& lower : plan.lowers) options += number(lower) + ":";
   options.pop_back();
   if (::chdir("/proc/self/fd") != 0) throw_errno("chdir");
