@@ -34,15 +34,17 @@ constexpr std::size_t kHighStack = 8;
 // Writing a whole file system out cannot be stopped, and slows others down: only in a quiet moment.
 constexpr std::chrono::seconds kQuiet{2};
 
-/// Of the calling thread only: Linux has all of this per thread.
-void take_lowest_priority() noexcept {
-  constexpr int kLeastNice = 19;
+/// Of the calling thread only: Linux has all of this per thread. Not the lowest there is: the thread holds
+/// locks that jobs wait for, and a busy machine lets an idle thread (SCHED_IDLE, or idle for the disk) stand
+/// still for seconds with them. A user could not raise it again for those moments.
+void take_low_priority() noexcept {
+  constexpr int kNice = 10;
   const auto self = static_cast<id_t>(::syscall(SYS_gettid));
-  ::setpriority(PRIO_PROCESS, self, kLeastNice);
+  ::setpriority(PRIO_PROCESS, self, kNice);
   const sched_param none{};
-  ::sched_setscheduler(static_cast<pid_t>(self), SCHED_IDLE, &none);
-  constexpr int kThisThread = 1, kIdleClass = 3, kClassShift = 13;  // linux/ioprio.h
-  ::syscall(SYS_ioprio_set, kThisThread, static_cast<int>(self), kIdleClass << kClassShift);
+  ::sched_setscheduler(static_cast<pid_t>(self), SCHED_BATCH, &none);
+  constexpr int kThisThread = 1, kBestEffort = 2, kClassShift = 13, kLast = 7;  // linux/ioprio.h
+  ::syscall(SYS_ioprio_set, kThisThread, static_cast<int>(self), kBestEffort << kClassShift | kLast);
 }
 
 /// Signals sent to the process are for the thread that waits for them.
@@ -83,7 +85,7 @@ struct Housekeeper::Impl {
   Impl(LayerStore& layers, HousekeepingOptions given) : store(layers), options(given) {}
 
   void run() {
-    take_lowest_priority();
+    take_low_priority();
     std::unique_lock lock(mutex);
     for (;;) {
       const auto called = [this] { return wanted || stopping; };

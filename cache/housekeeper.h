@@ -1,5 +1,5 @@
 #pragma once
-// What a layer store needs from time to time, on a thread of its own with the lowest priority for processor
+// What a layer store needs from time to time, on a thread of its own with a low priority for processor
 // and disk: what killed processes left is removed, new layers are hashed and synced, long stacks squashed,
 // and the budget kept. Nobody waits for it: it stops within milliseconds, and whatever is left is done next
 // time.

@@ -65,7 +65,7 @@ Draft::~Draft() {
   }
 }
 
-std::unique_ptr<LayerStore> LayerStore::open(fs::path root, const Clock& clock) {
+std::unique_ptr<LayerStore> LayerStore::open(const fs::path& root, const Clock& clock) {
   make_directories(root);
   std::error_code error;
   fs::path real = fs::canonical(root, error);

@@ -155,7 +155,7 @@ class LayerStore {
  public:
   /// Makes ROOT when missing. The database is opened on first use, so a store that nobody asks costs
   /// nothing. Throws Error.
-  static std::unique_ptr<LayerStore> open(std::filesystem::path root, const Clock& clock);
+  static std::unique_ptr<LayerStore> open(const std::filesystem::path& root, const Clock& clock);
   virtual ~LayerStore() = default;
   virtual const std::filesystem::path& root() const noexcept = 0;
 

@@ -12,7 +12,6 @@
 namespace runner::cli {
 namespace {
 
-using storage::ArtifactKind;
 using storage::ArtifactRecord;
 using Cells = std::vector<std::string>;
 
@@ -23,7 +22,7 @@ std::string span_text(std::chrono::milliseconds span) {
 }
 
 std::string ref_text(const ArtifactRecord& record) {
-  const std::string sha = record.sha.substr(0, 8);
+  std::string sha = record.sha.substr(0, 8);
   if (record.ref.empty()) return sha;
   return sha.empty() ? record.ref : record.ref + " (" + sha + ")";
 }

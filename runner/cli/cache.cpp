@@ -163,6 +163,7 @@ std::string scope_of(const std::filesystem::path& project_root) {
 void print_unknown_key(const CacheDesk& desk, const std::string& key) {
   const std::vector<Entry> entries = desk.store.list({cache::Space::cache, desk.scope, std::nullopt});
   std::vector<std::string_view> keys;
+  keys.reserve(entries.size());
   for (const Entry& entry : entries) keys.push_back(entry.name.key);
   // People know the key of the file, the store the one with its suffix.
   auto near = nearest(key, keys);
@@ -194,6 +195,7 @@ int list_caches(const CacheDesk& desk) {
                               {"USES", Align::right},   {"BY", Align::left}};
   if (desk.options.all) columns.insert(columns.begin(), {"SCOPE", Align::left});
   std::vector<std::vector<std::string>> rows;
+  rows.reserve(entries.size());
   for (const Entry& entry : entries) rows.push_back(row_of(desk, entry));
   print(table_text(desk.screen, columns, rows));
   print(paint(desk.screen, Tone::dim,
