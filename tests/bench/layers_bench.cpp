@@ -5,7 +5,7 @@
 //   runner_layers_bench workspace STORE MIRROR TREE COMMIT...    the first two commits only warm up
 //   runner_layers_bench cache STORE TREE RUNS       TREE holds cache/, which is saved first
 //   runner_layers_bench artifact STORE TREE RUNS    TREE holds out/, which each run copies and takes
-//   runner_layers_bench archive OUT TREE zip|tar_zst RUNS
+//   runner_layers_bench archive OUT TREE zip|tar_zst LEVEL RUNS
 
 #include <sched.h>
 #include <sys/mount.h>
@@ -289,14 +289,14 @@ void Bench::print() {
   json.end_object().flush();
 }
 
-void archive(const fs::path& out, const fs::path& tree, std::string_view format, int runs) {
+void archive(const fs::path& out, const fs::path& tree, std::string_view format, int level, int runs) {
   const auto kind = format == "zip" ? artifacts::ArchiveFormat::zip : artifacts::ArchiveFormat::tar_zst;
   std::string times;
   std::uint64_t bytes = 0;
   for (int run = 0; run < runs; ++run) {
     const fs::path root = out / std::to_string(run);
     fs::create_directories(root);
-    const double time = timed([&] { bytes = artifacts::write_archive(tree, root, kind).bytes; });
+    const double time = timed([&] { bytes = artifacts::write_archive(tree, root, kind, level).bytes; });
     times += (run == 0 ? "" : ", ") + std::to_string(time);
     remove_tree(root);
   }
@@ -309,8 +309,8 @@ int run(const std::vector<std::string>& words) {
     require(number.has_value() && *number > 0, "the number of runs is none");
     return static_cast<int>(*number);
   };
-  if (words.size() == 5 && words[0] == "archive") {
-    archive(words[1], words[2], words[3], count(4));
+  if (words.size() == 6 && words[0] == "archive") {
+    archive(words[1], words[2], words[3], count(4), count(5));
     return 0;
   }
   if (words.size() > 6 && words[0] == "workspace") {
