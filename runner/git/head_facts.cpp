@@ -69,9 +69,10 @@ std::string default_branch(git_repository* repository, git_config* config, const
   return current.empty() ? "main" : current;
 }
 
-void read_commit(git_repository* repository, LocalFacts& facts) {
+void read_commit(git_repository* repository, LocalFacts& facts, const std::string& given) {
   git_oid id;
-  const int result = git_reference_name_to_id(&id, repository, "HEAD");
+  const int result =
+      given.empty() ? git_reference_name_to_id(&id, repository, "HEAD") : git_oid_fromstr(&id, given.c_str());
   if (result == GIT_ENOTFOUND || result == GIT_EUNBORNBRANCH) return;  // no commit yet
   check(result, "cannot read HEAD");
   Handle<git_commit> commit;
@@ -112,15 +113,33 @@ void read_tag(git_repository* repository, LocalFacts& facts) {
   }
 }
 
+/// The branch a commit is taken to be of; empty: none.
+std::string branch_of(git_repository* repository, const std::string& commit, const std::string& revision,
+                      const std::string& current) {
+  const std::string name = revision.starts_with(kHeads) ? revision.substr(kHeads.size()) : revision;
+  if (has_ref(repository, std::string(kHeads) + name)) return name;
+  if (name.starts_with("origin/") && has_ref(repository, "refs/remotes/" + name)) return name.substr(7);
+  if (has_ref(repository, "refs/tags/" + name) || name.starts_with("refs/tags/") || current.empty())
+    return {};
+  git_oid head, id;
+  const bool known =
+      git_reference_name_to_id(&head, repository, "HEAD") == 0 && git_oid_fromstr(&id, commit.c_str()) == 0;
+  const bool of_current =
+      known && (git_oid_equal(&head, &id) != 0 || git_graph_descendant_of(repository, &head, &id) == 1);
+  return of_current ? current : std::string();
+}
+
 }  // namespace
 
-LocalFacts read_head_facts(git_repository* repository) {
+LocalFacts read_head_facts(git_repository* repository, const std::string& commit,
+                           const std::string& revision) {
   LocalFacts facts;
   Handle<git_config> config;
   check(git_repository_config_snapshot(Out(config), repository), "cannot read the git configuration");
   const std::string head = target_of(repository, "HEAD");
   if (head.starts_with(kHeads)) facts.branch = head.substr(kHeads.size());
-  read_commit(repository, facts);
+  if (!commit.empty()) facts.branch = branch_of(repository, commit, revision, facts.branch);
+  read_commit(repository, facts, commit);
   if (facts.branch.empty() && !facts.sha.empty()) read_tag(repository, facts);
   facts.default_branch = default_branch(repository, config.get(), facts.branch);
   facts.user_name = config_text(config.get(), "user.name");

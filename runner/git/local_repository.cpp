@@ -3,16 +3,19 @@
 #include <git2.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <mutex>
 #include <set>
 
 #include "runner/base/error.h"
+#include "runner/base/text.h"
 #include "runner/git/git_handles.h"
 #include "runner/git/head_facts.h"
 #include "runner/git/history.h"
 #include "runner/git/local_repository_impl.h"
+#include "runner/git/tree_diff.h"
 #include "runner/git/work_tree_scan.h"
 
 namespace runner::git {
@@ -34,6 +37,18 @@ bool index_is_current(const git_index_entry& entry, const struct stat& info, con
          entry.mtime.nanoseconds == static_cast<std::uint32_t>(info.st_mtim.tv_nsec) &&
          entry.mtime.nanoseconds != 0 && entry.ino == static_cast<std::uint32_t>(info.st_ino) &&
          seconds < index_info.st_mtim.tv_sec;
+}
+
+constexpr int kMostLinks = 16;
+
+WorkTreeEntries entries_of_commit(git_repository* repository, const std::string& commit) {
+  WorkTreeEntries entries;
+  for (TreeChange& change : diff_trees(repository, ObjectId{}, tree_of_commit(repository, commit))) {
+    if (is_file(change.after)) entries.files.push_back(std::move(change.path));
+    if (change.after == Node::submodule) entries.submodules.push_back(std::move(change.path));
+  }
+  std::sort(entries.files.begin(), entries.files.end());
+  return entries;
 }
 
 }  // namespace
@@ -63,6 +78,66 @@ std::unique_ptr<LocalRepository> LocalRepository::open(const fs::path& directory
   return std::unique_ptr<LocalRepository>(new LocalRepository(std::move(impl)));
 }
 
+std::unique_ptr<LocalRepository> LocalRepository::open_at(const fs::path& directory,
+                                                          const std::string& revision) {
+  auto opened = open(directory);
+  Impl& impl = *opened->impl_;
+  if (!impl.repository) {
+    throw Error(ErrorCode::not_found, "there is no git repository at '" + opened->root().string() +
+                                          "', so it has no commit " + in_quotes(revision));
+  }
+  impl.commit = revision.starts_with('-') ? std::string() : resolve_commit(impl.repository.get(), revision);
+  if (impl.commit.empty() && !revision.starts_with('-')) {
+    Handle<git_object> object, commit;
+    bool found = git_revparse_single(Out(object), impl.repository.get(), revision.c_str()) == 0;
+    found = found && git_object_peel(Out(commit), object.get(), GIT_OBJECT_COMMIT) == 0;
+    if (found) {
+      impl.commit.assign(GIT_OID_HEXSZ, '\0');
+      git_oid_fmt(impl.commit.data(), git_object_id(commit.get()));
+    }
+  }
+  if (impl.commit.empty())
+    throw Error(ErrorCode::not_found, "there is no commit " + in_quotes(revision) + " in this repository");
+  impl.revision = revision;
+  return opened;
+}
+
+const std::string& LocalRepository::commit() const noexcept {
+  return impl_->commit;
+}
+
+Handle<git_tree_entry> LocalRepository::Impl::committed(std::string_view path) {
+  Handle<git_tree_entry> entry;
+  git_oid id;
+  Handle<git_commit> at;
+  Handle<git_tree> tree;
+  check(git_oid_fromstr(&id, commit.c_str()), "no commit id");
+  check(git_commit_lookup(Out(at), repository.get(), &id), "cannot read commit " + commit);
+  check(git_commit_tree(Out(tree), at.get()), "cannot read the tree of commit " + commit);
+  if (!path.empty() && git_tree_entry_bypath(Out(entry), tree.get(), std::string(path).c_str()) != 0)
+    return {};
+  return entry;
+}
+
+std::optional<std::string> LocalRepository::committed_file(std::string_view path) {
+  const std::lock_guard lock(impl_->mutex);
+  std::string name = fs::path(path).lexically_normal().string();
+  for (int links = 0; links < kMostLinks; ++links) {
+    const Handle<git_tree_entry> entry = impl_->committed(name);
+    if (!entry || git_tree_entry_type(entry.get()) != GIT_OBJECT_BLOB) return std::nullopt;
+    Handle<git_object> object;
+    check(git_tree_entry_to_object(Out(object), impl_->repository.get(), entry.get()),
+          "cannot read '" + name + "'");
+    const auto* blob = reinterpret_cast<const git_blob*>(object.get());
+    std::string content(static_cast<const char*>(git_blob_rawcontent(blob)),
+                        static_cast<std::size_t>(git_blob_rawsize(blob)));
+    if (git_tree_entry_filemode(entry.get()) != GIT_FILEMODE_LINK) return content;
+    name = (fs::path(name).parent_path() / content).lexically_normal().string();
+    if (name.starts_with("..") || name.starts_with('/')) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
 bool LocalRepository::is_repository() const noexcept {
   return impl_->repository != nullptr;
 }
@@ -82,7 +157,7 @@ git_index* LocalRepository::Impl::open_index() {
 }
 
 const LocalFacts& LocalRepository::Impl::get_facts() {
-  if (!facts) facts = repository ? read_head_facts(repository.get()) : LocalFacts{};
+  if (!facts) facts = repository ? read_head_facts(repository.get(), commit, revision) : LocalFacts{};
   return *facts;
 }
 
@@ -90,6 +165,8 @@ const WorkTreeEntries& LocalRepository::Impl::get_entries() {
   if (entries) return *entries;
   if (!repository) {
     entries = scan_plain_directory(root);
+  } else if (!commit.empty()) {
+    entries = entries_of_commit(repository.get(), commit);
   } else if (git_repository_is_bare(repository.get()) != 0) {
     entries.emplace();
   } else {
@@ -124,7 +201,7 @@ const std::string& LocalRepository::Impl::get_before_sha() {
 std::vector<std::string> LocalRepository::Impl::changes_from(const std::string& base) {
   std::set<std::string> paths;
   add_committed_changes(repository.get(), base, get_facts().sha, paths);
-  if (git_repository_is_bare(repository.get()) == 0) {
+  if (commit.empty() && git_repository_is_bare(repository.get()) == 0) {
     add_uncommitted_changes(repository.get(), get_facts().sha, paths);
     const WorkTreeEntries& seen = get_entries();
     paths.insert(seen.untracked.begin(), seen.untracked.end());
@@ -166,6 +243,10 @@ std::optional<std::vector<std::string>> LocalRepository::changed_since(std::stri
 
 bool LocalRepository::is_tracked(std::string_view path) {
   const std::lock_guard lock(impl_->mutex);
+  if (!impl_->commit.empty()) {
+    const Handle<git_tree_entry> entry = impl_->committed(path);
+    return entry && git_tree_entry_type(entry.get()) != GIT_OBJECT_TREE;
+  }
   if (!impl_->repository || git_repository_is_bare(impl_->repository.get()) != 0) return false;
   return git_index_get_bypath(impl_->open_index(), std::string(path).c_str(), 0) != nullptr;
 }
@@ -173,6 +254,13 @@ bool LocalRepository::is_tracked(std::string_view path) {
 std::optional<std::string> LocalRepository::blob_id(std::string_view path) {
   const std::lock_guard lock(impl_->mutex);
   const std::string name(path);
+  if (!impl_->commit.empty()) {
+    const Handle<git_tree_entry> entry = impl_->committed(path);
+    if (!entry || git_tree_entry_type(entry.get()) != GIT_OBJECT_BLOB) return std::nullopt;
+    std::string text(GIT_OID_HEXSZ, '\0');
+    git_oid_fmt(text.data(), git_tree_entry_id(entry.get()));
+    return text;
+  }
   const fs::path real = impl_->root / name;
   struct stat info {};
   if (::lstat(real.c_str(), &info) != 0 || !(S_ISREG(info.st_mode) || S_ISLNK(info.st_mode)))

@@ -40,6 +40,10 @@ class LocalRepository {
   /// Looks for a repository at `directory` and above it. Without one, is_repository() is false, root() is the
   /// directory and all its files count as tracked. Throws Error when there is one that cannot be read.
   static std::unique_ptr<LocalRepository> open(const std::filesystem::path& directory);
+  /// The same, but everything is as a clean checkout of the commit that `revision` names: the working tree
+  /// and the index do not count. Throws Error{not_found} when there is no such commit, or no repository.
+  static std::unique_ptr<LocalRepository> open_at(const std::filesystem::path& directory,
+                                                  const std::string& revision);
   ~LocalRepository();
   LocalRepository(const LocalRepository&) = delete;
   LocalRepository& operator=(const LocalRepository&) = delete;
@@ -52,6 +56,11 @@ class LocalRepository {
   /// linked working tree). Empty without a repository.
   const std::filesystem::path& git_dir() const noexcept;
   const std::filesystem::path& common_dir() const noexcept;
+
+  /// The commit of open_at(); "" = the working tree counts.
+  const std::string& commit() const noexcept;
+  /// A file of the commit of open_at(); links within the commit are followed. nullopt: there is none.
+  std::optional<std::string> committed_file(std::string_view path);
 
   const LocalFacts& facts();
 

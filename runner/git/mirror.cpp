@@ -24,23 +24,12 @@ namespace runner::git {
 namespace fs = std::filesystem;
 namespace {
 
-/// Held while the mirror is made or fetched into. Lies beside it, so that it can be held before it is there.
-UniqueFd lock_mirror(const fs::path& directory) {
-  const fs::path path = directory.native() + ".lock";
-  UniqueFd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (!lock) throw_errno("cannot make the lock file " + in_quotes(path.native()));
-  while (::flock(lock.get(), LOCK_EX) != 0) {
-    if (errno != EINTR) throw_errno("cannot lock " + in_quotes(path.native()));
-  }
-  return lock;
-}
-
 bool is_there(const fs::path& directory) {
   struct stat info {};
   return ::stat((directory / "HEAD").c_str(), &info) == 0;
 }
 
-void make_bare(const fs::path& directory, const fs::path& objects) {
+void make_bare(const fs::path& directory) {
   const fs::path draft = directory.native() + ".new";
   remove_tree(draft);
   make_directories(draft / "objects/info");
@@ -51,8 +40,6 @@ void make_bare(const fs::path& directory, const fs::path& objects) {
                     "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
                     "[gc]\n\tauto = 0\n",
                     0644, false);
-  if (!objects.empty())
-    write_file_atomic(draft / "objects/info/alternates", objects.native() + "\n", 0644, false);
   write_file_atomic(draft / "HEAD", "ref: refs/heads/main\n", 0644, false);
   failpoint("mirror.made");
   remove_tree(directory);  // what has no HEAD is no mirror
@@ -60,7 +47,24 @@ void make_bare(const fs::path& directory, const fs::path& objects) {
     throw_errno("cannot make the mirror " + in_quotes(directory.native()));
 }
 
-/// What killed processes left; nobody else fetches now.
+std::string hex_of(const git_oid* id) {
+  std::string hex(GIT_OID_HEXSZ, '\0');
+  git_oid_fmt(hex.data(), id);
+  return hex;
+}
+
+}  // namespace
+
+UniqueFd lock_mirror(const fs::path& directory) {
+  const fs::path path = directory.native() + ".lock";
+  UniqueFd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!lock) throw_errno("cannot make the lock file " + in_quotes(path.native()));
+  while (::flock(lock.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) throw_errno("cannot lock " + in_quotes(path.native()));
+  }
+  return lock;
+}
+
 void remove_leftovers(const fs::path& directory) {
   std::error_code error;
   std::vector<fs::path> stale;
@@ -79,14 +83,6 @@ void remove_leftovers(const fs::path& directory) {
   for (const fs::path& path : stale) remove_tree(path);
 }
 
-std::string hex_of(const git_oid* id) {
-  std::string hex(GIT_OID_HEXSZ, '\0');
-  git_oid_fmt(hex.data(), id);
-  return hex;
-}
-
-}  // namespace
-
 struct Mirror::Impl {
   Library library;  // first: it goes last
   fs::path directory;
@@ -97,16 +93,12 @@ Mirror::Mirror(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Mirror::~Mirror() = default;
 
 std::unique_ptr<Mirror> Mirror::open(const fs::path& directory) {
-  return open_beside(directory, {});
-}
-
-std::unique_ptr<Mirror> Mirror::open_beside(const fs::path& directory, const fs::path& objects) {
   auto impl = std::make_unique<Impl>();
   impl->directory = directory;
   if (!is_there(directory)) {
     make_directories(directory.parent_path());
     const UniqueFd lock = lock_mirror(directory);
-    if (!is_there(directory)) make_bare(directory, objects);
+    if (!is_there(directory)) make_bare(directory);
   }
   check(git_repository_open_bare(Out(impl->repository), directory.c_str()),
         "cannot open the mirror " + in_quotes(directory.native()));
@@ -127,6 +119,23 @@ void Mirror::fetch(const FetchRequest& request) {
   if (!request.wanted.empty() && has_commit(request.wanted)) return;
   remove_leftovers(impl_->directory);
   transfer(impl_->repository.get(), request);
+}
+
+void Mirror::take_local(const fs::path& git_dir, const std::string& wanted) {
+  const auto taken = [&] {
+    const auto all = refs("refs/");
+    return has_commit(wanted) &&
+           std::any_of(all.begin(), all.end(), [&](const auto& ref) { return ref.second == wanted; });
+  };
+  if (taken()) return;
+  const UniqueFd lock = lock_mirror(impl_->directory);
+  if (taken()) return;
+  remove_leftovers(impl_->directory);
+  link_repository(git_dir, impl_->directory);
+  failpoint("mirror.linked");
+  // What was linked behind the back of the open handle.
+  check(git_repository_open_bare(Out(impl_->repository), impl_->directory.c_str()), "cannot open the mirror");
+  copy_refs(git_dir, impl_->repository.get(), wanted);
 }
 
 bool Mirror::has_commit(std::string_view id) const {

@@ -40,10 +40,6 @@ class Mirror {
  public:
   /// Made whole or not at all when it is missing; its parent too. Throws Error.
   static std::unique_ptr<Mirror> open(const std::filesystem::path& directory);
-  /// The same, but objects are also looked for in `objects` (of a repository of this machine, which stays),
-  /// so that nothing need be fetched.
-  static std::unique_ptr<Mirror> open_beside(const std::filesystem::path& directory,
-                                             const std::filesystem::path& objects);
   ~Mirror();
   Mirror(const Mirror&) = delete;
   Mirror& operator=(const Mirror&) = delete;
@@ -56,6 +52,11 @@ class Mirror {
   /// the URL (without credentials), the reason and what may help: unavailable, not_found, cancelled. What was
   /// there before stays then.
   void fetch(const FetchRequest& request);
+
+  /// Takes what a repository of this machine has, without the network: its objects by hard links (copies on
+  /// another file system), its branches and tags. Nothing is done when `wanted` (40 hex digits) was taken so
+  /// before. `git_dir` is its common git directory. Throws Error.
+  void take_local(const std::filesystem::path& git_dir, const std::string& wanted);
 
   /// The commit a name stands for: full ref, branch, tag, id (whole or shortened), revision such as HEAD~1.
   /// "" when there is none.

@@ -134,9 +134,30 @@ TEST_F(MirrorTest, AStoppedFetchSaysSo) {
   EXPECT_THAT(error_of(stopped), HasSubstr("was stopped"));
 }
 
-TEST_F(MirrorTest, ObjectsOfARepositoryBesideNeedNoFetch) {
-  const auto mirror = Mirror::open_beside(place(), work() / ".git/objects");
-  EXPECT_TRUE(mirror->has_commit(first));
+TEST_F(MirrorTest, ARepositoryOfThisMachineIsTakenByLinks) {
+  run("git repack -adq && git tag v1 && git update-ref refs/remotes/origin/other HEAD");
+  write("a", "2");
+  const std::string second = commit("second");
+  const auto mirror = Mirror::open(place());
+  mirror->take_local(work() / ".git", second);
+  EXPECT_THAT(mirror->refs("refs/heads/"),
+              UnorderedElementsAre(Pair("refs/heads/main", second), Pair("refs/heads/other", first)));
+  EXPECT_EQ(mirror->resolve("v1"), first);
+  EXPECT_EQ(run("git fsck 2>&1; find objects -type f -links 1", place()), "");
+  run("git checkout -q -b side && git branch -D main");
+  write("a", "3");
+  const std::string third = commit("third");
+  mirror->take_local(work() / ".git", third);
+  EXPECT_EQ(mirror->resolve("side"), third);
+  EXPECT_EQ(mirror->resolve("main"), "");
+}
+
+TEST_F(MirrorTest, ObjectsThatARepositoryBorrowsAreTakenToo) {
+  const fs::path borrower = top() / "borrower";
+  run("git clone -q -s '" + work().string() + "' '" + borrower.string() + "'", top());
+  const auto mirror = Mirror::open(place());
+  mirror->take_local(borrower / ".git", first);
+  EXPECT_EQ(run("git fsck 2>&1; git log --oneline main | wc -l", place()), "1");
 }
 
 TEST_F(MirrorTest, FetchesAtTheSameTimeAllSucceed) {

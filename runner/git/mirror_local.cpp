@@ -1,0 +1,142 @@
+// Filling a mirror from a repository of this machine.
+#include <fcntl.h>
+#include <git2.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "runner/base/copy_content.h"
+#include "runner/base/error.h"
+#include "runner/base/files.h"
+#include "runner/base/text.h"
+#include "runner/git/git_handles.h"
+#include "runner/git/mirror_transfer.h"
+
+namespace runner::git {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int kMostAlternates = 16;
+constexpr std::string_view kHeads = "refs/heads/", kOrigin = "refs/remotes/origin/", kTags = "refs/tags/";
+
+std::vector<std::string> names_in(const fs::path& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error))
+    names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// Objects never change, so a link is as good as a copy. One that goes meanwhile was packed: fine.
+void link_object(const fs::path& from, const fs::path& to) {
+  if (::link(from.c_str(), to.c_str()) == 0 || errno == EEXIST || errno == ENOENT) return;
+  const UniqueFd source(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat info {};
+  if (!source || ::fstat(source.get(), &info) != 0) throw_errno("cannot read " + in_quotes(from.native()));
+  const fs::path draft = to.parent_path() / ("tmp_" + to.filename().string());
+  ::unlink(draft.c_str());
+  const UniqueFd target(::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
+  if (!target) throw_errno("cannot make " + in_quotes(draft.native()));
+  if (!clone_content(source.get(), target.get()))
+    copy_content(source.get(), target.get(), info.st_size, from);
+  if (::rename(draft.c_str(), to.c_str()) != 0) throw_errno("cannot make " + in_quotes(to.native()));
+}
+
+bool is_object_directory(const std::string& name) {
+  return name.size() == 2 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+void link_objects(const fs::path& from, const fs::path& to) {
+  // A pack is seen by its index, so that comes last.
+  const std::vector<std::string> packs = names_in(from / "pack");
+  for (const bool index : {false, true}) {
+    for (const std::string& name : packs) {
+      if (!name.starts_with("pack-")) continue;
+      if (name.ends_with(".idx") == index && (index || name.ends_with(".pack")))
+        link_object(from / "pack" / name, to / "pack" / name);
+    }
+  }
+  for (const std::string& directory : names_in(from)) {
+    if (!is_object_directory(directory)) continue;
+    const std::vector<std::string> there = names_in(to / directory);
+    const std::set<std::string, std::less<>> known(there.begin(), there.end());
+    if (there.empty()) make_directories(to / directory);
+    for (const std::string& name : names_in(from / directory)) {
+      if (!name.starts_with("tmp_") && !known.contains(name))
+        link_object(from / directory / name, to / directory / name);
+    }
+  }
+}
+
+/// The directory and those whose objects it borrows.
+void add_object_directories(const fs::path& objects, std::vector<fs::path>& all) {
+  if (all.size() >= kMostAlternates || std::find(all.begin(), all.end(), objects) != all.end()) return;
+  all.push_back(objects);
+  const std::string text = read_file(objects / "info/alternates").value_or("");
+  for (const std::string_view line : split(text, '\n')) {
+    if (line.empty() || line.front() == '#') continue;
+    add_object_directories((objects / line).lexically_normal(), all);
+  }
+}
+
+}  // namespace
+
+void link_repository(const fs::path& git_dir, const fs::path& mirror) {
+  std::vector<fs::path> all;
+  add_object_directories(git_dir / "objects", all);
+  for (const fs::path& objects : all) link_objects(objects, mirror / "objects");
+  const auto shallow = read_file(git_dir / "shallow");
+  if (shallow && !shallow->empty()) {
+    write_file_atomic(mirror / "shallow", *shallow, 0644, false);
+  } else {
+    fs::remove(mirror / "shallow");
+  }
+}
+
+void copy_refs(const fs::path& git_dir, git_repository* mirror, const std::string& wanted) {
+  Handle<git_repository> from;
+  check(git_repository_open(Out(from), git_dir.c_str()), "cannot open " + in_quotes(git_dir.native()));
+  std::map<std::string, git_oid> refs;
+  Handle<git_reference_iterator> all;
+  check(git_reference_iterator_new(Out(all), from.get()), "cannot list the refs");
+  for (;;) {
+    Handle<git_reference> reference;
+    const int result = git_reference_next(Out(reference), all.get());
+    if (result == GIT_ITEROVER) break;
+    check(result, "cannot read the refs");
+    const std::string name = git_reference_name(reference.get());
+    const git_oid* id = git_reference_target(reference.get());
+    if (id == nullptr) continue;
+    if (name.starts_with(kHeads) || name.starts_with(kTags)) refs[name] = *id;
+    if (name.starts_with(kOrigin)) refs.emplace(std::string(kHeads) + name.substr(kOrigin.size()), *id);
+  }
+  git_oid id;
+  check(git_oid_fromstr(&id, wanted.c_str()), "no commit id");
+  refs.emplace("refs/commits/" + wanted, id);
+  std::vector<std::string> gone;
+  Handle<git_reference_iterator> own;
+  check(git_reference_iterator_new(Out(own), mirror), "cannot list the refs of the mirror");
+  for (;;) {
+    Handle<git_reference> reference;
+    const int result = git_reference_next(Out(reference), own.get());
+    if (result == GIT_ITEROVER) break;
+    check(result, "cannot read the refs of the mirror");
+    const std::string name = git_reference_name(reference.get());
+    if (!refs.contains(name) && !name.starts_with("refs/commits/")) gone.push_back(name);
+  }
+  for (const std::string& name : gone)
+    check(git_reference_remove(mirror, name.c_str()), "cannot remove a ref");
+  for (const auto& [name, target] : refs) {
+    Handle<git_reference> made;
+    check(git_reference_create(Out(made), mirror, name.c_str(), &target, 1, nullptr),
+          "cannot set " + in_quotes(name));
+  }
+}
+
+}  // namespace runner::git
