@@ -167,7 +167,7 @@ int run_exec(const ExecOptions& options) {
   auto variables = given_variables(options);
   if (!variables) return exit_usage;
   if (!check_report(options)) return exit_usage;
-  Project project = Project::open();
+  Project project = Project::open(options.commit);
   const auto file = project.find_file(options.file);
   if (!file) {
     print_error(no_file_message(options.file));

@@ -26,6 +26,7 @@
 #include "runner/base/text.h"
 #include "runner/cli/artifact_shelf.h"
 #include "runner/cli/commands.h"
+#include "runner/cli/commit_sources.h"
 #include "runner/cli/environment.h"
 #include "runner/cli/kept_artifacts.h"
 #include "runner/cli/kept_files.h"
@@ -49,14 +50,19 @@ using pipelines::JobStatus;
 // For the processes of a dead run to end.
 constexpr std::chrono::seconds kEndDeadline{5};
 
-engine::Checkout make_checkout(Project& project, const fs::path& run, cache::MountMode mode) {
-  git::LocalRepository& repository = project.repository();
-  engine::Checkout checkout;
+std::vector<fs::path> work_tree_layers(Project& project, const fs::path& run, cache::MountMode mode) {
+  std::vector<fs::path> lowers;
   const fs::path mask = run / "mask";
   const auto objects =
       mode == cache::MountMode::copy ? git::ObjectAccess::alternate : git::ObjectAccess::below;
-  if (git::make_mask_layer(repository, mask, objects)) checkout.lowers.push_back(mask);
-  checkout.lowers.push_back(project.root());
+  if (git::make_mask_layer(project.repository(), mask, objects)) lowers.push_back(mask);
+  lowers.push_back(project.root());
+  return lowers;
+}
+
+engine::Checkout make_checkout(Project& project) {
+  git::LocalRepository& repository = project.repository();
+  engine::Checkout checkout;
   checkout.project_dir = project.root();
   checkout.builds_dir = project.root().parent_path();
   checkout.blob_id = [&repository](std::string_view path) { return repository.blob_id(path); };
@@ -192,7 +198,7 @@ class LocalRun {
     const std::vector<std::size_t> absent = absent_sources(plan, chosen);
     KeptArtifacts artifacts;
     const bool leaves = leaves_layers(plan, chosen);
-    if (!absent.empty() || leaves) {
+    if (!absent.empty() || leaves || of_commit()) {
       open_layers();
       artifacts = find_kept_artifacts(*layers_, scope(), plan, absent);
     }
@@ -279,7 +285,12 @@ class LocalRun {
     engine::PipelineRequest request;
     request.plan = std::move(plan);
     request.facts = std::move(facts);
-    request.checkout = make_checkout(project_, directory_.path(), place_.mode);
+    request.checkout = make_checkout(project_);
+    if (of_commit()) {
+      use_commit(request);
+    } else {
+      request.checkout.lowers = work_tree_layers(project_, directory_.path(), place_.mode);
+    }
     request.scope = scope();
     request.name = [this] {
       const std::shared_future<std::string> name = name_;
@@ -290,6 +301,20 @@ class LocalRun {
     request.play = chosen.play;
     request.kept_artifacts = std::move(kept_artifacts);
     return request;
+  }
+
+  bool of_commit() const { return !project_.repository().commit().empty(); }
+
+  void use_commit(engine::PipelineRequest& request) {
+    const bool tag = request.facts.ref_kind == pipelines::RefKind::tag;
+    commit_sources_.emplace(
+        project_.repository(), *layers_,
+        CommitSources::Place{data_, scope(), (tag ? "refs/tags/" : "refs/heads/") + request.facts.ref_name});
+    usual_sources_ = commit_sources_->make({});
+    request.checkout.lowers = usual_sources_.lowers;
+    request.checkout.sources = [this](const engine::SourceKnobs& knobs) {
+      return commit_sources_->make(knobs);
+    };
   }
 
   engine::PipelineEnd run_watched(engine::Engine& engine, std::int64_t pipeline, Presenter& presenter) {
@@ -417,7 +442,9 @@ class LocalRun {
   Output output_;
   executors::ShellExecutor executor_;
   cache::Workspaces workspaces_;
-  std::unique_ptr<cache::LayerStore> layers_;  // null: no job has caches or artifacts
+  std::unique_ptr<cache::LayerStore> layers_;    // null: no job has caches or artifacts
+  std::optional<CommitSources> commit_sources_;  // for --commit
+  engine::Sources usual_sources_;
   std::optional<cache::Caches> caches_;
   std::optional<cache::Housekeeper> housekeeper_;
   ArtifactShelf shelf_;
@@ -445,6 +472,7 @@ std::string exec_command_line(const ExecOptions& options, const std::vector<std:
   if (!options.directory.empty()) add("-C", options.directory.string());
   if (!options.file.empty()) add("--file", options.file);
   if (options.executor == ExecutorChoice::shell) out += " --executor shell";
+  if (!options.commit.empty()) add("--commit", options.commit);
   if (options.branch) add("--branch", *options.branch);
   if (options.tag) add("--tag", *options.tag);
   if (options.source != "push") add("--source", options.source);

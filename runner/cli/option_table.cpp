@@ -14,7 +14,7 @@ constexpr std::string_view kCommit = "What the pipeline is told";
 constexpr std::string_view kHow = "How to run it";
 constexpr std::string_view kOutput = "Output";
 
-constexpr std::array<OptionSpec, 21> kExecOptions{{
+constexpr std::array<OptionSpec, 22> kExecOptions{{
     {"-f,--file", "FILE", kWhat,
      "pipeline file; default: the first of .runner.yml and .gitlab-ci.yml that exists", ""},
     {"--manual", "JOB", kWhat, "also start this manual job; may be repeated", ""},
@@ -24,6 +24,10 @@ constexpr std::array<OptionSpec, 21> kExecOptions{{
     {"--var", "K=V", kCommit, "set a variable, above those of the file; may be repeated", ""},
     {"--secret", "NAME[=VALUE]", kCommit,
      "set a variable and mask its value in all output; without =VALUE it is taken from the environment", ""},
+    {"--commit", "REV", kCommit,
+     "run the pipeline of this commit from a clean checkout, as a server would; default: the files as they "
+     "are",
+     ""},
     {"--branch", "NAME", kCommit, "plan as for this branch; default: the one checked out", ""},
     {"--tag", "NAME", kCommit, "plan as for this tag", ""},
     {"--source", "NAME", kCommit, "what started the pipeline (CI_PIPELINE_SOURCE); default: push", ""},

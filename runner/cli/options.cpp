@@ -200,6 +200,7 @@ std::optional<UsageError> take_pipeline_facts(const RawArguments& raw, ExecOptio
   if (raw.has("--branch") && raw.has("--tag")) {
     return UsageError{"'--branch' and '--tag' exclude each other", ""};
   }
+  if (raw.has("--commit")) options.commit = raw.last("--commit");
   if (raw.has("--branch")) options.branch = raw.last("--branch");
   if (raw.has("--tag")) options.tag = raw.last("--tag");
   if (raw.has("--source")) options.source = raw.last("--source");

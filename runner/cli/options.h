@@ -34,6 +34,7 @@ struct ExecOptions {
   std::optional<std::chrono::milliseconds> timeout;
   std::uint64_t max_artifact_bytes = 0;  // of one job, 0 = no limit
   std::optional<std::string> branch, tag;
+  std::string commit;  // its pipeline and files; empty = the working tree
   std::string source = "push";
   bool list = false, plan = false, json = false, quiet = false, no_color = false;
   std::optional<std::string> explain;

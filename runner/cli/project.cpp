@@ -28,9 +28,12 @@ std::optional<std::string> read_regular(const fs::path& path) {
 
 class WorkTreeIncludes final : public pipelines::IncludeReader {
  public:
-  explicit WorkTreeIncludes(fs::path root) : root_(std::move(root)) {}
+  explicit WorkTreeIncludes(git::LocalRepository& repository) : repository_(repository) {}
 
-  std::optional<std::string> read_local(std::string_view path) override { return read_regular(root_ / path); }
+  std::optional<std::string> read_local(std::string_view path) override {
+    if (!repository_.commit().empty()) return repository_.committed_file(path);
+    return read_regular(repository_.root() / path);
+  }
 
   std::optional<std::string> read_project(std::string_view, std::string_view, std::string_view,
                                           std::string& why) override {
@@ -44,7 +47,7 @@ class WorkTreeIncludes final : public pipelines::IncludeReader {
   }
 
  private:
-  fs::path root_;
+  git::LocalRepository& repository_;
 };
 
 class WorkTreeQuestions final : public pipelines::RepositoryReader {
@@ -132,11 +135,36 @@ void set_user(const git::LocalFacts& known, PipelineFacts& facts) {
 
 }  // namespace
 
-Project Project::open() {
+Project Project::open(const std::string& commit) {
+  if (!commit.empty()) return Project(git::LocalRepository::open_at(fs::current_path(), commit));
   return Project(git::LocalRepository::open(fs::current_path()));
 }
 
+std::optional<PipelineFile> Project::find_committed_file(const std::string& given) const {
+  PipelineFile file;
+  const auto take = [&](const std::string& name) {
+    auto text = repository_->committed_file(name);
+    if (!text) return false;
+    file.name = name;
+    file.text = std::move(*text);
+    return true;
+  };
+  if (!given.empty()) {
+    const fs::path seen = fs::absolute(given).lexically_normal().lexically_relative(root());
+    const bool inside = !seen.empty() && *seen.begin() != "..";
+    if ((inside && take(seen.string())) || take(given)) return file;
+    return std::nullopt;
+  }
+  if (take(".runner.yml")) {
+    if (repository_->committed_file(".gitlab-ci.yml")) file.notice = "using .runner.yml, not .gitlab-ci.yml";
+    return file;
+  }
+  if (take(".gitlab-ci.yml")) return file;
+  return std::nullopt;
+}
+
 std::optional<PipelineFile> Project::find_file(const std::string& given) const {
+  if (!repository_->commit().empty()) return find_committed_file(given);
   PipelineFile file;
   const auto take = [&](const fs::path& path) {
     auto text = read_regular(path);
@@ -193,7 +221,7 @@ PipelineFacts Project::facts(const ExecOptions& options, const std::string& conf
 }
 
 pipelines::PlanResult Project::plan(const PipelineFile& file, const PipelineFacts& facts) {
-  WorkTreeIncludes includes(root());
+  WorkTreeIncludes includes(*repository_);
   WorkTreeQuestions questions(*repository_, facts);
   return pipelines::make_plan(file.name, file.text, facts, includes, questions);
 }

@@ -24,8 +24,9 @@ struct PipelineFile {
 /// Where the command was called: the repository around the current directory, or the directory itself.
 class Project {
  public:
-  /// Looks from the current directory upwards.
-  static Project open();
+  /// Looks from the current directory upwards. `commit`: everything is as that commit has it, see
+  /// git::LocalRepository::open_at().
+  static Project open(const std::string& commit = {});
 
   git::LocalRepository& repository() { return *repository_; }
   const std::filesystem::path& root() const { return repository_->root(); }
@@ -42,6 +43,8 @@ class Project {
 
  private:
   explicit Project(std::unique_ptr<git::LocalRepository> repository) : repository_(std::move(repository)) {}
+
+  std::optional<PipelineFile> find_committed_file(const std::string& given) const;
 
   std::unique_ptr<git::LocalRepository> repository_;
 };

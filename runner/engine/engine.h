@@ -20,6 +20,7 @@
 #include "pipelines/plan.h"
 #include "pipelines/status.h"
 #include "runner/base/clock.h"
+#include "runner/engine/sources.h"
 
 namespace runner::cache {
 class Caches;
@@ -40,6 +41,9 @@ struct Checkout {
   std::vector<std::filesystem::path> lowers;  // top first
   std::filesystem::path project_dir;          // where jobs see it: CI_PROJECT_DIR
   std::filesystem::path builds_dir;           // CI_BUILDS_DIR
+  /// What a job gets that asks for more or less (GIT_DEPTH, submodules ...). Empty: `lowers` for every job.
+  /// Called by job threads; throws Error, and the job fails then.
+  std::function<Sources(const SourceKnobs& knobs)> sources;
   /// Blob id at the commit by path, for cache:key:files; nullopt = no such file.
   std::function<std::optional<std::string>(std::string_view path)> blob_id;
   /// Last commit that touched a path, for cache:key:files_commits.

@@ -61,7 +61,7 @@ std::vector<std::filesystem::path> JobRunner::source_layers() {
     log_->warning("GIT_STRATEGY should be clone, fetch, none or empty, not '" + strategy +
                   "'; it is taken as fetch");
   }
-  const std::string idle = knobs_without_effect(environment_->values());
+  const std::string idle = knobs_without_effect(environment_->values(), checkout.sources != nullptr);
   if (!idle.empty()) log_->line("Without effect here: " + idle);
   const auto& facts = order_.request->facts;
   if (facts.sha.find_first_not_of('0') == std::string::npos) {
@@ -69,7 +69,17 @@ std::vector<std::filesystem::path> JobRunner::source_layers() {
     return checkout.lowers;
   }
   log_->line("Commit " + facts.sha.substr(0, 8) + (facts.ref_name.empty() ? "" : " of " + facts.ref_name));
-  return checkout.lowers;
+  return checkout.sources ? asked_sources() : checkout.lowers;
+}
+
+std::vector<std::filesystem::path> JobRunner::asked_sources() {
+  std::vector<std::string> warnings;
+  const SourceKnobs knobs = source_knobs(environment_->values(), warnings);
+  for (const std::string& warning : warnings) log_->warning(warning);
+  Sources sources = order_.request->checkout.sources(knobs);
+  for (const std::string& notice : sources.notices) log_->warning(notice);
+  sources_ = std::move(sources.held);
+  return std::move(sources.lowers);
 }
 
 void JobRunner::prepare_workspace() {

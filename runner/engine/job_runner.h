@@ -67,6 +67,7 @@ class JobRunner {
   void make_environment(const std::filesystem::path& project_dir);
   void note_ignored_image();
   std::vector<std::filesystem::path> source_layers();
+  std::vector<std::filesystem::path> asked_sources();
   void prepare_workspace();
   void prepare_sandbox();
   bool run_hook();
@@ -101,6 +102,7 @@ class JobRunner {
   std::unique_ptr<JobLog> log_;
   std::optional<JobEnvironment> environment_;
   std::optional<JobCaches> caches_;
+  std::shared_ptr<const void> sources_;  // before the workspace, which is made of them
   std::unique_ptr<cache::Workspace> workspace_;
   std::unique_ptr<executors::Sandbox> sandbox_;
   executors::SandboxId sandbox_id_;

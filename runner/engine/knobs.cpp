@@ -34,13 +34,20 @@ constexpr std::pair<std::string_view, std::string_view> kWithoutEffect[] = {
     {"TRANSFER_METER_FREQUENCY", ""},
 };
 
+/// Those that source_knobs() reads.
+constexpr std::string_view kOfCommit[] = {"GIT_CHECKOUT",        "GIT_DEPTH",
+                                          "GIT_LFS_SKIP_SMUDGE", "GIT_SUBMODULE_DEPTH",
+                                          "GIT_SUBMODULE_PATHS", "GIT_SUBMODULE_STRATEGY"};
+
 }  // namespace
 
-std::string knobs_without_effect(const std::map<std::string, std::string>& values) {
+std::string knobs_without_effect(const std::map<std::string, std::string>& values, bool of_commit) {
   std::string names;
   for (const auto& [knob, neutral] : kWithoutEffect) {
     const auto found = values.find(std::string(knob));
     if (found == values.end() || found->second.empty() || found->second == neutral) continue;
+    if (of_commit && std::find(std::begin(kOfCommit), std::end(kOfCommit), knob) != std::end(kOfCommit))
+      continue;
     if (!names.empty()) names += ", ";
     names += knob;
   }

@@ -12,8 +12,8 @@ namespace runner::engine {
 
 /// Names, joined by ", ", of those among `values` that ask for something which means nothing here: the
 /// workspace is made from trees that are there, nothing is cloned, fetched or transferred. "" when there are
-/// none.
-std::string knobs_without_effect(const std::map<std::string, std::string>& values);
+/// none. `of_commit`: they are of a commit, so that source_knobs() means something.
+std::string knobs_without_effect(const std::map<std::string, std::string>& values, bool of_commit = false);
 
 /// A number of attempts (RESTORE_CACHE_ATTEMPTS): 1 to 10, 1 when it is unset or no number.
 int attempts_of(std::string_view text);

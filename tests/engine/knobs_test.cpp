@@ -8,6 +8,7 @@ namespace runner::engine {
 namespace {
 
 TEST(Knobs, ThoseThatAskForSomethingElseAreNamed) {
+  EXPECT_EQ(knobs_without_effect({{"GIT_DEPTH", "1"}, {"GIT_CLEAN_FLAGS", "none"}}, true), "GIT_CLEAN_FLAGS");
   EXPECT_EQ(knobs_without_effect({}), "");
   EXPECT_EQ(knobs_without_effect({{"GIT_STRATEGY", "clone"}, {"PATH", "/bin"}}), "");
   EXPECT_EQ(

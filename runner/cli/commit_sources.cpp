@@ -1,0 +1,88 @@
+#include "runner/cli/commit_sources.h"
+
+#include <utility>
+
+#include "runner/base/digest.h"
+#include "runner/base/error.h"
+#include "runner/base/text.h"
+#include "runner/cli/work_place.h"
+#include "runner/git/checkout.h"
+#include "runner/git/mirror.h"
+
+namespace runner::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// One directory for each address; the name begins so that people know which is which.
+fs::path mirror_directory(const fs::path& data, const std::string& address) {
+  std::string name = fs::path(address).filename().string();
+  if (name.ends_with(".git")) name.resize(name.size() - 4);
+  return data / "git" / (name + "-" + sha256_hex(address).substr(0, 12) + ".git");
+}
+
+git::SubmoduleStrategy strategy_of(const std::string& text) {
+  if (text == "recursive") return git::SubmoduleStrategy::recursive;
+  return text == "normal" ? git::SubmoduleStrategy::normal : git::SubmoduleStrategy::none;
+}
+
+}  // namespace
+
+CommitSources::CommitSources(git::LocalRepository& repository, cache::LayerStore& layers, Place place)
+    : repository_(repository), layers_(layers), place_(std::move(place)) {
+  // Jobs see a workspace where the repository is, and whatever else lies there not at all.
+  if (lies_in(place_.data, repository.root())) {
+    throw Error(ErrorCode::invalid_input, "a commit cannot be run with the data directory " +
+                                              in_quotes(place_.data.string()) +
+                                              " inside the repository; name another by --data");
+  }
+  mirror_ = git::Mirror::open(mirror_directory(fs::canonical(place_.data), repository.root().string()));
+  mirror_->take_local(repository.common_dir(), repository.commit());
+}
+
+CommitSources::~CommitSources() = default;
+
+std::unique_ptr<git::Mirror> CommitSources::submodule_mirror(const std::string& url,
+                                                             const std::string& commit) const {
+  auto mirror = git::Mirror::open(mirror_directory(fs::canonical(place_.data), url));
+  git::FetchRequest request;
+  request.url = url;
+  request.wanted = commit;
+  mirror->fetch(request);
+  return mirror;
+}
+
+engine::Sources CommitSources::make(const engine::SourceKnobs& knobs) {
+  const std::lock_guard lock(mutex_);
+  const git::LocalFacts& facts = repository_.facts();
+  git::CheckoutRequest request;
+  request.scope = place_.scope;
+  request.commit = repository_.commit();
+  request.ref = place_.ref;
+  request.depth = knobs.depth;
+  request.origin_url = facts.origin_url.empty() ? repository_.root().string() : facts.origin_url;
+  request.submodules = strategy_of(knobs.submodules);
+  request.submodule_paths = knobs.submodule_paths;
+  request.submodule_depth = knobs.submodule_depth;
+  request.submodule_mirror = [this](const std::string& url, const std::string& commit) {
+    return submodule_mirror(url, commit);
+  };
+  request.lfs = knobs.lfs;
+  engine::Sources sources;
+  if (!knobs.checkout) {
+    request.attached_branch = facts.default_branch;
+    request.ref = "refs/heads/" + facts.default_branch;
+    request.commit = mirror_->resolve(request.ref);
+    sources.notices.push_back("GIT_CHECKOUT is false: the files are of " + in_quotes(facts.default_branch) +
+                              ", not of the commit");
+    if (request.commit.empty())
+      throw Error(ErrorCode::not_found, "there is no branch " + in_quotes(facts.default_branch));
+  }
+  git::CheckoutLayers layers = git::checkout_layers(*mirror_, request, layers_);
+  sources.lowers = std::move(layers.lowers);
+  for (std::string& notice : layers.notices) sources.notices.push_back(std::move(notice));
+  sources.held = std::make_shared<std::vector<cache::HeldEntry>>(std::move(layers.held));
+  return sources;
+}
+
+}  // namespace runner::cli
