@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <memory>
 
 #include "runner/base/text.h"
@@ -23,9 +24,7 @@ struct Statistics {
         if (pair) ++i;
       } else if (c == '\n') {
         ++lone_lf;
-      } else if (c >= 32 && c != 127) {
-        ++printable;
-      } else if (c == '\b' || c == '\t' || c == '\033' || c == '\f') {
+      } else if ((c >= 32 && c != 127) || c == '\b' || c == '\t' || c == '\033' || c == '\f') {
         ++printable;
       } else {
         if (c == 0) ++nul;
@@ -102,7 +101,7 @@ bool encode(std::string_view content, std::string_view encoding, std::string& ou
     out = upper_end == "utf-16le-bom" ? "\xFF\xFE" : "\xFE\xFF";
   }
   iconv_t opened = ::iconv_open(name.c_str(), "UTF-8");
-  if (opened == reinterpret_cast<iconv_t>(-1)) return false;
+  if (reinterpret_cast<std::intptr_t>(opened) == -1) return false;
   const std::unique_ptr<void, IconvClose> handle(opened);
   std::string input(content);
   char* from = input.data();

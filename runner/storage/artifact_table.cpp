@@ -79,8 +79,9 @@ std::optional<ArtifactRecord> Artifacts::find(std::int64_t id) {
 }
 
 std::vector<ArtifactRecord> Artifacts::list(const std::optional<std::string>& project) {
-  std::vector<ArtifactRecord> artifacts;
   const auto rows = project ? tx_.sql().query(kOfProject, {*project}) : tx_.sql().query(kAll, {});
+  std::vector<ArtifactRecord> artifacts;
+  artifacts.reserve(rows.size());
   for (const Row& row : rows) artifacts.push_back(to_artifact(row));
   return artifacts;
 }

@@ -392,7 +392,7 @@ TEST_F(Artifacts, LongFilesArePackedInPiecesAndReadAsOne) {
     EXPECT_EQ(entries[3], "d/one_more 1600000000 " + long_text(piece + 1));
     EXPECT_EQ(entries[4], "d/zeros 1600000000 " + std::string(5 * piece, '\0'));
     EXPECT_EQ(entries[6], "many/0 1600000000 ");
-    EXPECT_EQ(entries[7 + 11], "many/109 1600000000 " + long_text(109 * 40));
+    EXPECT_EQ(entries[7 + 11], "many/109 1600000000 " + long_text(109UL * 40));
     const std::string unzip =
         "! command -v unzip >/dev/null 2>&1 || unzip -tq '" + info.path.string() + "' >/dev/null";
     EXPECT_EQ(std::system(unzip.c_str()), 0);

@@ -22,7 +22,6 @@ namespace runner::cache {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::first_difference;
 using testing::leaks_of;
 using testing::put;
 using testing::Snapshot;

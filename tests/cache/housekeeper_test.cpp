@@ -104,9 +104,9 @@ class WatchedStore : public LayerStore {
     return report;
   }
   void recover() override {
-    policy_ = ::sched_getscheduler(0);
-    nice_ = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)));
-    io_ = static_cast<int>(::syscall(SYS_ioprio_get, 1, 0));
+    scheduler = ::sched_getscheduler(0);
+    nice_value = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)));
+    io = static_cast<int>(::syscall(SYS_ioprio_get, 1, 0));
     real_.recover();
     note("recover");
   }
@@ -126,7 +126,7 @@ class WatchedStore : public LayerStore {
     if (!changed_.wait_for(lock, std::chrono::minutes(1), [&] { return asked_[what] >= times; }))
       throw std::runtime_error("the store was never asked for '" + what + "'");
   }
-  int policy_ = -1, nice_ = 0, io_ = 0;
+  int scheduler = -1, nice_value = 0, io = 0;
 
  private:
   void note(const std::string& what) {
@@ -164,9 +164,9 @@ TEST_F(HousekeeperTest, HashesSyncsAndRunsWithALowPriority) {
   watched.wait_for("look");
   for (const Entry& entry : store->list({}))
     EXPECT_EQ(entry.layers.front().digest.substr(0, 7), "sha256:") << entry.name.key;
-  EXPECT_EQ(watched.policy_, SCHED_BATCH);
-  EXPECT_GE(watched.nice_, 10);
-  EXPECT_EQ(watched.io_, 2 << 13 | 7);
+  EXPECT_EQ(watched.scheduler, SCHED_BATCH);
+  EXPECT_GE(watched.nice_value, 10);
+  EXPECT_EQ(watched.io, 2 << 13 | 7);
   EXPECT_EQ(::sched_getscheduler(0), SCHED_OTHER);
   watched.wait_for("sync");
   commit("three", "3");
