@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -12,20 +11,17 @@
 #include <memory>
 
 #include "artifacts/file_copies.h"
+#include "runner/base/directory_stream.h"
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
 #include "runner/base/layered_reader.h"
+#include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 
 namespace runner::artifacts {
 namespace {
 
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-constexpr const char* kOpaque = "user.overlay.opaque";
-
-struct CloseDir {
-  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-};
 
 [[noreturn]] void fail(std::string_view what, const std::string& path) {
   throw_errno("cannot " + std::string(what) + " " + in_quotes(path));
@@ -69,9 +65,9 @@ class OpenDirectory {
 
   void clear_mark() {
     // Asked first: taking away what is not there would cost a transaction on some file systems.
-    if (::fgetxattr(fd_.get(), kOpaque, nullptr, 0) < 0) return;
+    if (::fgetxattr(fd_.get(), kOpaqueAttribute, nullptr, 0) < 0) return;
     before_change();
-    if (::fremovexattr(fd_.get(), kOpaque) != 0) fail("take the opaque mark of", path_);
+    if (::fremovexattr(fd_.get(), kOpaqueAttribute) != 0) fail("take the opaque mark of", path_);
   }
 
   void restore() const {
@@ -144,7 +140,7 @@ class Sweeper {
   }
 
   void read(OpenDirectory& directory, std::vector<std::string>& subdirectories) {
-    const std::unique_ptr<DIR, CloseDir> stream(::fdopendir(::fcntl(directory.fd(), F_DUPFD_CLOEXEC, 0)));
+    const DirectoryStream stream(::fdopendir(::fcntl(directory.fd(), F_DUPFD_CLOEXEC, 0)));
     if (!stream) fail("read directory", directory.path());
     std::vector<std::string> unwanted;  // taken away after reading, which must not be disturbed
     for (;;) {
@@ -172,7 +168,7 @@ class Sweeper {
     if (S_ISDIR(info.st_mode)) return subdirectories.emplace_back(entry.d_name), void();
     if (S_ISLNK(info.st_mode)) return tally_.symlink();
     unwanted.emplace_back(entry.d_name);
-    const bool whiteout = S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0);
+    const bool whiteout = is_whiteout(info);
     if (!whiteout) tally_.skipped(layered_detail::child_path(directory.path(), entry.d_name));
   }
 

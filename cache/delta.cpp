@@ -6,10 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <utility>
 
+#include "runner/base/directory_stream.h"
 #include "runner/base/error.h"
+#include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 
 namespace runner::cache {
@@ -17,10 +18,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-struct CloseDir {
-  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-};
 
 std::string child_of(const std::string& directory, std::string_view name) {
   return directory.empty() ? std::string(name) : directory + "/" + std::string(name);
@@ -53,7 +50,7 @@ bool same_entry(const struct stat& one, const struct stat& other) noexcept {
 std::vector<std::string> names_in(int directory, std::string_view shown) {
   const int copy = ::openat(directory, ".", kDirectoryFlags);
   if (copy < 0) throw_errno("cannot open directory " + in_quotes(shown));
-  const std::unique_ptr<DIR, CloseDir> stream(::fdopendir(copy));
+  const DirectoryStream stream(::fdopendir(copy));
   if (!stream) throw_errno("cannot read directory " + in_quotes(shown));
   std::vector<std::string> names;
   for (;;) {

@@ -10,6 +10,7 @@
 
 #include "runner/base/error.h"
 #include "runner/base/failpoint.h"
+#include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 
 namespace runner::cache {
@@ -17,7 +18,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-constexpr const char* kOpaque = "user.overlay.opaque";
 
 std::vector<fs::path> all_layers(const CacheSource& workspace) {
   std::vector<fs::path> all{workspace.upper};
@@ -282,9 +282,9 @@ void DraftFiller::tidy_directory(const std::string& path, const struct stat& inf
       result_.content.hides.push_back(path + "/");
     } else {
       // By path: removing an attribute needs the right to write, and an owner can give it.
-      if (::removexattr((tree_ / path).c_str(), kOpaque) != 0) {
+      if (::removexattr((tree_ / path).c_str(), kOpaqueAttribute) != 0) {
         touch(path);
-        if (::removexattr((tree_ / path).c_str(), kOpaque) != 0)
+        if (::removexattr((tree_ / path).c_str(), kOpaqueAttribute) != 0)
           throw_errno("cannot remove a mark of " + in_quotes(path));
       }
     }
@@ -374,7 +374,7 @@ void DraftFiller::drop_overlay_marks(const std::string& path, const struct stat&
   for (ssize_t at = 0; at < all;) {
     const std::string name = list.data() + at;
     at += static_cast<ssize_t>(name.size()) + 1;
-    if (!name.starts_with("user.overlay.") || name == kOpaque) continue;
+    if (!name.starts_with("user.overlay.") || name == kOpaqueAttribute) continue;
     if (::lremovexattr(real.c_str(), name.c_str()) == 0) continue;
     // The owner may take away an attribute of a read-only file only after making it writable.
     const mode_t mode = info.st_mode & 07777U;

@@ -10,8 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 
+#include "runner/base/directory_stream.h"
 #include "runner/base/error.h"
 #include "runner/base/failpoint.h"
 #include "runner/base/files.h"
@@ -20,10 +20,6 @@
 namespace runner::cache {
 namespace fs = std::filesystem;
 namespace {
-
-struct CloseDir {
-  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-};
 
 bool is_still_at(int fd, const fs::path& path) {
   struct stat held {};
@@ -165,7 +161,7 @@ bool is_shard(std::string_view name) noexcept {
 }
 
 std::vector<std::string> names_in(const fs::path& directory) {
-  const std::unique_ptr<DIR, CloseDir> dir(::opendir(directory.c_str()));
+  const DirectoryStream dir(::opendir(directory.c_str()));
   if (!dir) {
     if (errno == ENOENT) return {};
     throw_errno("cannot read directory " + in_quotes(directory.native()));

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -22,9 +21,11 @@
 #include "cache/pax_header.h"
 #include "cache/zstd_stream.h"
 #include "runner/base/digest.h"
+#include "runner/base/directory_stream.h"
 #include "runner/base/error.h"
 #include "runner/base/failpoint.h"
 #include "runner/base/fd.h"
+#include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 
 namespace runner::cache {
@@ -51,7 +52,7 @@ std::vector<Child> children_of(int directory, const std::string& shown) {
   // fdopendir() takes the descriptor, and the walk still needs its own.
   UniqueFd own(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!own) throw_errno("cannot open directory " + in_quotes(shown));
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(own.get()), ::closedir);
+  const DirectoryStream stream(::fdopendir(own.get()));
   if (!stream) throw_errno("cannot read directory " + in_quotes(shown));
   static_cast<void>(own.release());
   std::vector<Child> children;
@@ -216,8 +217,7 @@ class Packer {
       throw_errno("cannot read " + in_quotes(shown_));
     if (S_ISREG(info.st_mode)) return add_file(parent, name);
     if (S_ISDIR(info.st_mode)) return add_directory(parent, name);
-    if (S_ISCHR(info.st_mode) && info.st_rdev == ::makedev(0, 0))
-      return add_mark(archived_ + std::string(kWhiteoutPrefix) + archived_name(name));
+    if (is_whiteout(info)) return add_mark(archived_ + std::string(kWhiteoutPrefix) + archived_name(name));
     if (S_ISLNK(info.st_mode)) {
       PaxEntry entry = entry_of(name, info, '2');
       // As made: the file system does not keep the mode of a link in the same way everywhere.

@@ -3,26 +3,21 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <set>
 
+#include "runner/base/directory_stream.h"
 #include "runner/base/error.h"
+#include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 
 namespace runner::cache {
 namespace fs = std::filesystem;
 namespace {
-
-struct CloseDir {
-  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-};
 
 class Scanner {
  public:
@@ -51,12 +46,9 @@ class Scanner {
  private:
   void read(const std::string& path) {
     UniqueFd fd = open_directory(path);
-    char value = 0;
-    if (::fgetxattr(fd.get(), "user.overlay.opaque", &value, 1) == 1 && value == 'y') {
-      content_.hides.push_back(path + "/");
-    }
+    if (is_opaque(fd.get())) content_.hides.push_back(path + "/");
     count_blocks(fd.get(), path);
-    const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(fd.get()));
+    const DirectoryStream dir(::fdopendir(fd.get()));
     if (!dir) fail(path);
     fd.release();
     for (;;) {
@@ -77,7 +69,7 @@ class Scanner {
       left_.push_back(std::move(path));
       return;
     }
-    if (S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0)) {
+    if (is_whiteout(info)) {
       content_.hides.push_back(std::move(path));
       return;
     }

@@ -3,28 +3,24 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include <cerrno>
 #include <cstring>
 #include <map>
-#include <memory>
 #include <utility>
 
 #include "cache/tree_writer.h"
 #include "cache/workspace.h"
+#include "runner/base/directory_stream.h"
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
+#include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 
 namespace runner::cache {
 namespace fs = std::filesystem;
 namespace {
-
-struct CloseDir {
-  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-};
 
 /// One name of a merged directory.
 struct Name {
@@ -44,13 +40,9 @@ EntryType type_of(mode_t mode) noexcept {
   return EntryType::other;
 }
 
-bool is_whiteout(const struct stat& info) noexcept {
-  return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0);
-}
-
-bool is_opaque(const std::string& directory) {
+bool is_opaque_path(const std::string& directory) {
   char value = 0;
-  return ::lgetxattr(directory.c_str(), "user.overlay.opaque", &value, 1) == 1 && value == 'y';
+  return ::lgetxattr(directory.c_str(), kOpaqueAttribute, &value, 1) == 1 && value == 'y';
 }
 
 class Squash {
@@ -99,7 +91,7 @@ class Squash {
       const std::string shown = real(layer, level.path);
       UniqueFd fd(::open(shown.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       if (!fd) throw_errno("cannot open directory " + in_quotes(shown));
-      const std::unique_ptr<DIR, CloseDir> stream(::fdopendir(fd.get()));
+      const DirectoryStream stream(::fdopendir(fd.get()));
       if (!stream) throw_errno("cannot read directory " + in_quotes(shown));
       fd.release();
       for (;;) {
@@ -130,7 +122,7 @@ class Squash {
     }
     if (type == EntryType::directory) {
       seen.layers.push_back(layer);
-      seen.closed = seen.cut = is_opaque(shown + "/" + name);
+      seen.closed = seen.cut = is_opaque_path(shown + "/" + name);
     } else {
       if (is_new) seen.layers.push_back(layer);
       seen.closed = true;

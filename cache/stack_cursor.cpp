@@ -2,14 +2,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 
 #include <cerrno>
-#include <memory>
 #include <utility>
 
+#include "runner/base/directory_stream.h"
 #include "runner/base/error.h"
+#include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 
 namespace runner::cache {
@@ -20,10 +19,6 @@ constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 // Descriptors are few, and a job may make directories as deep as it likes.
 constexpr std::size_t kKeptOpen = 24;
 
-struct CloseDir {
-  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-};
-
 bool means_missing(int error) noexcept {
   return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG;
 }
@@ -32,7 +27,7 @@ bool means_missing(int error) noexcept {
 bool holds_something(int directory) {
   const int copy = ::openat(directory, ".", kDirectoryFlags);
   if (copy < 0) throw_errno("cannot open a directory of a layer");
-  const std::unique_ptr<DIR, CloseDir> stream(::fdopendir(copy));
+  const DirectoryStream stream(::fdopendir(copy));
   if (!stream) throw_errno("cannot read a directory of a layer");
   while (const dirent* entry = ::readdir(stream.get())) {
     const std::string_view name = entry->d_name;
@@ -42,15 +37,6 @@ bool holds_something(int directory) {
 }
 
 }  // namespace
-
-bool is_whiteout(const struct stat& info) noexcept {
-  return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0);
-}
-
-bool is_opaque(int directory) noexcept {
-  char value = 0;
-  return ::fgetxattr(directory, "user.overlay.opaque", &value, 1) == 1 && value == 'y';
-}
 
 StackCursor::StackCursor(std::span<const fs::path> layers) {
   Level& root = levels_.emplace_back();

@@ -17,11 +17,6 @@
 
 namespace runner::cache {
 
-/// 0/0 character device.
-bool is_whiteout(const struct stat& info) noexcept;
-/// user.overlay.opaque=y
-bool is_opaque(int directory) noexcept;
-
 /// What a stack shows at a path.
 struct Shown {
   struct stat info {};

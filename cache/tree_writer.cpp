@@ -10,6 +10,7 @@
 
 #include "runner/base/error.h"
 #include "runner/base/files.h"
+#include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 
 namespace runner::cache {
@@ -110,7 +111,7 @@ void TreeWriter::add_whiteout(const std::string& path) {
 
 void TreeWriter::make_opaque(const std::string& path) {
   const fs::path to = destination_ / path;
-  if (::setxattr(to.c_str(), "user.overlay.opaque", "y", 1, 0) != 0)
+  if (::setxattr(to.c_str(), kOpaqueAttribute, "y", 1, 0) != 0)
     throw_errno("cannot make directory " + in_quotes(to.native()) + " opaque");
 }
 

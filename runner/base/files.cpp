@@ -8,11 +8,11 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "runner/base/directory_stream.h"
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
 #include "runner/base/text.h"
@@ -26,10 +26,6 @@ void sync_parent(const fs::path& path) {
   const UniqueFd dir(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!dir || ::fsync(dir.get()) != 0) throw_errno("cannot sync directory " + in_quotes(parent.native()));
 }
-
-struct CloseDir {
-  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-};
 
 /// Removes a tree with a list instead of recursion and one descriptor per level only as long as there are
 /// few: how deep and how wide a tree is, is up to the job that left it.
@@ -120,7 +116,7 @@ class TreeRemover {
     // fdopendir takes the descriptor, and the level still needs its own.
     const int copy = ::fcntl(level.fd.get(), F_DUPFD_CLOEXEC, 0);
     if (copy < 0) fail(errno, name);
-    const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(copy));
+    const DirectoryStream dir(::fdopendir(copy));
     if (!dir) {
       const int saved = errno;
       ::close(copy);

@@ -5,17 +5,16 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <unordered_map>
 
+#include "runner/base/directory_stream.h"
 #include "runner/base/error.h"
+#include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 
 namespace runner::layered_detail {
@@ -23,11 +22,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-struct CloseDir {
-  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-};
-using Dir = std::unique_ptr<DIR, CloseDir>;
 
 /// Errors that say: there is no such directory (any more).
 bool means_missing(int error) noexcept {
@@ -79,15 +73,6 @@ UniqueFd open_directory(int root, std::string_view path, const std::string& show
   return directory;
 }
 
-bool is_opaque(int directory) {
-  char value = 0;
-  return ::fgetxattr(directory, "user.overlay.opaque", &value, 1) == 1 && value == 'y';
-}
-
-bool is_whiteout(const struct stat& info) noexcept {
-  return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0);
-}
-
 EntryType type_of(mode_t mode) noexcept {
   if (S_ISREG(mode)) return EntryType::file;
   if (S_ISDIR(mode)) return EntryType::directory;
@@ -134,7 +119,7 @@ bool is_dot(const char* name) noexcept {
 /// Calls `take(name, seen)` for each entry of an open directory, which is closed afterwards.
 template <typename Take>
 void read_entries(UniqueFd directory, const std::string& shown, const Take& take) {
-  const Dir stream(::fdopendir(directory.get()));
+  const DirectoryStream stream(::fdopendir(directory.get()));
   if (!stream) throw_errno("cannot read directory '" + shown + "'");
   directory.release();
   for (;;) {

@@ -16,6 +16,7 @@
 
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
+#include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 #include "runner/base/unpack_paths.h"
 
@@ -387,8 +388,7 @@ void UnpackTarget::Impl::make_node(const std::string& path, const UnpackEntry& e
 void UnpackTarget::Impl::mark_opaque(const std::string& path) {
   const UniqueFd directory = open_directory(root.get(), path);
   if (!directory) throw_errno("cannot open it");
-  if (::fsetxattr(directory.get(), "user.overlay.opaque", "y", 1, 0) != 0)
-    throw_errno("cannot mark it opaque");
+  if (::fsetxattr(directory.get(), kOpaqueAttribute, "y", 1, 0) != 0) throw_errno("cannot mark it opaque");
 }
 
 UnpackTarget::UnpackTarget(const std::filesystem::path& directory, const UnpackOptions& options,

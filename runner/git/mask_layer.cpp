@@ -20,6 +20,7 @@
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
 #include "runner/base/files.h"
+#include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 #include "runner/git/git_directory.h"
 #include "runner/git/git_handles.h"
@@ -65,7 +66,7 @@ std::vector<std::string> names_in(const fs::path& directory) {
 /// Hides in `own` what is below it in `below`: by the opaque mark, or where the file system has no attributes
 /// by a whiteout for each name.
 void hide_content(const fs::path& own, const fs::path& below, Whiteouts& whiteouts) {
-  if (::setxattr(own.c_str(), "user.overlay.opaque", "y", 1, 0) == 0) return;
+  if (::setxattr(own.c_str(), kOpaqueAttribute, "y", 1, 0) == 0) return;
   if (errno != ENOTSUP) throw_errno("cannot mark directory " + in_quotes(own.native()));
   if (!is_real_directory(below)) return;
   for (const std::string& name : names_in(below)) {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "runner/base/directory_stream.h"
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
 #include "runner/base/log.h"
@@ -20,10 +21,6 @@ namespace runner::git {
 namespace {
 
 enum class Kind : std::uint8_t { file, directory, submodule };
-
-struct CloseDir {
-  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
-};
 
 struct Child {
   std::string name;
@@ -46,7 +43,7 @@ std::vector<Child> read_directory(int parent, const char* name, UniqueFd& opened
   }
   const int copy = ::fcntl(opened.get(), F_DUPFD_CLOEXEC, 0);
   if (copy < 0) throw_errno("cannot read directory '" + shown + "'");
-  const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(copy));
+  const DirectoryStream dir(::fdopendir(copy));
   if (!dir) throw_errno("cannot read directory '" + shown + "'");
   std::vector<Child> children;
   while (const dirent* entry = ::readdir(dir.get())) {

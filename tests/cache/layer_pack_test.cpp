@@ -148,7 +148,8 @@ TEST(LayerPack, DirectoriesMayBeDeeperThanDescriptorsGo) {
     ASSERT_EQ(::mkdirat(directory.get(), "d", 0755), 0);
     directory.reset(::openat(directory.get(), "d", O_RDONLY | O_DIRECTORY));
   }
-  UniqueFd(::openat(directory.get(), "bottom", O_CREAT | O_WRONLY, 0644));
+  directory.reset(::openat(directory.get(), "bottom", O_CREAT | O_WRONLY, 0644));
+  ASSERT_TRUE(directory);
   put(dir.path() / "e", "after");
   const std::string stream = packed(dir.path());
   EXPECT_NE(stream.find("d/d/bottom"), std::string::npos);

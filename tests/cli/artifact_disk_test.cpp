@@ -10,7 +10,6 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
-using testing::Not;
 
 // A data directory of four megabytes, in a mount namespace of the command's own.
 TEST(ArtifactDisk, FullDiskIsToldAndWhatWasKeptStays) {
