@@ -121,9 +121,15 @@ struct Housekeeper::Impl {
   void tidy() {
     if (!recovered) store.recover();
     recovered = true;
-    seal();
-    squash();
-    seal();
+    try {
+      seal();
+      squash();
+      seal();
+    } catch (const Error& error) {
+      // On a full disk evicting is what helps.
+      if (error.system() != std::errc::no_space_on_device) throw;
+      log_warn("cache", std::string("while tidying the layers up: ") + error.what());
+    }
     collect();
   }
 

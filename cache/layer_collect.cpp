@@ -128,6 +128,12 @@ CollectReport LocalLayerStore::collect(const CollectPolicy& policy) {
     IndexTx tx = index_->read();
     return make_plan(tx, policy).report;
   }
+  CollectReport report = with_reserve([&] { return evict_and_remove(policy); });
+  if (report.layers != 0) index_->keep_reserve();
+  return report;
+}
+
+CollectReport LocalLayerStore::evict_and_remove(const CollectPolicy& policy) {
   IndexTx tx = index_->write();
   settle(tx);
   Plan plan = make_plan(tx, policy);

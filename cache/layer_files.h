@@ -15,6 +15,7 @@ inline constexpr std::string_view kDrafts = "drafts";
 inline constexpr std::string_view kNew = "new";
 inline constexpr std::string_view kHolders = "holders";
 inline constexpr std::string_view kTrash = "trash";
+inline constexpr std::string_view kReserve = "reserve";
 
 /// A name that nobody else has.
 std::string random_name();

@@ -1,9 +1,15 @@
 #include "cache/layer_index.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 
+#include "cache/layer_files.h"
+#include "cache/mount_point.h"
 #include "runner/base/error.h"
+#include "runner/base/fd.h"
 #include "runner/base/files.h"
 #include "runner/base/text.h"
 #include "runner/database/row.h"
@@ -11,6 +17,9 @@
 
 namespace runner::cache {
 namespace {
+
+// The log of changes grows by a page for each that is changed: enough to evict some thousand entries.
+constexpr off_t kReserveSize = 1 << 20;
 
 using database::as_integer;
 using database::as_text;
@@ -148,6 +157,8 @@ void explain(Error& error, const std::filesystem::path& root) {
                       in_quotes(root.native()) + " to start with empty caches");
   } else {
     error.add_context("cannot use the index of layers " + file);
+    const std::string full = full_disk_context(error.system(), root);
+    if (!full.empty()) error.add_context(full + "; " + kFullDiskMend);
   }
 }
 
@@ -421,7 +432,20 @@ database::Database& LayerIndex::database() {
   auto opened = database::open_sqlite_file(root_ / "index.db", database::Durability::normal);
   database::migrate(*opened, embedded_migrations(), clock_.now());
   database_ = std::move(opened);
+  keep_reserve();
   return *database_;
+}
+
+void LayerIndex::keep_reserve() noexcept {
+  const std::filesystem::path path = root_ / kReserve;
+  if (::access(path.c_str(), F_OK) == 0) return;
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  // Without room there is none, and one that is too short is no help.
+  if (file && ::fallocate(file.get(), 0, 0, kReserveSize) != 0) ::unlink(path.c_str());
+}
+
+bool LayerIndex::give_reserve() noexcept {
+  return ::unlink((root_ / kReserve).c_str()) == 0;
 }
 
 IndexTx LayerIndex::begin(database::TxMode mode) {

@@ -103,6 +103,10 @@ class LayerIndex {
   IndexTx write() { return begin(database::TxMode::write); }
   /// Shortens the log of changes when it has become long. Blocks on fsync.
   void checkpoint_if_long();
+  /// A file that only takes room, so that a full disk can be tidied up: removing takes a transaction too.
+  void keep_reserve() noexcept;
+  /// False when there was none.
+  bool give_reserve() noexcept;
 
  private:
   IndexTx begin(database::TxMode mode);

@@ -31,11 +31,14 @@ std::string target_of(const fs::path& root, const fs::path& link) {
 }  // namespace
 
 void LocalLayerStore::recover() {
-  recover_drafts();
-  recover_holders();
-  recover_layers();
+  with_reserve([&] {
+    recover_drafts();
+    recover_holders();
+    recover_layers();
+  });
   failpoint("layers.recovered");
   remove_trash(root_);
+  index_->keep_reserve();
 }
 
 void LocalLayerStore::recover_drafts() {

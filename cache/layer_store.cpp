@@ -299,15 +299,17 @@ std::optional<Eviction> LocalLayerStore::eviction(const EntryName& name) {
 }
 
 bool LocalLayerStore::remove(const EntryName& name, EvictionReason reason, std::string_view detail) {
-  IndexTx tx = index_->write();
-  const auto row = tx.entry(name);
-  if (!row) return false;
-  settle(tx);
-  tx.evict(*row, reason, detail, clock_.now());
-  failpoint("layers.remove_commit");
-  tx.commit();
-  failpoint("layers.removed");
-  return true;
+  return with_reserve([&] {
+    IndexTx tx = index_->write();
+    const auto row = tx.entry(name);
+    if (!row) return false;
+    settle(tx);
+    tx.evict(*row, reason, detail, clock_.now());
+    failpoint("layers.remove_commit");
+    tx.commit();
+    failpoint("layers.removed");
+    return true;
+  });
 }
 
 bool LocalLayerStore::restack(const Entry& from, std::optional<Draft> top, std::vector<std::int64_t> below) {

@@ -11,6 +11,8 @@
 //                                 a link until nobody can know it any more: a path once given stays right
 //   ROOT/holders/NAME             a lock file of each process that uses layers; free when the process is gone
 //   ROOT/trash/                   taken out, being removed
+//   ROOT/reserve                  room on the disk that is given up when it is full and something is to be
+//   removed
 //
 // A layer is seen when its row is committed, after its directory has been renamed into place; its directory
 // goes after its row. So a process may be killed anywhere: what has no row is removed at the next recover().

@@ -12,6 +12,7 @@
 #include "cache/layer_index.h"
 #include "cache/layer_leases.h"
 #include "cache/layer_store.h"
+#include "runner/base/error.h"
 
 namespace runner::cache {
 
@@ -64,8 +65,21 @@ class LocalLayerStore final : public LayerStore {
   /// What only this process knows so far: uses, and what it does not hold any more.
   void settle(IndexTx& tx);
 
+  /// Does what makes room: when there is not even room to write it down, once more with what was kept for
+  /// this.
+  template <typename Act>
+  auto with_reserve(const Act& act) {
+    try {
+      return act();
+    } catch (const Error& error) {
+      if (error.system() != std::errc::no_space_on_device || !index_->give_reserve()) throw;
+    }
+    return act();
+  }
+
   // layer_collect.cpp
   struct Plan;
+  CollectReport evict_and_remove(const CollectPolicy& policy);
   Plan make_plan(IndexTx& tx, const CollectPolicy& policy);
   void remove_directories(const std::vector<LayerRow>& layers);
   /// Layers that a process which lives has, by id.

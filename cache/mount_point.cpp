@@ -51,6 +51,20 @@ void read_mount(const std::string& id, Disk& disk) {
   }
 }
 
+fs::path existing(fs::path path) {
+  std::error_code error;
+  while (!path.empty() && path != path.parent_path() && !fs::exists(path, error)) path = path.parent_path();
+  return path.empty() ? fs::path("/") : path;
+}
+
+bool has_no_files(const Disk& disk) {
+  return disk.counts_files && disk.files_available == 0 && disk.available > 0;
+}
+
+std::string full_text(const Disk& disk) {
+  return "the disk at " + describe(disk) + (has_no_files(disk) ? " has no room for more files" : " is full");
+}
+
 }  // namespace
 
 Disk disk_of(const fs::path& path) {
@@ -78,16 +92,25 @@ std::string describe(const Disk& disk) {
 std::string full_disk_context(const std::error_code& error, const fs::path& path) {
   const bool quota = error == std::error_condition(EDQUOT, std::generic_category());
   if (!quota && error != std::errc::no_space_on_device) return {};
-  fs::path there = path;
-  while (!there.empty() && there != there.parent_path() && !fs::exists(there)) there = there.parent_path();
   try {
-    const Disk disk = disk_of(there.empty() ? fs::path("/") : there);
+    const Disk disk = disk_of(existing(path));
     if (quota) return "the user's share of the disk at " + describe(disk) + " is used up";
-    const bool no_files = disk.counts_files && disk.files_available == 0 && disk.available > 0;
-    return "the disk at " + describe(disk) + (no_files ? " has no room for more files" : " is full");
+    return full_text(disk);
   } catch (const Error& second) {
     log_info("cache", second.what());
     return "the disk is full";
+  }
+}
+
+std::string full_disk_warning(const fs::path& path) {
+  constexpr std::uint64_t kNextToNothing = 64U << 10U;
+  try {
+    const Disk disk = disk_of(existing(path));
+    if (disk.available >= kNextToNothing && !has_no_files(disk)) return {};
+    return full_text(disk) + "; " + kFullDiskMend;
+  } catch (const Error& error) {
+    log_info("cache", error.what());
+    return {};
   }
 }
 

@@ -27,4 +27,11 @@ std::string describe(const Disk& disk);
 /// disk at '/data' (tmpfs, 0 B free of 4 MB) is full".
 std::string full_disk_context(const std::error_code& error, const std::filesystem::path& path);
 
+/// The same with the mend, for failures that do not say why, when next to nothing is free. Else empty.
+std::string full_disk_warning(const std::filesystem::path& path);
+
+/// What helps against a full disk, for users.
+constexpr const char* kFullDiskMend =
+    "make room on it, with 'runner cache gc --budget 0' for one, or choose another place with --data";
+
 }  // namespace runner::cache

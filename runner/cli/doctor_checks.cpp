@@ -246,6 +246,10 @@ template <typename Check>
 void attempt(Findings& out, std::string_view topic, std::string_view mend, const Check& check) {
   try {
     check();
+  } catch (const Error& error) {
+    const bool full = error.system() == std::errc::no_space_on_device;
+    out.push_back(
+        {std::string(topic), Health::problem, error.what(), full ? cache::kFullDiskMend : std::string(mend)});
   } catch (const std::exception& error) {
     out.push_back({std::string(topic), Health::problem, error.what(), std::string(mend)});
   }

@@ -17,6 +17,7 @@
 #include "cache/caches.h"
 #include "cache/housekeeper.h"
 #include "cache/layer_store.h"
+#include "cache/mount_point.h"
 #include "cache/workspace.h"
 #include "executors/launcher.h"
 #include "executors/shell_executor.h"
@@ -460,8 +461,16 @@ class LocalRun {
 
 int run_pipeline(const ExecOptions& options, const executors::Launcher& launcher, Project& project,
                  pipelines::PipelineFacts facts, pipelines::Plan plan, const Chosen& chosen) {
-  LocalRun run(options, launcher, project);
-  return run.run(std::move(facts), std::move(plan), chosen);
+  try {
+    LocalRun run(options, launcher, project);
+    return run.run(std::move(facts), std::move(plan), chosen);
+  } catch (Error& error) {
+    // The index of layers says so itself.
+    const std::string full = cache::full_disk_context(error.system(), data_directory(options.data));
+    if (!full.empty() && std::string_view(error.what()).find(cache::kFullDiskMend) == std::string_view::npos)
+      error.add_context(full + "; " + cache::kFullDiskMend);
+    throw;
+  }
 }
 
 std::string exec_command_line(const ExecOptions& options, const std::vector<std::string>& words) {

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <system_error>
 #include <type_traits>
 
 #include "runner/base/error.h"
@@ -16,7 +17,6 @@ ErrorCode code_of(int sqlite_code) {
       return ErrorCode::conflict;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-    case SQLITE_FULL:
     case SQLITE_NOMEM:
       return ErrorCode::unavailable;
     case SQLITE_CORRUPT:
@@ -175,7 +175,9 @@ bool SqliteConnection::in_transaction() const noexcept {
 }
 
 void SqliteConnection::fail(int code, std::string_view sql) const {
-  throw Error(code_of(code), std::string(sqlite3_errmsg(db_)) + " in: " + std::string(sql));
+  const std::string said = std::string(sqlite3_errmsg(db_)) + " in: " + std::string(sql);
+  if ((code & 0xff) == SQLITE_FULL) throw Error(std::make_error_code(std::errc::no_space_on_device), said);
+  throw Error(code_of(code), said);
 }
 
 }  // namespace runner::database

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cache/mount_point.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
@@ -249,6 +250,9 @@ void JobRunner::print_end() {
       log_->line("\x1b[0;33mJob canceled\x1b[0;m");
       break;
     case RunResult::Kind::failed:
+      // The script, or whatever it was, may have said so; where that is it did not.
+      if (const std::string full = cache::full_disk_warning(order_.work_dir); !full.empty())
+        log_->warning(full);
       log_->line("\x1b[31;1mERROR: Job failed: " + outcome_.result.reason + "\x1b[0;m");
       break;
   }

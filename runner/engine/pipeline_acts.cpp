@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "artifacts/artifacts.h"
+#include "cache/mount_point.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
@@ -133,6 +134,10 @@ void PipelineRun::archive(std::size_t job) {
         done.reports = write_one(reports_tree(*collected.reports), paths_.archives,
                                  collected.name + "-reports", collected, stop);
       }
+    } catch (Error& e) {
+      const std::string full = cache::full_disk_context(e.system(), paths_.archives);
+      if (!full.empty()) e.add_context(full + "; " + cache::kFullDiskMend);
+      done.error = e.what();
     } catch (const std::exception& e) {
       done.error = e.what();
     }

@@ -421,6 +421,44 @@ TEST_F(LayerStoreTest, ReadOnlyRootIsNamedAndNothingIsPretended) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+TEST_F(LayerStoreTest, FullDiskIsNamedAndCanBeTidiedUp) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const std::string path = root();
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("none", path.c_str(), "tmpfs", 0, "size=8m") != 0) {
+      ::_exit(77);
+    }
+    commit_tree(*open(), name_of("key"), {{"file", std::string(100'000, 'x')}});
+    const auto store = open();
+    // To the last byte: a transaction has no room at all.
+    const std::string filler(4096, 'f');
+    std::FILE* file = std::fopen((root() / "filler").c_str(), "w");
+    while (std::fwrite(filler.data(), 1, filler.size(), file) == filler.size() && std::fflush(file) == 0) {
+    }
+    std::fclose(file);
+    const std::string find = error_of([&] { store->find(name_of("key")); });
+    const std::string remove =
+        error_of([&] { store->remove(name_of("key"), EvictionReason::removed, "for room"); });
+    const std::string collect = error_of([&] { store->collect({}); });
+    const bool named = find.find("(tmpfs, 0 B free of 8.0 MiB) is full; make room") != std::string::npos &&
+                       find.find("index.db") != std::string::npos;
+    const bool tidied = remove == "no error" && collect == "no error" && store->list({}).empty() &&
+                        fs::is_empty(root() / "new") && fs::is_empty(root() / "trash");
+    if (!named || !tidied) {
+      std::fprintf(stderr, "find: %s\nremove: %s\ncollect: %s\n", find.c_str(), remove.c_str(),
+                   collect.c_str());
+    }
+    ::_exit(named && tidied ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no tmpfs can be mounted here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 TEST_F(LayerStoreTest, ManyThreadsFindOneEntryWithOneLease) {
   commit_tree(*store_, name_of("key"), {{"file", "x"}});
   const auto other = open();

@@ -55,7 +55,7 @@ std::vector<std::string> leaks_of(const fs::path& root) {
   }
   std::vector<std::string> leaks;
   for (const std::string& folder : names_below(root)) {
-    if (folder.starts_with("index.db")) continue;
+    if (folder.starts_with("index.db") || folder == "reserve") continue;
     for (const std::string& name : names_below(root / folder)) {
       if (!known.contains(folder + "/" + name)) leaks.push_back(folder + "/" + name);
     }

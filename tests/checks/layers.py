@@ -25,8 +25,8 @@ LEVELS = {
 # folder -> single headers of other folders: the interfaces, not what is behind them.
 INTERFACES = {
     "runner/engine": [
-        "executors/executor.h", "cache/workspace.h", "cache/layer_store.h", "cache/caches.h", "artifacts/artifacts.h",
-        "artifacts/reports.h",
+        "executors/executor.h", "cache/workspace.h", "cache/layer_store.h", "cache/caches.h", "cache/mount_point.h",
+        "artifacts/artifacts.h", "artifacts/reports.h",
     ],
 }
 # These wire concrete classes together and may include everything of ours.
