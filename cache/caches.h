@@ -91,6 +91,6 @@ std::vector<std::filesystem::path> workspace_layers(LayerStore& store, HeldEntry
 /// Makes long stacks short: deltas into one, or all into one when the deltas outweigh the base. Nothing when
 /// the stack is short. By links; other processes go on with what they hold. `stop` is asked at each file:
 /// true throws Error{cancelled}. Throws Error.
-void squash_entry(LayerStore& store, const Entry& entry, const std::function<bool()>& stop = {});
+void squash_entry(LayerStore& store, const Entry& entry, const Background& background = {});
 
 }  // namespace runner::cache

@@ -1,14 +1,8 @@
 #include "cache/housekeeper.h"
 
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <functional>
@@ -17,6 +11,7 @@
 #include <system_error>
 #include <thread>
 
+#include "cache/background.h"
 #include "cache/caches.h"
 #include "cache/mount_point.h"
 #include "runner/base/error.h"
@@ -31,37 +26,10 @@ constexpr std::uint64_t kMostByDefault = 20ULL << 30U;
 constexpr std::uint64_t kPartOfDisk = 10;
 // Each layer costs the jobs that use it half a microsecond for each name that is nowhere.
 constexpr std::size_t kHighStack = 8;
-// Writing a whole file system out cannot be stopped, and slows others down: only in a quiet moment.
+// Writing a whole file system out slows others down: only in a quiet moment.
 constexpr std::chrono::seconds kQuiet{2};
-
-/// Of the calling thread only: Linux has all of this per thread. Not the lowest there is: the thread holds
-/// locks that jobs wait for, and a busy machine lets an idle thread (SCHED_IDLE, or idle for the disk) stand
-/// still for seconds with them. A user could not raise it again for those moments.
-void take_low_priority() noexcept {
-  constexpr int kNice = 10;
-  const auto self = static_cast<id_t>(::syscall(SYS_gettid));
-  ::setpriority(PRIO_PROCESS, self, kNice);
-  const sched_param none{};
-  ::sched_setscheduler(static_cast<pid_t>(self), SCHED_BATCH, &none);
-  constexpr int kThisThread = 1, kBestEffort = 2, kClassShift = 13, kLast = 7;  // linux/ioprio.h
-  ::syscall(SYS_ioprio_set, kThisThread, static_cast<int>(self), kBestEffort << kClassShift | kLast);
-}
-
-/// Signals sent to the process are for the thread that waits for them.
-class AllSignalsBlocked {
- public:
-  AllSignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~AllSignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
-  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
-
- private:
-  sigset_t before_{};
-};
+// Until somebody looks whether it was done.
+constexpr std::chrono::seconds kSyncTime{40};
 
 }  // namespace
 
@@ -85,19 +53,20 @@ struct Housekeeper::Impl {
   Impl(LayerStore& layers, HousekeepingOptions given) : store(layers), options(given) {}
 
   void run() {
-    take_low_priority();
     std::unique_lock lock(mutex);
     for (;;) {
       const auto called = [this] { return wanted || stopping; };
       if (!unsynced) {
         changed.wait(lock, called);
-      } else if (!changed.wait_for(lock, kQuiet, called)) {
-        unsynced = false;
-        unlocked(lock, [this] { store.sync(); });
+      } else if (!changed.wait_for(lock, syncing ? kSyncTime : kQuiet, called)) {
+        unsynced = syncing = false;
+        bool started = false;
+        unlocked(lock, [&] { started = store.start_sync(); });
+        unsynced = syncing = started;
         continue;
       }
       if (stopping) return;
-      wanted = false;
+      wanted = syncing = false;
       unsynced = true;
       unlocked(lock, [this] { tidy(); });
     }
@@ -119,7 +88,8 @@ struct Housekeeper::Impl {
   }
 
   void tidy() {
-    if (!recovered) store.recover();
+    if (!recovered) store.recover(background);
+    if (stopping) return;
     recovered = true;
     try {
       seal();
@@ -134,7 +104,7 @@ struct Housekeeper::Impl {
   }
 
   void seal() {
-    while (!stopping && store.seal_one([this] { return stopping.load(); })) {
+    while (!stopping && store.seal_one(background)) {
     }
   }
 
@@ -143,8 +113,7 @@ struct Housekeeper::Impl {
       if (stopping) return;
       if (listed.layers.size() <= kHighStack) continue;
       // Held: nobody may remove its layers meanwhile.
-      if (const HeldEntry entry = store.peek(listed.name))
-        squash_entry(store, *entry, [this] { return stopping.load(); });
+      if (const HeldEntry entry = store.peek(listed.name)) squash_entry(store, *entry, background);
     }
   }
 
@@ -158,17 +127,46 @@ struct Housekeeper::Impl {
     const CollectReport look = store.collect(policy);
     if (stopping || (look.evicted.empty() && look.layers == 0)) return;
     policy.dry_run = false;
-    store.collect(policy);
+    store.collect(policy, background);
+  }
+
+  /// On a thread of its own: an unprivileged one that has given its priority away does not get it back, and
+  /// one without priority that writes to the index keeps others out for as long as the processors are busy.
+  static void run_slowly(const std::function<void()>& act) {
+    std::exception_ptr error;
+    std::thread slow([&] {
+      take_low_priority();
+      try {
+        act();
+      } catch (...) {
+        error = std::current_exception();
+      }
+    });
+    slow.join();
+    if (error) std::rethrow_exception(error);
+  }
+
+  /// Most processes end before there was a quiet moment.
+  void leave_sync() noexcept {
+    if (!wanted && (!unsynced || syncing)) return;
+    try {
+      store.start_sync();
+    } catch (const std::exception& error) {
+      log_warn("cache", std::string("the layers are not written to disk: ") + error.what());
+    }
   }
 
   LayerStore& store;
   const HousekeepingOptions options;
+  const Background background{[this] { return stopping.load(); }, run_slowly};
   bool recovered = false;  // the thread's own
 
   std::mutex mutex;
   std::condition_variable changed;
   std::atomic<bool> stopping{false};
-  bool wanted = false, unsynced = false;
+  bool wanted = false;
+  bool unsynced = false;  // something may not be on disk yet
+  bool syncing = false;   // and a process was started for it
   std::thread thread;
 };
 
@@ -206,7 +204,9 @@ void Housekeeper::stop() noexcept {
     thread.swap(impl_->thread);
   }
   impl_->changed.notify_one();
-  if (thread.joinable()) thread.join();
+  if (!thread.joinable()) return;
+  thread.join();
+  impl_->leave_sync();
 }
 
 }  // namespace runner::cache

@@ -1,8 +1,8 @@
 #pragma once
-// What a layer store needs from time to time, on a thread of its own with a low priority for processor
-// and disk: what killed processes left is removed, new layers are hashed and synced, long stacks squashed,
-// and the budget kept. Nobody waits for it: it stops within milliseconds, and whatever is left is done next
-// time.
+// What a layer store needs from time to time, on a thread of its own: what killed processes left is removed,
+// new layers are hashed and synced, long stacks squashed, and the budget kept. Whatever takes long has a
+// low priority for processor and disk. Nobody waits for it: it stops within milliseconds, and whatever is
+// left is done next time.
 
 #include <chrono>
 #include <cstdint>

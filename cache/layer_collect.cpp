@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::chrono::hours kRemembered{90 * 24};
+// Layers taken out in one transaction: others wait for its end.
+constexpr std::size_t kAtOnce = 64;
 
 /// What is left of a layer's users while entries are struck off.
 struct Share {
@@ -123,17 +125,17 @@ LocalLayerStore::Plan LocalLayerStore::make_plan(IndexTx& tx, const CollectPolic
   return plan;
 }
 
-CollectReport LocalLayerStore::collect(const CollectPolicy& policy) {
+CollectReport LocalLayerStore::collect(const CollectPolicy& policy, const Background& background) {
   if (policy.dry_run) {
     IndexTx tx = index_->read();
     return make_plan(tx, policy).report;
   }
-  CollectReport report = with_reserve([&] { return evict_and_remove(policy); });
+  CollectReport report = with_reserve([&] { return evict_and_remove(policy, background); });
   if (report.layers != 0) index_->keep_reserve();
   return report;
 }
 
-CollectReport LocalLayerStore::evict_and_remove(const CollectPolicy& policy) {
+CollectReport LocalLayerStore::evict_and_remove(const CollectPolicy& policy, const Background& background) {
   IndexTx tx = index_->write();
   settle(tx);
   Plan plan = make_plan(tx, policy);
@@ -144,39 +146,41 @@ CollectReport LocalLayerStore::evict_and_remove(const CollectPolicy& policy) {
   for (const LayerRow& row : plan.layers) tx.delete_layer(row.layer.id);
   tx.forget_evictions(clock_.now() - kRemembered);
   failpoint("layers.collect_commit");
+  if (background.is_stopped()) return {};
   tx.commit();
   failpoint("layers.collected");
-  remove_directories(plan.layers);
+  // Without a row they are the next recover()'s, if this is stopped.
+  const std::span<const LayerRow> layers(plan.layers);
+  for (std::size_t first = 0; first < layers.size() && !background.is_stopped(); first += kAtOnce)
+    remove_directories(layers.subspan(first, std::min(kAtOnce, layers.size() - first)));
+  failpoint("layers.trash_ready");
+  remove_trash(root_, background);
   return plan.report;
 }
 
-void LocalLayerStore::remove_directories(const std::vector<LayerRow>& layers) {
-  if (!layers.empty()) {
-    // A transaction that writes keeps out whoever gives these names to something else: their digest may be
-    // used again by now.
-    IndexTx tx = index_->write();
-    std::set<std::string> places;
-    for (const LayerRow& row : tx.layers()) places.insert(row.place);
-    for (const LayerRow& row : layers) {
-      if (places.contains(row.place)) continue;
-      const fs::path link = root_ / kNew / row.name;
-      std::error_code ignored;
-      if (is_link(link) && row.place == std::string(kNew) + "/" + row.name) {
-        // Killed while it got its digest: the directory has its new name, the row did not.
-        const fs::path target = (root_ / kNew / fs::read_symlink(link, ignored)).lexically_normal();
-        const fs::path inside = target.lexically_relative(root_);
-        if (!ignored && !places.contains(inside.string())) move_to_trash(root_, target);
-      } else {
-        move_to_trash(root_, root_ / row.place);
-      }
-      failpoint("layers.trashed");
-      if (is_link(link) && ::unlink(link.c_str()) != 0 && errno != ENOENT) {
-        throw_errno("cannot remove " + in_quotes(link.native()));
-      }
+void LocalLayerStore::remove_directories(std::span<const LayerRow> layers) {
+  // A transaction that writes keeps out whoever gives these names to something else: their digest may be used
+  // again by now.
+  IndexTx tx = index_->write();
+  std::set<std::string> places;
+  for (const LayerRow& row : tx.layers()) places.insert(row.place);
+  for (const LayerRow& row : layers) {
+    if (places.contains(row.place)) continue;
+    const fs::path link = root_ / kNew / row.name;
+    std::error_code ignored;
+    if (is_link(link) && row.place == std::string(kNew) + "/" + row.name) {
+      // Killed while it got its digest: the directory has its new name, the row did not.
+      const fs::path target = (root_ / kNew / fs::read_symlink(link, ignored)).lexically_normal();
+      const fs::path inside = target.lexically_relative(root_);
+      if (!ignored && !places.contains(inside.string())) move_to_trash(root_, target);
+    } else {
+      move_to_trash(root_, root_ / row.place);
+    }
+    failpoint("layers.trashed");
+    if (is_link(link) && ::unlink(link.c_str()) != 0 && errno != ENOENT) {
+      throw_errno("cannot remove " + in_quotes(link.native()));
     }
   }
-  failpoint("layers.trash_ready");
-  remove_trash(root_);
 }
 
 }  // namespace runner::cache

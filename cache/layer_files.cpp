@@ -129,13 +129,14 @@ void move_to_trash(const fs::path& root, const fs::path& what) {
   throw_errno("cannot move " + in_quotes(what.native()) + " to " + in_quotes((root / kTrash).native()));
 }
 
-void remove_trash(const fs::path& root) {
+void remove_trash(const fs::path& root, const Background& background) {
   for (const std::string& name : names_in(root / kTrash)) {
     const fs::path path = root / kTrash / name;
     failpoint("layers.trash_removing");
     for (int attempt = 1;; ++attempt) {
+      if (background.is_stopped()) return;
       try {
-        remove_tree(path);
+        background.do_slowly([&] { remove_tree(path, background.stop); });
         break;
       } catch (const Error& error) {
         // Somebody else removes the same; what is left after a few tries is a reason to complain.

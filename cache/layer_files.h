@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cache/layer_store.h"
 #include "runner/base/fd.h"
 
 namespace runner::cache {
@@ -41,8 +42,8 @@ bool is_locked(const std::filesystem::path& path);
 /// Takes something out of the store under a name nobody knows, without removing it yet. Missing is fine.
 /// Throws Error.
 void move_to_trash(const std::filesystem::path& root, const std::filesystem::path& what);
-/// Removes all of trash/; fine when others do so at the same time. Throws Error.
-void remove_trash(const std::filesystem::path& root);
+/// Removes all of trash/ unless stopped; fine when others do so at the same time. Throws Error.
+void remove_trash(const std::filesystem::path& root, const Background& background);
 
 bool is_directory_itself(const std::filesystem::path& path);  // links not followed
 bool is_link(const std::filesystem::path& path);

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "cache/layer_files.h"
+#include "cache/layer_sync.h"
 #include "cache/mount_point.h"
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
@@ -409,8 +410,12 @@ void IndexTx::clear_boot(const std::string& boot, std::int64_t last) {
   exec("UPDATE layers SET boot = NULL WHERE boot = $1 AND id <= $2", {text(boot), last});
 }
 
-std::int64_t IndexTx::last_layer() {
-  return as_integer(query("SELECT COALESCE(MAX(id), 0) FROM layers", {}).at(0)[0]);
+std::int64_t IndexTx::last_unsynced(const std::string& boot) {
+  return as_integer(query("SELECT COALESCE(MAX(id), 0) FROM layers WHERE boot = $1", {text(boot)}).at(0)[0]);
+}
+
+bool IndexTx::has_unsynced(const std::string& boot, std::int64_t last) {
+  return !query("SELECT 1 FROM layers WHERE boot = $1 AND id <= $2 LIMIT 1", {text(boot), last}).empty();
 }
 
 std::string IndexTx::check() {
@@ -426,11 +431,28 @@ void LayerIndex::checkpoint_if_long() {
   if (!error && size > kLong) database().checkpoint();
 }
 
+void LayerIndex::take_over_marks(database::Database& database) {
+  std::vector<SyncMark> marks = done_marks(root_);
+  if (marks.empty()) return;
+  IndexTx look(database.begin(database::TxMode::read), root_);
+  const auto is_news = [&](const SyncMark& mark) {
+    return mark.boot != boot_ && look.has_unsynced(mark.boot, mark.last);
+  };
+  if (std::none_of(marks.begin(), marks.end(), is_news)) return;
+  look.commit();
+  IndexTx tx(database.begin(database::TxMode::write), root_);
+  for (const SyncMark& mark : marks) tx.clear_boot(mark.boot, mark.last);
+  tx.commit();
+}
+
 database::Database& LayerIndex::database() {
   const std::lock_guard lock(mutex_);
   if (database_) return *database_;
+  std::error_code error;
+  if (!std::filesystem::exists(root_ / "index.db", error)) forget_marks(root_);
   auto opened = database::open_sqlite_file(root_ / "index.db", database::Durability::normal);
   database::migrate(*opened, embedded_migrations(), clock_.now());
+  take_over_marks(*opened);
   database_ = std::move(opened);
   keep_reserve();
   return *database_;

@@ -77,7 +77,9 @@ class IndexTx {
   void replace_by_twin(std::int64_t id, std::int64_t other);
   /// All layers of this start of the machine up to `last` are known to be on disk.
   void clear_boot(const std::string& boot, std::int64_t last);
-  std::int64_t last_layer();
+  /// The youngest layer of this start of the machine that is not; 0 when there is none.
+  std::int64_t last_unsynced(const std::string& boot);
+  bool has_unsynced(const std::string& boot, std::int64_t last);
   /// Empty when the database is whole.
   std::string check();
   void commit();
@@ -94,10 +96,11 @@ class IndexTx {
   const std::filesystem::path& root_;
 };
 
-/// Opened on first use. Any thread.
+/// Opened on first use; what earlier starts of the machine have written out is taken over then. Any thread.
 class LayerIndex {
  public:
-  LayerIndex(std::filesystem::path root, const Clock& clock) : root_(std::move(root)), clock_(clock) {}
+  LayerIndex(std::filesystem::path root, std::string boot, const Clock& clock)
+      : root_(std::move(root)), boot_(std::move(boot)), clock_(clock) {}
   /// Throw Error, which names the file and what to do.
   IndexTx read() { return begin(database::TxMode::read); }
   IndexTx write() { return begin(database::TxMode::write); }
@@ -111,8 +114,10 @@ class LayerIndex {
  private:
   IndexTx begin(database::TxMode mode);
   database::Database& database();
+  void take_over_marks(database::Database& database);
 
   std::filesystem::path root_;
+  std::string boot_;
   const Clock& clock_;
   std::mutex mutex_;
   std::unique_ptr<database::Database> database_;

@@ -30,31 +30,34 @@ std::string target_of(const fs::path& root, const fs::path& link) {
 
 }  // namespace
 
-void LocalLayerStore::recover() {
+void LocalLayerStore::recover(const Background& background) {
   with_reserve([&] {
-    recover_drafts();
-    recover_holders();
-    recover_layers();
+    recover_drafts(background);
+    recover_holders(background);
+    recover_layers(background);
+    recover_marks();
   });
   failpoint("layers.recovered");
-  remove_trash(root_);
-  index_->keep_reserve();
+  remove_trash(root_, background);
+  if (!background.is_stopped()) index_->keep_reserve();
 }
 
-void LocalLayerStore::recover_drafts() {
+void LocalLayerStore::recover_drafts(const Background& background) {
   for (const std::string& name : names_in(root_ / kDrafts)) {
+    if (background.is_stopped()) return;
     const fs::path path = root_ / kDrafts / name;
     if (const UniqueFd lock = lock_leftover(path)) move_to_trash(root_, path);
     failpoint("layers.recover_draft");
   }
 }
 
-void LocalLayerStore::recover_holders() {
+void LocalLayerStore::recover_holders(const Background& background) {
   const std::string own = leases_->holder();
   std::set<std::string> gone;
   for (const UseRow& use : index_->read().uses()) gone.insert(use.holder);
   std::vector<std::pair<fs::path, UniqueFd>> locks;
   for (const std::string& name : names_in(root_ / kHolders)) {
+    if (background.is_stopped()) return;
     const fs::path path = root_ / kHolders / name;
     UniqueFd lock = name == own ? UniqueFd() : lock_leftover(path);
     if (!lock) {
@@ -76,47 +79,99 @@ void LocalLayerStore::recover_holders() {
   for (const auto& [path, lock] : locks) remove_link(path);
 }
 
-void LocalLayerStore::recover_layers() {
-  // Whoever gives or takes names of layers does so in a transaction that writes, but for those who hold the
-  // lock of what was their draft.
+void LocalLayerStore::recover_marks() {
+  if (leftover_marks(root_, boot_).empty()) return;
   IndexTx tx = index_->write();
-  settle(tx);
-  const std::map<std::int64_t, bool> live = live_uses(tx);
-  std::map<std::string, LayerRow> by_name;
-  std::set<std::string> places;
-  for (LayerRow& row : tx.layers()) {
-    places.insert(row.place);
-    by_name.emplace(row.name, std::move(row));
-  }
-  for (const std::string& name : names_in(root_ / kNew)) {
-    const fs::path path = root_ / kNew / name;
-    const auto row = by_name.find(name);
-    const bool is_place = row != by_name.end() && row->second.place == std::string(kNew) + "/" + name;
-    if (!is_link(path)) {
-      if (is_place) continue;
-      if (const UniqueFd lock = lock_leftover(path)) move_to_trash(root_, path);
-    } else if (is_place) {
-      places.insert(target_of(root_, path));
-    } else if (row == by_name.end() || !live.contains(row->second.layer.id)) {
-      remove_link(path);
-    }
-    failpoint("layers.recover_new");
-  }
-  for (const std::string& shard : names_in(root_)) {
-    if (!is_shard(shard)) continue;
-    const std::vector<std::string> names = names_in(root_ / shard);
-    for (const std::string& name : names) {
-      const fs::path path = root_ / shard / name;
-      if (is_link(path)) {
-        remove_link(path);
-      } else if (!places.contains(shard + "/" + name)) {
-        move_to_trash(root_, path);
-      }
-      failpoint("layers.recover_hashed");
-    }
-    ::rmdir((root_ / shard).c_str());  // only when it is empty now
+  for (const fs::path& path : leftover_marks(root_, boot_)) {
+    remove_link(path);
+    failpoint("layers.recover_mark");
   }
   tx.commit();
+}
+
+/// What a name of a layer's directory is judged by.
+struct LocalLayerStore::Known {
+  std::map<std::string, LayerRow> by_name;
+  std::set<std::string> places;
+  std::map<std::int64_t, bool> live;
+};
+
+LocalLayerStore::Known LocalLayerStore::what_is_known(IndexTx& tx) {
+  Known known;
+  known.live = live_uses(tx);
+  for (LayerRow& row : tx.layers()) {
+    known.places.insert(row.place);
+    // Killed while it got its digest.
+    if (row.place.starts_with(kNew) && is_link(root_ / row.place))
+      known.places.insert(target_of(root_, root_ / row.place));
+    known.by_name.emplace(row.name, std::move(row));
+  }
+  return known;
+}
+
+LocalLayerStore::Leftover LocalLayerStore::judge(const Known& known, const std::string& folder,
+                                                 const std::string& name) const {
+  const bool link = is_link(root_ / folder / name);
+  if (folder != kNew) {
+    if (link) return Leftover::link;
+    return known.places.contains(folder + "/" + name) ? Leftover::none : Leftover::tree;
+  }
+  const auto row = known.by_name.find(name);
+  if (row != known.by_name.end() && row->second.place == folder + "/" + name) return Leftover::none;
+  if (!link) return Leftover::tree;
+  const bool may_be_known = row != known.by_name.end() && known.live.contains(row->second.layer.id);
+  return may_be_known ? Leftover::none : Leftover::link;
+}
+
+void LocalLayerStore::recover_layers(const Background& background) {
+  // Looking takes long when there are many, so it keeps nobody out; most of the time nothing is found.
+  std::vector<std::pair<std::string, std::string>> found;  // folder, name; no name: the folder is empty
+  {
+    IndexTx tx = index_->read();
+    const Known known = what_is_known(tx);
+    tx.commit();
+    for (const std::string& folder : names_in(root_)) {
+      if (folder != kNew && !is_shard(folder)) continue;
+      if (background.is_stopped()) return;
+      const std::vector<std::string> names = names_in(root_ / folder);
+      if (names.empty() && folder != kNew) found.emplace_back(folder, "");
+      for (const std::string& name : names) {
+        if (judge(known, folder, name) != Leftover::none) found.emplace_back(folder, name);
+      }
+    }
+  }
+  if (found.empty()) return;
+  // Whoever gives or takes names of layers does so in a transaction that writes, but for those who hold the
+  // lock of what was their draft. What is a leftover still is one then.
+  IndexTx tx = index_->write();
+  settle(tx);
+  const Known known = what_is_known(tx);
+  for (const auto& [folder, name] : found) {
+    if (background.is_stopped()) break;
+    if (!name.empty()) remove_leftover(known, folder, name);
+    if (folder != kNew) ::rmdir((root_ / folder).c_str());  // only when it is empty now
+  }
+  tx.commit();
+}
+
+void LocalLayerStore::remove_leftover(const Known& known, const std::string& folder,
+                                      const std::string& name) {
+  const fs::path path = root_ / folder / name;
+  switch (judge(known, folder, name)) {
+    case Leftover::none:
+      return;
+    case Leftover::link:
+      remove_link(path);
+      break;
+    case Leftover::tree:
+      if (folder != kNew) {
+        move_to_trash(root_, path);
+      } else if (const UniqueFd lock = lock_leftover(path)) {
+        move_to_trash(root_, path);
+      }
+      break;
+  }
+  failpoint("layers.recover_layer");
 }
 
 }  // namespace runner::cache

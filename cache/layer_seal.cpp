@@ -8,6 +8,7 @@
 #include "cache/layer_files.h"
 #include "cache/layer_pack.h"
 #include "cache/layer_scan.h"
+#include "cache/layer_sync.h"
 #include "cache/local_layer_store.h"
 #include "runner/base/error.h"
 #include "runner/base/failpoint.h"
@@ -28,16 +29,16 @@ std::string place_of(const std::string& digest) {
 
 }  // namespace
 
-bool LocalLayerStore::seal_one(const std::function<bool()>& stop) {
+bool LocalLayerStore::seal_one(const Background& background) {
   std::int64_t last = 0;
   for (;;) {
-    if (stop && stop()) return false;
+    if (background.is_stopped()) return false;
     const std::optional<LayerRow> row = index_->read().next_unsealed(last);
     if (!row) return false;
     last = row->layer.id;
     if (!distrust(*row).empty()) continue;
     try {
-      if (seal(*row, stop) == SealStep::sealed) return true;
+      if (seal(*row, background) == SealStep::sealed) return true;
     } catch (const Error& error) {
       if (error.code() == ErrorCode::cancelled) return false;
       // One that cannot be read must not keep the others from being hashed.
@@ -47,11 +48,12 @@ bool LocalLayerStore::seal_one(const std::function<bool()>& stop) {
   }
 }
 
-LocalLayerStore::SealStep LocalLayerStore::seal(const LayerRow& row, const std::function<bool()>& stop) {
+LocalLayerStore::SealStep LocalLayerStore::seal(const LayerRow& row, const Background& background) {
   const std::int64_t id = row.layer.id;
   const Leases::Hold hold = hold_layer(id);  // its directory must not go while it is read
   if (!hold) return SealStep::skipped;
-  const std::string digest = layer_digest(row.layer.tree, stop);
+  std::string digest;
+  background.do_slowly([&] { digest = layer_digest(row.layer.tree, background.stop); });
   const std::string place = place_of(digest);
   failpoint("layers.hashed");
   IndexTx tx = index_->write();
@@ -132,22 +134,27 @@ void LocalLayerStore::place_by_digest(const LayerRow& row, const std::string& pl
   failpoint("layers.exchanged");
 }
 
-void LocalLayerStore::sync() {
-  std::int64_t last = 0;
+bool LocalLayerStore::start_sync() {
+  std::int64_t last = index_->read().last_unsynced(boot_);
+  if (last == 0) return false;
+  const bool done = done_mark(root_, boot_).value_or(0) >= last;
   {
-    IndexTx tx = index_->read();
-    last = tx.last_layer();
+    IndexTx tx = index_->write();
+    if (done) {
+      tx.clear_boot(boot_, last);
+    } else {
+      last = tx.last_unsynced(boot_);
+      want_sync(root_, {boot_, last});
+    }
+    failpoint("layers.sync_commit");
     tx.commit();
   }
-  if (last == 0) return;
-  const UniqueFd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!root || ::syncfs(root.get()) != 0)
-    throw_errno("cannot sync the file system of " + in_quotes(root_.native()));
-  failpoint("layers.synced");
-  index_->checkpoint_if_long();
-  IndexTx tx = index_->write();
-  tx.clear_boot(boot_, last);
-  tx.commit();
+  if (done) {
+    index_->checkpoint_if_long();
+    return false;
+  }
+  start_sync_process(root_, boot_, pace_);
+  return true;
 }
 
 VerifyReport LocalLayerStore::verify(bool content) {

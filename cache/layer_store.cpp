@@ -65,19 +65,21 @@ Draft::~Draft() {
   }
 }
 
-std::unique_ptr<LayerStore> LayerStore::open(const fs::path& root, const Clock& clock) {
+std::unique_ptr<LayerStore> LayerStore::open(const fs::path& root, const Clock& clock,
+                                             const StoreOptions& options) {
   make_directories(root);
   std::error_code error;
   fs::path real = fs::canonical(root, error);
   if (error) throw Error(error, "cannot open the layer store " + in_quotes(root.native()));
-  return std::make_unique<LocalLayerStore>(std::move(real), clock);
+  return std::make_unique<LocalLayerStore>(std::move(real), clock, options);
 }
 
-LocalLayerStore::LocalLayerStore(fs::path root, const Clock& clock)
+LocalLayerStore::LocalLayerStore(fs::path root, const Clock& clock, const StoreOptions& options)
     : root_(std::move(root)),
       clock_(clock),
-      boot_(read_boot_id()),
-      index_(std::make_shared<LayerIndex>(root_, clock)),
+      boot_(options.boot.empty() ? read_boot_id() : options.boot),
+      pace_{options.sync_quiet, options.sync_interval},
+      index_(std::make_shared<LayerIndex>(root_, boot_, clock)),
       leases_(std::make_shared<Leases>(root_, index_)) {}
 
 LocalLayerStore::~LocalLayerStore() {

@@ -13,12 +13,14 @@
 //   ROOT/trash/                   taken out, being removed
 //   ROOT/reserve                  room on the disk that is given up when it is full and something is to be
 //   removed
+//   ROOT/sync/                    what is known to outlive a crash of the machine (layer_sync.h)
 //
 // A layer is seen when its row is committed, after its directory has been renamed into place; its directory
 // goes after its row. So a process may be killed anywhere: what has no row is removed at the next recover().
 // The index is of this machine's disk, so it lies with the layers and not in the server's database.
 // Any thread, any number of processes on one ROOT. Calls block on the disk and, briefly, on other writers.
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -153,11 +155,31 @@ struct VerifyReport {
   std::vector<VerifyProblem> problems;
 };
 
+/// How work is done that nobody waits for.
+struct Background {
+  /// Asked often; what is not done when it says so is left for the next time. Empty: never.
+  std::function<bool()> stop;
+  /// Runs what takes long and keeps nobody out, and returns when that is done: the one place for a low
+  /// priority. A thread that has one while it writes to the index holds up all others. Empty: right here.
+  std::function<void(const std::function<void()>& act)> slowly;
+
+  bool is_stopped() const { return stop && stop(); }
+  void do_slowly(const std::function<void()>& act) const { slowly ? slowly(act) : act(); }
+};
+
+struct StoreOptions {
+  /// The kernel's name for the time since it started. Empty: what it says itself. Others are for tests.
+  std::string boot;
+  /// How long the process of start_sync() waits for others to be done, and between two times.
+  std::chrono::milliseconds sync_quiet{2'000}, sync_interval{30'000};
+};
+
 class LayerStore {
  public:
   /// Makes ROOT when missing. The database is opened on first use, so a store that nobody asks costs
   /// nothing. Throws Error.
-  static std::unique_ptr<LayerStore> open(const std::filesystem::path& root, const Clock& clock);
+  static std::unique_ptr<LayerStore> open(const std::filesystem::path& root, const Clock& clock,
+                                          const StoreOptions& options = {});
   virtual ~LayerStore() = default;
   virtual const std::filesystem::path& root() const noexcept = 0;
 
@@ -196,17 +218,20 @@ class LayerStore {
   virtual bool owns(const std::filesystem::path& path) const = 0;
 
   /// Evicts by the policy, then removes every layer that no entry has and nobody holds.
-  virtual CollectReport collect(const CollectPolicy& policy) = 0;
+  /// Stopped before it came to that, it changes and reports nothing.
+  virtual CollectReport collect(const CollectPolicy& policy, const Background& background = {}) = 0;
   /// Removes what killed processes left: drafts, directories without a row, links of new/, free holders.
-  virtual void recover() = 0;
+  virtual void recover(const Background& background = {}) = 0;
   /// Every row against the disk: directories there, no whiteout in a lowest layer, and with `content` every
   /// hashed layer hashed again. Changes nothing.
   virtual VerifyReport verify(bool content) = 0;
   /// Hashes one layer that has no digest yet, oldest first, and gives it its name; another of the same
-  /// content takes its place in all entries. False when there is none left, or `stop` said so.
-  virtual bool seal_one(const std::function<bool()>& stop) = 0;
-  /// Makes sure that what was committed so far outlives a crash of the machine.
-  virtual void sync() = 0;
+  /// content takes its place in all entries. False when there is none left, or it was stopped.
+  virtual bool seal_one(const Background& background) = 0;
+  /// Has a process of its own see to it that what was committed so far outlives a crash of the machine; that
+  /// process outlives this one, and nobody waits for it. False: there is nothing left to be done. Layers it
+  /// has not come to are trusted as long as the machine is not started again, and not after that.
+  virtual bool start_sync() = 0;
 };
 
 }  // namespace runner::cache

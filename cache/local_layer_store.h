@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,13 +13,14 @@
 #include "cache/layer_index.h"
 #include "cache/layer_leases.h"
 #include "cache/layer_store.h"
+#include "cache/layer_sync.h"
 #include "runner/base/error.h"
 
 namespace runner::cache {
 
 class LocalLayerStore final : public LayerStore {
  public:
-  LocalLayerStore(std::filesystem::path root, const Clock& clock);
+  LocalLayerStore(std::filesystem::path root, const Clock& clock, const StoreOptions& options);
   ~LocalLayerStore() override;
 
   const std::filesystem::path& root() const noexcept override { return root_; }
@@ -35,11 +37,11 @@ class LocalLayerStore final : public LayerStore {
   bool restack(const Entry& from, std::optional<Draft> top, std::vector<std::int64_t> below) override;
   std::shared_ptr<const Layer> layer_by_digest(std::string_view digest) override;
   bool owns(const std::filesystem::path& path) const override;
-  CollectReport collect(const CollectPolicy& policy) override;
-  void recover() override;
+  CollectReport collect(const CollectPolicy& policy, const Background& background) override;
+  void recover(const Background& background) override;
   VerifyReport verify(bool content) override;
-  bool seal_one(const std::function<bool()>& stop) override;
-  void sync() override;
+  bool seal_one(const Background& background) override;
+  bool start_sync() override;
 
  private:
   struct Use {
@@ -79,20 +81,26 @@ class LocalLayerStore final : public LayerStore {
 
   // layer_collect.cpp
   struct Plan;
-  CollectReport evict_and_remove(const CollectPolicy& policy);
+  CollectReport evict_and_remove(const CollectPolicy& policy, const Background& background);
   Plan make_plan(IndexTx& tx, const CollectPolicy& policy);
-  void remove_directories(const std::vector<LayerRow>& layers);
+  void remove_directories(std::span<const LayerRow> layers);
   /// Layers that a process which lives has, by id.
   std::map<std::int64_t, bool> live_uses(IndexTx& tx);
 
   // layer_recover.cpp
-  void recover_drafts();
-  void recover_holders();
-  void recover_layers();
+  struct Known;
+  enum class Leftover : std::uint8_t { none, link, tree };
+  Known what_is_known(IndexTx& tx);
+  Leftover judge(const Known& known, const std::string& folder, const std::string& name) const;
+  void remove_leftover(const Known& known, const std::string& folder, const std::string& name);
+  void recover_drafts(const Background& background);
+  void recover_holders(const Background& background);
+  void recover_layers(const Background& background);
+  void recover_marks();
 
   // layer_seal.cpp
   Leases::Hold hold_layer(std::int64_t id);
-  SealStep seal(const LayerRow& row, const std::function<bool()>& stop);
+  SealStep seal(const LayerRow& row, const Background& background);
   void place_by_digest(const LayerRow& row, const std::string& place);
   /// The layer whose directory lies at `place` already, when a process was killed before it wrote that down.
   std::optional<LayerRow> half_sealed(IndexTx& tx, const std::string& place) const;
@@ -100,6 +108,7 @@ class LocalLayerStore final : public LayerStore {
   std::filesystem::path root_;
   const Clock& clock_;
   std::string boot_;
+  SyncPace pace_;
   std::shared_ptr<LayerIndex> index_;
   std::shared_ptr<Leases> leases_;
   std::mutex uses_mutex_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cache/caches.h"
+#include "cache/layer_scan.h"
 #include "cache/stack_cursor.h"
 #include "cache/workspace.h"
 #include "runner/base/error.h"
@@ -39,14 +40,16 @@ bool hides_others(const Entry& entry, StackCursor& under) {
 }
 
 /// The first `count` layers of the entry as one. False when the entry is another one by now.
-bool make_one(LayerStore& store, const Entry& entry, std::size_t count,
-              const std::function<bool()>& stop = {}) {
+bool make_one(LayerStore& store, const Entry& entry, std::size_t count, const Background& background = {}) {
   Draft draft = store.begin();
   const std::span<const Layer> all(entry.layers);
   const std::vector<fs::path> group = trees_of(all.first(count));
   const std::vector<fs::path> below = trees_of(all.subspan(count));
   failpoint("caches.squash-begun");
-  squash_layers(group, draft.tree(), below, stop);
+  background.do_slowly([&] {
+    squash_layers(group, draft.tree(), below, background.stop);
+    draft.content = scan_layer(draft.tree());
+  });
   failpoint("caches.squashed");
   std::vector<std::int64_t> ids;
   for (const Layer& layer : all.subspan(count)) ids.push_back(layer.id);
@@ -68,15 +71,15 @@ std::vector<fs::path> workspace_layers(LayerStore& store, HeldEntry& entry, std:
   return trees_of(entry->layers);
 }
 
-void squash_entry(LayerStore& store, const Entry& entry, const std::function<bool()>& stop) {
+void squash_entry(LayerStore& store, const Entry& entry, const Background& background) {
   if (entry.layers.size() < 2) return;
   const std::size_t deltas = entry.layers.size() - 1;
   std::uint64_t changed = 0;
   for (std::size_t i = 0; i < deltas; ++i) changed += entry.layers[i].files + entry.layers[i].hides.size();
   if (changed * 2 > entry.layers.back().files) {
-    make_one(store, entry, entry.layers.size(), stop);
+    make_one(store, entry, entry.layers.size(), background);
   } else if (deltas > kMaxDeltas) {
-    make_one(store, entry, deltas, stop);
+    make_one(store, entry, deltas, background);
   }
 }
 

@@ -31,13 +31,16 @@ void sync_parent(const fs::path& path) {
 /// few: how deep and how wide a tree is, is up to the job that left it.
 class TreeRemover {
  public:
-  TreeRemover(int parent, dev_t device, const fs::path& shown)
-      : parent_(parent), device_(device), shown_(shown) {}
+  TreeRemover(int parent, dev_t device, const fs::path& shown, const std::function<bool()>& stop)
+      : parent_(parent), device_(device), shown_(shown), stop_(stop) {}
 
-  void run(const std::string& name) {
-    if (remove_one(parent_, name.c_str())) return;
+  /// False when it was stopped.
+  bool run(const std::string& name) {
+    if (is_stopped()) return false;
+    if (remove_one(parent_, name.c_str())) return true;
     enter(parent_, name);
-    while (!levels_.empty()) step();
+    while (!levels_.empty() && !is_stopped()) step();
+    return levels_.empty();
   }
 
  private:
@@ -50,6 +53,11 @@ class TreeRemover {
   };
   // Above this depth descriptors are closed and found again through "..".
   static constexpr std::size_t kOpenLevels = 64;
+
+  bool is_stopped() {
+    stopped_ = stopped_ || (stop_ && stop_());
+    return stopped_;
+  }
 
   void step() {
     Level& level = levels_.back();
@@ -126,7 +134,7 @@ class TreeRemover {
       errno = 0;
       const dirent* entry = ::readdir(dir.get());
       if (entry == nullptr && errno != 0) fail(errno, name);
-      if (entry == nullptr) break;
+      if (entry == nullptr || is_stopped()) break;
       if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
       if (entry->d_type == DT_DIR || !remove_one(level.fd.get(), entry->d_name)) {
         level.directories.emplace_back(entry->d_name);
@@ -162,6 +170,8 @@ class TreeRemover {
   int parent_;
   dev_t device_;
   fs::path shown_;
+  const std::function<bool()>& stop_;
+  bool stopped_ = false;
   std::vector<Level> levels_;
 };
 
@@ -238,17 +248,21 @@ void make_directories(const fs::path& path, unsigned mode) {
 }
 
 void remove_tree(const fs::path& named) {
+  remove_tree(named, {});
+}
+
+bool remove_tree(const fs::path& named, const std::function<bool()>& stop) {
   // "dir/" has no file name.
   const fs::path path = named.has_filename() ? named : named.parent_path();
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return;
+    if (errno == ENOENT || errno == ENOTDIR) return true;
     throw_errno("cannot remove " + in_quotes(path.native()));
   }
   const fs::path parent_path = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const UniqueFd parent(::open(parent_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!parent) throw_errno("cannot open directory " + in_quotes(parent_path.native()));
-  TreeRemover(parent.get(), info.st_dev, path).run(path.filename());
+  return TreeRemover(parent.get(), info.st_dev, path, stop).run(path.filename());
 }
 
 TempDir::TempDir(std::string_view prefix, std::optional<fs::path> parent) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ void make_directories(const std::filesystem::path& path, unsigned mode = 0755);
 /// Removes a tree. Never follows a symbolic link, never crosses a mount point, opens up directories that
 /// a job made unreadable or unwritable. Missing is fine. Throws Error on the first thing that stays.
 void remove_tree(const std::filesystem::path& path);
+/// The same until `stop`, asked at each entry, says so: then the rest stays. False when it did.
+bool remove_tree(const std::filesystem::path& path, const std::function<bool()>& stop);
 
 /// A new private directory (0700), removed with all its content on destruction. Move-only.
 class TempDir {

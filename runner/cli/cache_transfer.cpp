@@ -92,6 +92,7 @@ int run_cache_transfer(const CacheTransferOptions& options) {
     return exit_usage;
   }
   if (!report) return exit_usage;
+  if (options.imports) store->start_sync();
   if (options.common.json) {
     print_json(*report);
   } else if (report->entries.empty() && report->entries_there == 0) {

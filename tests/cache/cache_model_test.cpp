@@ -421,7 +421,7 @@ class Pipelines {
     }
     if (one_in(3)) store_->collect({});
     if (one_in(4)) store_->recover();
-    while (one_in(2) && store_->seal_one([] { return false; })) {
+    while (one_in(2) && store_->seal_one({[] { return false; }, {}})) {
     }
     return {};
   }

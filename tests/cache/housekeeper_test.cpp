@@ -16,7 +16,9 @@
 #include "cache/caches.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
+#include "tests/cache/stores.h"
 #include "tests/cache/trees.h"
+#include "tests/support/sync_process.h"
 
 namespace runner::cache {
 namespace {
@@ -98,26 +100,30 @@ class WatchedStore : public LayerStore {
     return real_.layer_by_digest(digest);
   }
   bool owns(const fs::path& path) const override { return real_.owns(path); }
-  CollectReport collect(const CollectPolicy& policy) override {
-    CollectReport report = real_.collect(policy);
+  CollectReport collect(const CollectPolicy& policy, const Background& background) override {
+    CollectReport report = real_.collect(policy, background);
     note(policy.dry_run ? "look" : "collect");
     return report;
   }
-  void recover() override {
-    scheduler = ::sched_getscheduler(0);
-    nice_value = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)));
-    io = static_cast<int>(::syscall(SYS_ioprio_get, 1, 0));
-    real_.recover();
+  void recover(const Background& background) override {
+    background.do_slowly([this] {
+      scheduler = ::sched_getscheduler(0);
+      nice_value = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)));
+      io = static_cast<int>(::syscall(SYS_ioprio_get, 1, 0));
+    });
+    own_scheduler = ::sched_getscheduler(0);
+    real_.recover(background);
     note("recover");
   }
   VerifyReport verify(bool content) override { return real_.verify(content); }
-  bool seal_one(const std::function<bool()>& stop) override {
+  bool seal_one(const Background& background) override {
     note("seal");
-    return real_.seal_one(stop);
+    return real_.seal_one(background);
   }
-  void sync() override {
-    real_.sync();
+  bool start_sync() override {
+    const bool started = real_.start_sync();
     note("sync");
+    return started;
   }
 
   /// Waits until `what` was asked for so often; throws when that does not come.
@@ -126,7 +132,11 @@ class WatchedStore : public LayerStore {
     if (!changed_.wait_for(lock, std::chrono::minutes(1), [&] { return asked_[what] >= times; }))
       throw std::runtime_error("the store was never asked for '" + what + "'");
   }
-  int scheduler = -1, nice_value = 0, io = 0;
+  int times(const std::string& what) {
+    const std::lock_guard lock(mutex_);
+    return asked_[what];
+  }
+  int scheduler = -1, own_scheduler = -1, nice_value = 0, io = 0;
 
  private:
   void note(const std::string& what) {
@@ -156,7 +166,7 @@ struct HousekeeperTest : ::testing::Test {
   WatchedStore watched{*store};
 };
 
-TEST_F(HousekeeperTest, HashesSyncsAndRunsWithALowPriority) {
+TEST_F(HousekeeperTest, HashesWithALowPriorityAndSyncs) {
   commit("one", "1");
   commit("two", "2");
   Housekeeper housekeeper(watched, {kNoBudget, {}});
@@ -165,6 +175,7 @@ TEST_F(HousekeeperTest, HashesSyncsAndRunsWithALowPriority) {
   for (const Entry& entry : store->list({}))
     EXPECT_EQ(entry.layers.front().digest.substr(0, 7), "sha256:") << entry.name.key;
   EXPECT_EQ(watched.scheduler, SCHED_BATCH);
+  EXPECT_EQ(watched.own_scheduler, SCHED_OTHER) << "it would hold the index for long";
   EXPECT_GE(watched.nice_value, 10);
   EXPECT_EQ(watched.io, 2 << 13 | 7);
   EXPECT_EQ(::sched_getscheduler(0), SCHED_OTHER);
@@ -244,6 +255,20 @@ TEST_F(HousekeeperTest, GoesOnAfterAFailure) {
   watched.wait_for("sync");
   EXPECT_FALSE(store->peek({Space::cache, "project", "two"})->layers.front().digest.empty());
   fs::permissions(entry->layers.front().tree, fs::perms::owner_all);
+}
+
+TEST_F(HousekeeperTest, StopsWithASyncLeftBehindWhenThereIsSomethingUnsynced) {
+  commit("one", "1");
+  Housekeeper housekeeper(watched, {kNoBudget, {}});
+  housekeeper.wake();
+  watched.wait_for("recover");
+  housekeeper.stop();
+  EXPECT_GE(watched.times("sync"), 1);
+  EXPECT_EQ(testing::names_below(top.path() / "layers/sync").size(), 2U) << "a lock and a wish";
+  housekeeper.stop();
+  test::hurry_sync(top.path() / "layers");
+  EXPECT_FALSE(store->start_sync());
+  EXPECT_EQ(testing::count_rows(top.path() / "layers", "layers WHERE boot IS NOT NULL"), 0);
 }
 
 TEST_F(HousekeeperTest, CostsNothingWhenNobodyWakesIt) {

@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <exception>
@@ -118,7 +119,7 @@ TEST_F(LayerCollectTest, SealedLayerIsNamedByItsDigestAndItsOldPathStaysRight) {
   const HeldEntry held = commit_tree(*store_, name_of("key"), {{"file", "x"}});
   const fs::path tree = held->layers[0].tree;
   const std::string digest = layer_digest(tree);
-  EXPECT_FALSE(store_->seal_one([] { return true; }));
+  EXPECT_FALSE(store_->seal_one({[] { return true; }, {}}));
   EXPECT_TRUE(store_->seal_one({}));
   EXPECT_FALSE(store_->seal_one({}));
   EXPECT_EQ(read_file(tree / "file"), "x");
@@ -207,12 +208,66 @@ std::string work_on(const fs::path& root, unsigned seed) {
     if (i % 5 == 0) store->seal_one({});
     if (i % 7 == 0) store->remove(name, EvictionReason::removed, "");
     if (i % 10 == 0) store->recover();
-    if (i % 20 == 0) store->sync();
+    if (i % 20 == 0) store->start_sync();
     CollectPolicy policy;
     policy.budget = 50'000;
     if (i % 6 == 0) store->collect(policy);
   }
   return {};
+}
+
+/// Says stop when it is asked for the n-th time, and from then on.
+Background stopped_at(int asked) {
+  return {[left = std::make_shared<int>(asked)] { return --*left <= 0; }, {}};
+}
+
+/// This process itself uses layers.
+std::vector<std::string> leaks_without_us(const fs::path& root) {
+  std::vector<std::string> leaks = leaks_of(root);
+  const std::string own = "holders/" + std::to_string(::getpid()) + "-";
+  leaks.erase(std::remove_if(leaks.begin(), leaks.end(),
+                             [&](const std::string& leak) { return leak.starts_with(own); }),
+              leaks.end());
+  return leaks;
+}
+
+TEST_F(LayerCollectTest, WhatAStoppedCollectionLeavesIsDoneNextTime) {
+  bool collected = false;
+  for (int stop_at = 1; !collected; ++stop_at) {
+    ASSERT_LT(stop_at, 100);
+    SCOPED_TRACE(stop_at);
+    for (const char* key : {"a", "b"}) commit_tree(*store_, name_of(key), {{"1", "x"}, {"dir/2", "x"}});
+    for (const char* key : {"a", "b"}) store_->remove(name_of(key), EvictionReason::removed, "");
+    const CollectReport report = store_->collect({}, stopped_at(stop_at));
+    EXPECT_TRUE(report.layers == 0 || report.layers == 2) << report.layers;
+    EXPECT_EQ(testing::count_rows(root(), "layers"), report.layers == 0 ? 2 : 0);
+    collected =
+        report.layers == 2 && names_below(root() / "new").empty() && names_below(root() / "trash").empty();
+    store_->collect({});
+    store_->recover();
+    EXPECT_EQ(testing::count_rows(root(), "layers"), 0);
+    EXPECT_TRUE(leaks_without_us(root()).empty()) << ::testing::PrintToString(leaks_without_us(root()));
+    EXPECT_GT(stop_at, collected ? 5 : 0) << "it is asked too rarely";
+  }
+}
+
+TEST_F(LayerCollectTest, WhatAStoppedRecoveryLeavesIsDoneNextTime) {
+  commit_tree(*store_, name_of("kept"), {{"file", "x"}});
+  bool recovered = false;
+  for (int stop_at = 1; !recovered; ++stop_at) {
+    ASSERT_LT(stop_at, 100);
+    SCOPED_TRACE(stop_at);
+    for (const char* name : {"drafts/a/tree/1", "drafts/b/tree/1", "new/c/tree/1", "ab/abc/tree/dir/1",
+                             "trash/d/1", "trash/e/dir/2", "holders/gone"})
+      put(root() / name, "x");
+    store_->recover(stopped_at(stop_at));
+    recovered = leaks_without_us(root()).empty();
+    EXPECT_GT(stop_at, recovered ? 15 : 0) << "it is asked too rarely";
+    EXPECT_TRUE(store_->peek(name_of("kept")));
+    EXPECT_TRUE(store_->verify(true).problems.empty());
+    store_->recover();
+    EXPECT_TRUE(leaks_without_us(root()).empty()) << ::testing::PrintToString(leaks_without_us(root()));
+  }
 }
 
 TEST_F(LayerCollectTest, ProcessesThatStartAtOnceOnANewStoreDoNotDisturbEachOther) {

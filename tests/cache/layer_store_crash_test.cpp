@@ -19,6 +19,7 @@
 #include "runner/base/text.h"
 #include "tests/cache/stores.h"
 #include "tests/cache/trees.h"
+#include "tests/support/sync_process.h"
 
 namespace runner::cache {
 namespace {
@@ -79,11 +80,17 @@ void run_scenario(const fs::path& root) {
   store->add(std::move(alone));
   store->collect({});
   commit_tree(*store, name_of("new"), version("new"));
-  store->sync();
+  store->start_sync();
+  test::hurry_sync(root);
+  store->start_sync();
+  commit_tree(*store, name_of("newer"), version("newer"));
+  store->start_sync();
+  put(root / "sync/earlier.wanted", "7\n");
   CollectPolicy policy;
   policy.budget = 20'000;
   store->collect(policy);
   store->recover();
+  test::hurry_sync(root);
   { const Draft dropped = store->begin(); }
 }
 
@@ -112,13 +119,14 @@ Outcome run_child(const fs::path& root, std::size_t kill_at) {
     }
   }
   pipe.write.reset();
-  std::string said;
+  std::string said;  // the end of it comes although a process that syncs may still be there
   char buffer[4096];
   for (ssize_t got = 0; (got = ::read(pipe.read.get(), buffer, sizeof buffer)) > 0;) {
     said.append(buffer, static_cast<std::size_t>(got));
   }
   int status = 0;
   ::waitpid(child, &status, 0);
+  test::hurry_sync(root);
   EXPECT_TRUE(WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
   Outcome outcome;
   for (const std::string_view line : split_words(said)) outcome.reached.emplace_back(line);
@@ -143,7 +151,8 @@ void expect_whole_entries(LayerStore& store) {
 TEST(LayerStoreCrash, KilledAnywhereTheNextProcessFindsAWholeStore) {
   std::set<std::string> seen;
   for (std::size_t kill_at = 1;; ++kill_at) {
-    const TempDir dir;
+    // In memory where possible: it is synced once or twice each time.
+    const TempDir dir("runner-", fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path());
     const fs::path root = dir.path() / "layers";
     const Outcome outcome = run_child(root, kill_at);
     if (outcome.finished) {

@@ -333,24 +333,6 @@ TEST_F(LayerStoreTest, EntryWithoutItsDirectoryIsNotFoundAndSaysWhy) {
   EXPECT_EQ(store_->eviction(name_of("key"))->reason, EvictionReason::damaged);
 }
 
-TEST_F(LayerStoreTest, LayerThatWasNotOnDiskWhenTheMachineWentDownIsNotTrusted) {
-  commit_tree(*store_, name_of("synced"), {{"file", "x"}});
-  store_->sync();
-  commit_tree(*store_, name_of("later"), {{"file", "y"}});
-  store_.reset();
-  edit("UPDATE layers SET boot = 'another' WHERE boot IS NOT NULL");
-  store_ = open();
-  EXPECT_TRUE(store_->find(name_of("synced")));
-  std::string why;
-  EXPECT_FALSE(store_->find(name_of("later"), &why));
-  EXPECT_EQ(why, "the machine went down before it was written to disk");
-  store_->sync();
-  EXPECT_FALSE(store_->find(name_of("later"))) << "too late: nobody knows what was lost";
-  EXPECT_EQ(store_->verify(false).problems.size(), 1U);
-  EXPECT_EQ(store_->collect({}).evicted.size(), 1U);
-  EXPECT_TRUE(store_->verify(true).problems.empty());
-}
-
 TEST_F(LayerStoreTest, OwnsWhatLiesInTreesOfLayers) {
   const HeldEntry held = commit_tree(*store_, name_of("key"), {{"file", "x"}});
   EXPECT_TRUE(store_->owns(held->layers[0].tree / "file"));

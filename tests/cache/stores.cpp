@@ -53,11 +53,16 @@ std::vector<std::string> leaks_of(const fs::path& root) {
       known.insert(("new" / fs::read_symlink(root / place)).lexically_normal());
     known.insert("new/" + database::as_text(row[0]));
   }
+  const auto is_mark = [](const std::string& folder, const std::string& name) {
+    return folder == "sync" && (name == "lock" || name.ends_with(".wanted") || name.ends_with(".working") ||
+                                name.ends_with(".done"));
+  };
   std::vector<std::string> leaks;
   for (const std::string& folder : names_below(root)) {
     if (folder.starts_with("index.db") || folder == "reserve") continue;
     for (const std::string& name : names_below(root / folder)) {
-      if (!known.contains(folder + "/" + name)) leaks.push_back(folder + "/" + name);
+      if (!known.contains(folder + "/" + name) && !is_mark(folder, name))
+        leaks.push_back(folder + "/" + name);
     }
   }
   return leaks;

@@ -13,6 +13,7 @@
 #include "runner/base/files.h"
 #include "runner/base/text.h"
 #include "tests/cli/program.h"
+#include "tests/support/sync_process.h"
 
 namespace runner::cli {
 namespace {
@@ -564,6 +565,24 @@ TEST(Exec, ARunThatIsKilledWhileItSavesLeavesNothingHalfDone) {
   }
 }
 #endif
+
+// Writing the layers to disk is left to a process that outlives the run.
+TEST(Exec, ReadersOfTheOutputSeeItsEndWhileLayersAreWrittenToDisk) {
+  const Sandboxed box("job: {script: ['echo $RUN > file'], cache: {paths: [file]}}\n");
+  const fs::path layers = box.data() / "layers";
+  const auto boot = read_file("/proc/sys/kernel/random/boot_id");
+  ASSERT_TRUE(boot);
+  ASSERT_EQ(box.run({"exec", "--var", "RUN=0"}).code, 0);
+  test::hurry_sync(layers);
+  const fs::path done = layers / "sync" / (std::string(trim(*boot)) + ".done");
+  ASSERT_TRUE(fs::exists(done));
+  // So soon after the first, the next waits for half a minute.
+  const Ended ended = box.run_bash("{ runner exec --var RUN=1 2>&1; } | cat");
+  EXPECT_EQ(ended.code, 0);
+  const auto process = test::sync_process(layers);
+  ASSERT_TRUE(process) << "the end came with the process: " << ended.out;
+  test::hurry_sync(layers);
+}
 
 TEST(Exec, AnUnknownCachePolicyFailsTheJob) {
   const Sandboxed box("job: {script: [echo x], cache: {paths: [d], policy: $P}}\n");
