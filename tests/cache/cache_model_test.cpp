@@ -445,16 +445,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, CacheModelTest,
                          });
 
 TEST_P(CacheModelTest, TheNextJobSeesExactlyWhatWasSaved) {
-#ifdef __SANITIZE_THREAD__
-  if (GetParam() == MountMode::overlay_user)
-    GTEST_SKIP() << "the sanitizer's own thread keeps the process out of user namespaces";
-#endif
-  {
-    const TempDir place;
-    const MountMode best = probe_mount_mode(place.path()).mode;
-    if (GetParam() != MountMode::copy && best != MountMode::overlay_root && best != GetParam())
-      GTEST_SKIP() << "no overlay mounts here";
-  }
+  if (const std::string why = testing::why_not_mounted(GetParam()); !why.empty()) GTEST_SKIP() << why;
   for (unsigned seed = 1; seed <= 4; ++seed) {
     const TempDir place;
     ASSERT_EQ(Pipelines(GetParam(), seed, place.path()).run(10, 110), "")

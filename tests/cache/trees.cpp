@@ -113,6 +113,19 @@ void put(const fs::path& file, std::string_view content) {
   write_file_atomic(file, content, 0644, false);
 }
 
+std::string why_not_mounted(MountMode mode) {
+  if (mode == MountMode::copy) return {};
+#ifdef __SANITIZE_THREAD__
+  if (mode == MountMode::overlay_user)
+    return "the sanitizer's own thread keeps the process out of user namespaces";
+#endif
+  static const MountMode best = [] {
+    const TempDir dir;
+    return probe_mount_mode(dir.path() / "work").mode;
+  }();
+  return best == MountMode::overlay_root || best == mode ? "" : "no overlay mounts here";
+}
+
 std::string run_mounted(const Workspace& workspace, const std::function<std::string()>& body) {
   Pipe pipe = make_pipe();
   const pid_t child = ::fork();

@@ -27,6 +27,9 @@ std::string first_difference(const Snapshot& one, const Snapshot& other);
 /// Makes parents too.
 void put(const std::filesystem::path& file, std::string_view content);
 
+/// Why this machine, or this build, cannot mount workspaces so; empty when it can, and always for copies.
+std::string why_not_mounted(MountMode mode);
+
 /// Runs `body` in a child process that sees the workspace mounted at its path (its working directory too).
 /// What it returns, empty for success, is returned.
 std::string run_mounted(const Workspace& workspace, const std::function<std::string()>& body);

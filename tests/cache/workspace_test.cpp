@@ -23,27 +23,13 @@ using testing::run_mounted;
 using testing::Snapshot;
 using testing::snapshot_of;
 using testing::Times;
-
-/// Whether this machine can mount at all; without it only copying is tested.
-bool can_mount(MountMode mode) {
-  static const MountMode best = [] {
-    const TempDir dir;
-    return probe_mount_mode(dir.path() / "work").mode;
-  }();
-  return best == MountMode::overlay_root || best == mode;
-}
+using testing::why_not_mounted;
 
 struct WorkspaceTest : ::testing::TestWithParam<MountMode> {
   void SetUp() override {
-#ifdef __SANITIZE_THREAD__
-    if (GetParam() == MountMode::overlay_user)
-      GTEST_SKIP() << "the sanitizer's own thread keeps the process out of user namespaces";
-#endif
-    if (GetParam() != MountMode::copy && !can_mount(GetParam())) GTEST_SKIP() << "no overlay mounts here";
+    if (const std::string why = why_not_mounted(GetParam()); !why.empty()) GTEST_SKIP() << why;
   }
-  fs::path at(const char* name) const {
-    return top.path() / name;
-  }
+  fs::path at(const char* name) const { return top.path() / name; }
   std::unique_ptr<Workspace> create(std::vector<fs::path> lowers, std::size_t linkable = 0) const {
     return Workspaces(GetParam()).create({at("job"), std::move(lowers), at("seen/here"), linkable});
   }

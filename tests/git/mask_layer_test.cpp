@@ -18,20 +18,13 @@ using cache::testing::run_mounted;
 using cache::testing::Snapshot;
 using cache::testing::snapshot_of;
 using cache::testing::Times;
+using cache::testing::why_not_mounted;
 using ::testing::HasSubstr;
-
-bool can_mount(MountMode mode) {
-  static const MountMode best = [] {
-    const TempDir dir;
-    return cache::probe_mount_mode(dir.path() / "work").mode;
-  }();
-  return best == MountMode::overlay_root || best == mode;
-}
 
 /// A job over a working tree: mounted at the tree's own path, or copied.
 struct MaskLayerTest : ::testing::TestWithParam<MountMode>, testing::GitFixture {
   void SetUp() override {
-    if (GetParam() != MountMode::copy && !can_mount(GetParam())) GTEST_SKIP() << "no overlay mounts here";
+    if (const std::string why = why_not_mounted(GetParam()); !why.empty()) GTEST_SKIP() << why;
   }
 
   std::unique_ptr<cache::Workspace> workspace_over(const fs::path& directory) {
