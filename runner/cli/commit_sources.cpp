@@ -1,5 +1,6 @@
 #include "runner/cli/commit_sources.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "runner/base/digest.h"
@@ -54,6 +55,13 @@ std::unique_ptr<git::Mirror> CommitSources::submodule_mirror(const std::string& 
 
 engine::Sources CommitSources::make(const engine::SourceKnobs& knobs) {
   const std::lock_guard lock(mutex_);
+  const auto known =
+      std::find_if(made_.begin(), made_.end(), [&](const auto& made) { return made.first == knobs; });
+  if (known != made_.end()) return known->second;
+  return made_.emplace_back(knobs, make_new(knobs)).second;
+}
+
+engine::Sources CommitSources::make_new(const engine::SourceKnobs& knobs) {
   const git::LocalFacts& facts = repository_.facts();
   git::CheckoutRequest request;
   request.scope = place_.scope;

@@ -32,10 +32,12 @@ class CommitSources {
   CommitSources(const CommitSources&) = delete;
   CommitSources& operator=(const CommitSources&) = delete;
 
-  /// Any thread, one after another. Throws Error.
+  /// The same for the same knobs: all jobs of a pipeline have files of one time, whatever other pipelines
+  /// check out meanwhile. Any thread, one after another. Throws Error.
   engine::Sources make(const engine::SourceKnobs& knobs);
 
  private:
+  engine::Sources make_new(const engine::SourceKnobs& knobs);
   std::unique_ptr<git::Mirror> submodule_mirror(const std::string& url, const std::string& commit) const;
 
   git::LocalRepository& repository_;
@@ -43,6 +45,7 @@ class CommitSources {
   Place place_;
   std::mutex mutex_;
   std::unique_ptr<git::Mirror> mirror_;
+  std::vector<std::pair<engine::SourceKnobs, engine::Sources>> made_;
 };
 
 }  // namespace runner::cli

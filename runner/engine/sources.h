@@ -19,6 +19,7 @@ struct SourceKnobs {
   std::vector<std::string> submodule_paths;
   std::optional<std::size_t> submodule_depth;  // default: depth
   bool lfs = true;
+  friend bool operator==(const SourceKnobs&, const SourceKnobs&) = default;
 };
 
 /// As `values` (variables) say; a value that means nothing is told in `warnings`, and the default taken.

@@ -182,7 +182,9 @@ class CheckoutMaker {
     git.more_config = config_of(inner);
     git.work_tree = way(place.directory, place.path);
     const GitDirectory description = describe_git_directory(mirror, git);
-    TreeStack files = tree_layers(mirror, tree_request(mirror, linked.commit, linked.url), store_);
+    TreeRequest of_files = tree_request(mirror, linked.commit, linked.url);
+    of_files.place = place.path;
+    TreeStack files = tree_layers(mirror, of_files, store_);
     note(files, place.path);
     add(module_layer(place, *files.entry, description));
     for (const LinkedSubmodule& one : inner) add_submodule(place, one, level + 1);
@@ -201,7 +203,7 @@ class CheckoutMaker {
                                 const GitDirectory& description) {
     cache::NewEntry entry;
     entry.name = {cache::Space::checkout, request_.scope,
-                  "submodule " + sha256_hex(place.path + '\0' + place.directory + '\0' + files.name.key +
+                  "submodule " + sha256_hex(place.path + '\0' + place.directory + '\0' + layers_of(files) +
                                             '\0' + fingerprint(description))};
     if (auto known = store_.find(entry.name)) return known;
     entry.facts.family = "submodule " + place.path;
@@ -219,6 +221,13 @@ class CheckoutMaker {
     write_file_atomic(own / ".git", "gitdir: " + way(place.path, place.directory) + "\n", 0644, false);
     failpoint("checkout.submodule_written");
     return store_.commit(std::move(entry), std::move(draft));
+  }
+
+  /// The same files may have been written again with newer times: then they are other layers.
+  static std::string layers_of(const cache::Entry& files) {
+    std::string ids;
+    for (const cache::Layer& layer : files.layers) ids += std::to_string(layer.id) + " ";
+    return ids;
   }
 
   static void place_files(const cache::Entry& files, const fs::path& destination) {

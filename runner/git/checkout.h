@@ -4,8 +4,9 @@
 // `.git` of the job's own, as a fetch of GIT_DEPTH would leave it, whose objects are those of the mirror (by
 // objects/info/alternates: the mirror must be seen at the same path where the job runs).
 //
-// Files have the time at which they were first written here, whole seconds; what a later commit changes is
-// newer, so that build tools see by time what changed.
+// Files have the time at which they were written here. What differs from the commit that was checked out
+// before is written anew, whichever of the two is older in history: so build tools see by time what changed
+// since whatever a cache holds was built.
 
 #include <cstddef>
 #include <filesystem>

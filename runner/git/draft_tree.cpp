@@ -22,15 +22,9 @@ constexpr std::uint64_t kBlock = 512;
   throw_errno("cannot write " + in_quotes(to_utf8(path)) + " of the commit");
 }
 
-std::array<timespec, 2> times_of(std::int64_t seconds) {
-  timespec time{};
-  time.tv_sec = static_cast<time_t>(seconds);
-  return {time, time};
-}
-
 }  // namespace
 
-DraftTree::DraftTree(const std::filesystem::path& tree, std::int64_t mtime)
+DraftTree::DraftTree(const std::filesystem::path& tree, const timespec& mtime)
     : tree_(tree), root_(::open(tree.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), mtime_(mtime) {
   if (!root_) throw_errno("cannot open " + in_quotes(tree.native()));
 }
@@ -82,7 +76,7 @@ UniqueFd DraftTree::create_file(const std::string& path, bool executable) const 
 DraftTree::Written DraftTree::finish_file(int fd, const std::string& path, bool executable) const {
   struct stat info {};
   const mode_t mode = executable ? 0755 : 0644;
-  const std::array<timespec, 2> times = times_of(mtime_);
+  const std::array<timespec, 2> times = {mtime_, mtime_};
   if (::futimens(fd, times.data()) != 0 || ::fstat(fd, &info) != 0) cannot_write(path);
   if ((info.st_mode & 07777U) != mode && ::fchmod(fd, mode) != 0) cannot_write(path);
   return {static_cast<std::uint64_t>(info.st_size), static_cast<std::uint64_t>(info.st_blocks) * kBlock};
@@ -100,20 +94,23 @@ DraftTree::Written DraftTree::write_link(const std::string& path, const std::str
     throw Error(ErrorCode::invalid_input,
                 "the link " + in_quotes(to_utf8(path)) + " of the commit has a NUL in it");
   if (::symlinkat(target.c_str(), root_.get(), path.c_str()) != 0) cannot_write(path);
-  const std::array<timespec, 2> times = times_of(mtime_);
+  const std::array<timespec, 2> times = {mtime_, mtime_};
   if (::utimensat(root_.get(), path.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) cannot_write(path);
   return {target.size(), 0};
+}
+
+DraftTree::Written DraftTree::write_undated(const std::string& path, std::string_view content) const {
+  const UniqueFd file = create_file(path, false);
+  write_all(file.get(), content);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) cannot_write(path);
+  return {static_cast<std::uint64_t>(info.st_size), static_cast<std::uint64_t>(info.st_blocks) * kBlock};
 }
 
 void DraftTree::count(const Written& written) {
   ++content_.files;
   content_.bytes += written.bytes;
   content_.disk += written.disk;
-}
-
-void DraftTree::set_time(const std::string& path, std::int64_t seconds) const {
-  const std::array<timespec, 2> times = times_of(seconds);
-  if (::utimensat(root_.get(), path.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) cannot_write(path);
 }
 
 }  // namespace runner::git

@@ -3,6 +3,7 @@
 // write_link(), which any thread may call once the directories are there.
 
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -16,8 +17,8 @@ namespace runner::git {
 
 class DraftTree {
  public:
-  /// `mtime` (seconds) is what files get.
-  DraftTree(const std::filesystem::path& tree, std::int64_t mtime);
+  /// `mtime` is what files get.
+  DraftTree(const std::filesystem::path& tree, const timespec& mtime);
 
   void make_directory(const std::string& path);
   void make_parents(std::string_view path);
@@ -33,15 +34,16 @@ class DraftTree {
   /// An empty file to be filled by its descriptor, then finish_file().
   UniqueFd create_file(const std::string& path, bool executable) const;
   Written finish_file(int fd, const std::string& path, bool executable) const;
+  /// With the time of now instead.
+  Written write_undated(const std::string& path, std::string_view content) const;
   void count(const Written& written);
-  void set_time(const std::string& path, std::int64_t seconds) const;
 
   const cache::Draft::Content& content() const noexcept { return content_; }
 
  private:
   std::filesystem::path tree_;
   UniqueFd root_;
-  std::int64_t mtime_;
+  timespec mtime_;
   std::set<std::string, std::less<>> directories_;
   cache::Draft::Content content_;
 };

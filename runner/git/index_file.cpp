@@ -104,7 +104,7 @@ void put_entry(std::string& out, const IndexChange& entry) {
              0);  // the change of the inode, which git is told not to look at, as device, inode and owner
   put_number(out, 0);
   put_number(out, entry.mtime);
-  put_number(out, 0);
+  put_number(out, entry.mtime_nanoseconds);
   put_number(out, 0);
   put_number(out, 0);
   put_number(out, mode_of(entry.node));

@@ -20,7 +20,7 @@ struct IndexChange {
   /// Not none: the entry that is there afterwards (of a file, link or submodule).
   Node node = Node::none;
   ObjectId id;
-  std::uint32_t size = 0, mtime = 0;  // of the file in the work tree; mtime in seconds
+  std::uint32_t size = 0, mtime = 0, mtime_nanoseconds = 0;  // of the file in the work tree
 };
 
 /// A directory of the new commit whose tree is another one, with its id; "" is the root. For the recorded

@@ -12,6 +12,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "runner/base/digest.h"
 #include "runner/base/error.h"
 #include "runner/base/failpoint.h"
 #include "runner/base/fd.h"
@@ -20,7 +21,6 @@
 #include "runner/git/blob_writer.h"
 #include "runner/git/draft_tree.h"
 #include "runner/git/git_handles.h"
-#include "runner/git/history.h"
 #include "runner/git/index_file.h"
 #include "runner/git/tree_diff.h"
 
@@ -30,16 +30,15 @@ namespace {
 namespace fs = std::filesystem;
 using cache::HeldEntry;
 
-constexpr std::size_t kAncestors = 8;       // whose layers are looked for
 constexpr std::size_t kMostLayers = 24;     // then deltas are made into one whatever it costs
 constexpr std::uint64_t kMostLinks = 2000;  // that a job waits for while there are fewer layers
 constexpr std::uint64_t kSmallTree = 200;   // below it a new base layer costs nothing
 
-std::int64_t now_seconds() {
-  // The clock of the file system: a file written from now on is not older.
+timespec file_time() {
+  // The clock of the file system: what was written before is not newer.
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  return now.tv_sec;
+  return now;
 }
 
 bool is_attributes_file(std::string_view path) {
@@ -97,12 +96,12 @@ class TreeLayers {
 
   TreeStack run() {
     TreeStack stack;
-    std::string why;
-    stack.entry = store_.find(name_of(tree_), &why);
-    if (!stack.entry) {
-      if (auto ground = find_ground()) stack.entry = make_over(*ground);
-      if (!stack.entry) stack.entry = make_base();
+    const auto newest = store_.newest_of_family(cache::Space::checkout, request_.scope, key_prefix());
+    if (newest && newest->name == name_of(tree_)) stack.entry = store_.find(newest->name);
+    if (!stack.entry && newest) {
+      if (const auto ground = ground_of(store_.peek(newest->name))) stack.entry = make_over(*ground);
     }
+    if (!stack.entry) stack.entry = make_base();
     for (const std::string_view line : split(stack.entry->facts.contents, '\n')) {
       if (!line.empty()) stack.pointers.emplace_back(line);
     }
@@ -114,22 +113,12 @@ class TreeLayers {
   cache::EntryName name_of(const ObjectId& tree) const {
     return {cache::Space::checkout, request_.scope, key_prefix() + to_hex(tree)};
   }
-  std::string key_prefix() const { return "files " + mode_ + " "; }
+  std::string key_prefix() const {
+    return "files " + mode_ + " " +
+           (request_.place.empty() ? std::string() : sha1_hex(request_.place).substr(0, 12) + " ");
+  }
 
   // What lies below a new layer.
-
-  std::optional<Ground> find_ground() {
-    std::string commit = request_.commit;
-    for (std::size_t i = 0; i < kAncestors; ++i) {
-      commit = first_parent(mirror_.handle(), commit);
-      if (commit.empty()) break;
-      if (auto ground = ground_of(store_.peek(name_of(tree_of_commit(mirror_.handle(), commit)))))
-        return ground;
-    }
-    const auto newest = store_.newest_of_family(cache::Space::checkout, request_.scope, key_prefix());
-    if (!newest) return std::nullopt;
-    return ground_of(store_.peek(newest->name));
-  }
 
   std::optional<Ground> ground_of(HeldEntry entry) const {
     if (!entry || !entry->name.key.starts_with(key_prefix())) return std::nullopt;
@@ -194,9 +183,9 @@ class TreeLayers {
   HeldEntry make_base() { return make(nullptr, 0, diff_trees(mirror_.handle(), ObjectId{}, tree_)); }
 
   HeldEntry make(const Ground* ground, std::size_t merged, const std::vector<TreeChange>& changes) {
-    const std::int64_t now = now_seconds();
+    const timespec now = file_time();
     cache::Draft draft = store_.begin();
-    DraftTree tree(draft.tree(), now - 1);
+    DraftTree tree(draft.tree(), now);
     std::vector<BlobJob> jobs;
     for (const TreeChange& change : changes) {
       if (is_file(change.after)) jobs.push_back({&change, {}, false, {}});
@@ -207,6 +196,8 @@ class TreeLayers {
       std::unordered_set<std::string_view> written;
       for (const BlobJob& job : jobs) written.insert(job.change->path);
       lay_out(tree, diff_trees(mirror_.handle(), *ground->levels[merged], tree_), ground, written);
+      // What is again as it was in the layers below is written anew all the same: it has changed since.
+      for (const BlobJob& job : jobs) tree.make_parents(job.change->path);
     }
     failpoint("checkout.directories");
     const Attributes attributes = read_attributes(changes);
@@ -217,9 +208,9 @@ class TreeLayers {
       tree.count(job.written);
       if (!job.problem.empty()) notices_.push_back(in_quotes(shown(job.change->path)) + " " + job.problem);
     }
-    const IndexFile index = index_of(ground, changes, jobs, now - 1);
+    const IndexFile index = index_of(ground, changes, jobs, now);
     if (index.bytes.empty()) return nullptr;  // the ground's index is damaged
-    write_index(tree, index, now);
+    write_index(tree, index);
     failpoint("checkout.written");
     draft.content = tree.content();
     return store_.commit(entry_of(ground, merged, changes, jobs, index), std::move(draft));
@@ -277,7 +268,7 @@ class TreeLayers {
   }
 
   IndexFile index_of(const Ground* ground, const std::vector<TreeChange>& changes,
-                     const std::vector<BlobJob>& jobs, std::int64_t mtime) const {
+                     const std::vector<BlobJob>& jobs, const timespec& mtime) const {
     std::vector<IndexChange> entries;
     std::vector<IndexTree> trees = {{"", false, tree_}};
     std::size_t next_job = 0;
@@ -293,7 +284,8 @@ class TreeLayers {
       entry.id = change.id;
       if (is_file(change.after)) {
         entry.size = static_cast<std::uint32_t>(jobs[next_job++].written.bytes);
-        entry.mtime = static_cast<std::uint32_t>(mtime);
+        entry.mtime = static_cast<std::uint32_t>(mtime.tv_sec);
+        entry.mtime_nanoseconds = static_cast<std::uint32_t>(mtime.tv_nsec);
       }
       if (entry.removes || entry.removes_below || entry.node != Node::none)
         entries.push_back(std::move(entry));
@@ -302,11 +294,11 @@ class TreeLayers {
                       trees);
   }
 
-  /// Newer than all files: git trusts what an index says of older ones, and need not read them.
-  static void write_index(DraftTree& tree, const IndexFile& index, std::int64_t now) {
+  /// With the time of now: git reads the content of files that were written in the same second, which may
+  /// have changed since without a trace.
+  static void write_index(DraftTree& tree, const IndexFile& index) {
     tree.make_directory(".git");
-    tree.count(tree.write_file(".git/index", index.bytes, false));
-    tree.set_time(".git/index", now);
+    tree.count(tree.write_undated(".git/index", index.bytes));
   }
 
   cache::NewEntry entry_of(const Ground* ground, std::size_t merged, const std::vector<TreeChange>& changes,

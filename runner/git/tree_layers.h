@@ -13,6 +13,7 @@ namespace runner::git {
 
 struct TreeRequest {
   std::string scope, commit;
+  std::string place;  // of a submodule: its path
   bool lfs = false;   // pointers are replaced by what they stand for
   LfsAccess storage;  // for lfs
 };
@@ -23,7 +24,9 @@ struct TreeStack {
   std::vector<std::string> notices;
 };
 
-/// Found, or made: over the stack of a commit near it where that is less work. Throws Error.
+/// The stack that was made last for this place is where files have their times from: what differs from it is
+/// written anew and so is newer than all that was built meanwhile, as in a directory that git moves from
+/// commit to commit. Found, if it is that one, else made over it where that is less work. Throws Error.
 TreeStack tree_layers(const Mirror& mirror, const TreeRequest& request, cache::LayerStore& store);
 
 }  // namespace runner::git

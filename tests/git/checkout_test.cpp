@@ -168,7 +168,7 @@ TEST_F(CheckoutTest, ContentIsConvertedAsGitDoes) {
   const CheckoutLayers delta = checkout(second);
   EXPECT_EQ(delta.lowers.size(), 3U);
   EXPECT_EQ(first_difference(seen(delta), cloned(second)), "");
-  EXPECT_EQ(job(delta, "git status --porcelain"), "");
+  EXPECT_EQ(job(delta, "git status --porcelain 2>/dev/null"), "");
   write("sub/.gitattributes", "* eol=crlf\n");
   expect_as_cloned(commit("third"));
 }
@@ -257,11 +257,51 @@ TEST_F(CheckoutTest, StatusReadsNoContent) {
   checkout(commit("first"));
   write("dir1/file1", "other");
   const CheckoutLayers layers = checkout(commit("second"));
+  // As if all had been checked out a while ago: git reads what was written in the second of its index.
+  for (const fs::path& lower : layers.lowers) {
+    const fs::path index = lower / ".git/index";
+    if (fs::exists(index)) fs::last_write_time(index, fs::last_write_time(index) + std::chrono::seconds(5));
+  }
   // Of the same size and time, so git would have to read a file to see that it is another one.
   const std::string replace =
       "touch -r $f t; printf OTHER12 | head -c $(wc -c < $f) > $f; touch -r t $f; rm t;";
   EXPECT_EQ(job(layers, "for f in dir1/file1 dir2/file2; do " + replace + " done; git status --porcelain"),
             "");
+}
+
+// As a directory that git moves from commit to commit: a build tool would take files of an earlier time for
+// built already, when a cache was saved meanwhile.
+TEST_F(CheckoutTest, WhatDiffersFromTheLastCheckoutIsNewerThanIt) {
+  write("same", "1");
+  write("differs", "1");
+  const std::string first = commit("first");
+  write("differs", "2");
+  const std::string second = commit("second");
+  const auto time_of = [](const CheckoutLayers& layers, const std::string& path) {
+    const auto entry = LayeredTree(layers.lowers).find(path);
+    struct stat info {};
+    EXPECT_TRUE(entry && ::lstat(entry->real.c_str(), &info) == 0) << path;
+    return std::pair(info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+  };
+  const auto clock_has_moved_from = [](const std::pair<time_t, long>& time) {
+    timespec now{};
+    do {
+      ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    } while (std::pair(now.tv_sec, now.tv_nsec) <= time);
+  };
+  const CheckoutLayers one = checkout(first);
+  const auto base = time_of(one, "differs");
+  EXPECT_EQ(time_of(one, "same"), base);
+  clock_has_moved_from(base);
+  const CheckoutLayers two = checkout(second);
+  EXPECT_GT(time_of(two, "differs"), base);
+  EXPECT_EQ(time_of(two, "same"), base);
+  clock_has_moved_from(time_of(two, "differs"));
+  const CheckoutLayers back = checkout(first);
+  EXPECT_GT(time_of(back, "differs"), time_of(two, "differs"));
+  EXPECT_EQ(time_of(back, "same"), base);
+  EXPECT_EQ(first_difference(seen(back), cloned(first)), "");
+  EXPECT_EQ(checkout(first).lowers, back.lowers);
 }
 
 TEST_F(CheckoutTest, AProcessKilledAnywhereLeavesNothingHalf) {
