@@ -116,7 +116,7 @@ void read_tag(git_repository* repository, LocalFacts& facts) {
 /// The branch a commit is taken to be of; empty: none.
 std::string branch_of(git_repository* repository, const std::string& commit, const std::string& revision,
                       const std::string& current) {
-  const std::string name = revision.starts_with(kHeads) ? revision.substr(kHeads.size()) : revision;
+  std::string name = revision.starts_with(kHeads) ? revision.substr(kHeads.size()) : revision;
   if (has_ref(repository, std::string(kHeads) + name)) return name;
   if (name.starts_with("origin/") && has_ref(repository, "refs/remotes/" + name)) return name.substr(7);
   if (has_ref(repository, "refs/tags/" + name) || name.starts_with("refs/tags/") || current.empty())
