@@ -101,7 +101,7 @@ class Save {
     DraftResult done = filler.finish(root_);
     if (comparison) {
       done.replaced_files = 0;
-      done.removed_files = restored_->files - std::min(kept, restored_->files);
+      done.removed_files = restored_->files - std::min(comparison->still_there(), restored_->files);
       unchanged_files_ = kept;
     }
     return commit(std::move(draft), std::move(done));

@@ -347,6 +347,20 @@ void IndexTx::evict(const EntryRow& row, EvictionReason reason, std::string_view
   exec("DELETE FROM entries WHERE id = $1", {row.id});
 }
 
+bool IndexTx::knows(const EntryName& name) {
+  return !query(
+              "SELECT 1 FROM entries WHERE space = $1 AND scope = $2 AND key = $3 UNION ALL "
+              "SELECT 1 FROM evictions WHERE space = $1 AND scope = $2 AND key = $3 LIMIT 1",
+              {text(to_string(name.space)), text(name.scope), text(name.key)})
+              .empty();
+}
+
+void IndexTx::forget(const EntryName& name) {
+  const std::vector<Value> which{text(to_string(name.space)), text(name.scope), text(name.key)};
+  exec("DELETE FROM entries WHERE space = $1 AND scope = $2 AND key = $3", which);
+  exec("DELETE FROM evictions WHERE space = $1 AND scope = $2 AND key = $3", which);
+}
+
 void IndexTx::note_uses(std::int64_t entry, std::uint64_t more, TimePoint at) {
   exec("UPDATE entries SET uses = uses + $2, used_at = MAX(used_at, $3) WHERE id = $1",
        {entry, count(more), to_value(at)});

@@ -61,6 +61,10 @@ class IndexTx {
   std::int64_t put_entry(const NewEntry& entry, TimePoint now);
   void set_stack(std::int64_t entry, std::span<const std::int64_t> layers);
   /// Deletes the entry and remembers why.
+  /// There is an entry of this name, or there was one.
+  bool knows(const EntryName& name);
+  /// Removes it, and that it ever was.
+  void forget(const EntryName& name);
   void evict(const EntryRow& row, EvictionReason reason, std::string_view detail, TimePoint now);
   void note_uses(std::int64_t entry, std::uint64_t more, TimePoint at);
   std::optional<Eviction> eviction(const EntryName& name);

@@ -314,6 +314,15 @@ bool LocalLayerStore::remove(const EntryName& name, EvictionReason reason, std::
   });
 }
 
+void LocalLayerStore::forget(const EntryName& name) {
+  if (!index_->read().knows(name)) return;  // most often: no need to wait for other writers
+  IndexTx tx = index_->write();
+  if (tx.entry(name)) settle(tx);
+  tx.forget(name);
+  failpoint("layers.forget_commit");
+  tx.commit();
+}
+
 bool LocalLayerStore::restack(const Entry& from, std::optional<Draft> top, std::vector<std::int64_t> below) {
   if (!top && below.empty()) throw Error(ErrorCode::invalid_input, "an entry needs a layer");
   fill_content(top, below.empty());

@@ -91,6 +91,9 @@ struct Eviction {
   TimePoint at{}, saved_at{}, used_at{};
 };
 
+/// "evicted 2.0 s ago to make room: the caches were 21 GB, the limit is 20 GB"
+std::string describe(const Eviction& eviction, TimePoint now);
+
 /// A layer being made: a directory of the store's file system that goes with this object, and after a crash
 /// with the next recover(), unless it is committed. Move-only.
 class Draft {
@@ -208,6 +211,8 @@ class LayerStore {
   virtual std::optional<Eviction> eviction(const EntryName& name) = 0;
   /// False when there is none. Its layers go with the next collect(), when no other entry has them.
   virtual bool remove(const EntryName& name, EvictionReason reason, std::string_view detail) = 0;
+  /// The same, and nobody is told that it ever was, nor of one before it.
+  virtual void forget(const EntryName& name) = 0;
   /// The same layers under a new stack: for squashing. False when the entry is no longer `from` (compared by
   /// its layers); nothing has changed then.
   virtual bool restack(const Entry& from, std::optional<Draft> top, std::vector<std::int64_t> below) = 0;

@@ -34,6 +34,7 @@ class LocalLayerStore final : public LayerStore {
                                         std::string_view family) override;
   std::optional<Eviction> eviction(const EntryName& name) override;
   bool remove(const EntryName& name, EvictionReason reason, std::string_view detail) override;
+  void forget(const EntryName& name) override;
   bool restack(const Entry& from, std::optional<Draft> top, std::vector<std::int64_t> below) override;
   std::shared_ptr<const Layer> layer_by_digest(std::string_view digest) override;
   bool owns(const std::filesystem::path& path) const override;

@@ -52,28 +52,6 @@ std::string age(TimePoint then, TimePoint now) {
   return format_duration(std::max(now - then, std::chrono::milliseconds(0)));
 }
 
-std::string describe(const Eviction& eviction, TimePoint now) {
-  std::string text = "removed " + age(eviction.at, now) + " ago";
-  switch (eviction.reason) {
-    case EvictionReason::budget:
-      text = "evicted " + age(eviction.at, now) + " ago to make room";
-      break;
-    case EvictionReason::unused:
-      text = "evicted " + age(eviction.at, now) + " ago, last used " + age(eviction.used_at, eviction.at) +
-             " before";
-      break;
-    case EvictionReason::removed:
-      break;
-    case EvictionReason::damaged:
-      text += ", as it was damaged";
-      break;
-    case EvictionReason::expired:
-      text = "expired " + age(eviction.at, now) + " ago";
-      break;
-  }
-  return eviction.detail.empty() ? text : text + ": " + eviction.detail;
-}
-
 /// `get` asks the store for one name.
 template <typename Get>
 FoundCache look_up(LayerStore& layers, const std::string& scope, std::span<const std::string> keys,
@@ -103,6 +81,28 @@ FoundCache look_up(LayerStore& layers, const std::string& scope, std::span<const
 }
 
 }  // namespace
+
+std::string describe(const Eviction& eviction, TimePoint now) {
+  std::string text = "removed " + age(eviction.at, now) + " ago";
+  switch (eviction.reason) {
+    case EvictionReason::budget:
+      text = "evicted " + age(eviction.at, now) + " ago to make room";
+      break;
+    case EvictionReason::unused:
+      text = "evicted " + age(eviction.at, now) + " ago, last used " + age(eviction.used_at, eviction.at) +
+             " before";
+      break;
+    case EvictionReason::removed:
+      break;
+    case EvictionReason::damaged:
+      text += ", as it was damaged";
+      break;
+    case EvictionReason::expired:
+      text = "expired " + age(eviction.at, now) + " ago";
+      break;
+  }
+  return eviction.detail.empty() ? text : text + ": " + eviction.detail;
+}
 
 FoundCache Caches::find(const std::string& scope, std::span<const std::string> keys,
                         const EntryFacts& facts) {

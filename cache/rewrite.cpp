@@ -59,6 +59,7 @@ void Comparison::compare(const Selection& selection, std::span<const fs::path> s
     const auto found = there.find(entry.path);
     const bool untouched = found && same_entry(found->info, info);
     if (!untouched && (is_kept(info) || found)) same_ = false;
+    if (found && !S_ISDIR(found->info.st_mode) && !S_ISDIR(info.st_mode)) ++still_there_;
     stats_.emplace_back(info, found ? found->info : info);
     originals_.push_back(untouched ? (stack[found->layer] / entry.path).string() : std::string());
     expected.insert(entry.path);

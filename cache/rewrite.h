@@ -24,6 +24,8 @@ class Comparison {
   bool same() const noexcept { return same_; }
   /// The file of the entry that an entry of the selection (by index) still is; empty when it changed.
   const std::string& original(std::size_t index) const { return originals_[index]; }
+  /// Files of the entry whose paths are in the selection, changed or not.
+  std::uint64_t still_there() const noexcept { return still_there_; }
 
  private:
   void compare(const Selection& selection, std::span<const std::filesystem::path> stack);
@@ -31,6 +33,7 @@ class Comparison {
 
   std::vector<std::string> originals_;
   std::vector<std::pair<struct stat, struct stat>> stats_;  // here and there
+  std::uint64_t still_there_ = 0;
   bool same_ = true;
 };
 

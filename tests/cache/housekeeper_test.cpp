@@ -93,6 +93,7 @@ class WatchedStore : public LayerStore {
   bool remove(const EntryName& name, EvictionReason reason, std::string_view detail) override {
     return real_.remove(name, reason, detail);
   }
+  void forget(const EntryName& name) override { real_.forget(name); }
   bool restack(const Entry& from, std::optional<Draft> top, std::vector<std::int64_t> below) override {
     return real_.restack(from, std::move(top), std::move(below));
   }

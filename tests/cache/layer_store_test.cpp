@@ -134,6 +134,23 @@ TEST_F(LayerStoreTest, LayersOfOtherStoresOfTheSameRootAreHeldToo) {
   EXPECT_TRUE(fs::exists(held->layers[0].tree / "file"));
 }
 
+TEST_F(LayerStoreTest, AForgottenEntryNeverWas) {
+  store_->forget(name_of("key"));
+  commit_tree(*store_, name_of("key"), {{"file", "x"}});
+  store_->remove(name_of("key"), EvictionReason::removed, "by a test");
+  EXPECT_TRUE(store_->eviction(name_of("key")));
+  store_->forget(name_of("key"));
+  EXPECT_FALSE(store_->eviction(name_of("key")));
+  commit_tree(*store_, name_of("key"), {{"file", "y"}});
+  commit_tree(*store_, name_of("other"), {{"file", "z"}});
+  store_->forget(name_of("key"));
+  EXPECT_FALSE(store_->find(name_of("key")));
+  EXPECT_FALSE(store_->eviction(name_of("key")));
+  EXPECT_TRUE(store_->find(name_of("other")));
+  EXPECT_EQ(store_->collect({}).layers, 2U);
+  EXPECT_TRUE(store_->verify(true).problems.empty());
+}
+
 TEST_F(LayerStoreTest, HeldEntryOutlivesItsStore) {
   HeldEntry held = commit_tree(*store_, name_of("key"), {{"file", "x"}});
   store_.reset();
