@@ -62,4 +62,8 @@ struct Selection {
 Selection select_paths(const LayeredTree& tree, std::span<const std::string> paths,
                        std::span<const std::string> exclude, std::string_view root_path);
 
+/// The entries that `paths` match themselves: a directory is taken without what is in it.
+Selection match_paths(const LayeredTree& tree, std::span<const std::string> paths,
+                      std::string_view root_path);
+
 }  // namespace runner

@@ -58,8 +58,9 @@ struct Pattern {
 
 class Selector {
  public:
-  Selector(const LayeredTree& tree, std::span<const std::string> exclude, std::string_view root_path)
-      : reader_(tree.layers()) {
+  Selector(const LayeredTree& tree, std::span<const std::string> exclude, std::string_view root_path,
+           bool recursive)
+      : reader_(tree.layers()), recursive_(recursive) {
     for (const std::string& pattern : exclude) {
       auto relative = relative_pattern(pattern, root_path);
       if (relative && !relative->empty()) excludes_.emplace_back(*relative, GlobDialect::paths);
@@ -76,13 +77,13 @@ class Selector {
     return std::move(entries_);
   }
 
-  /// Takes `path` with all below it. False when there is nothing.
+  /// Takes `path`, when recursive with all below it. False when there is nothing.
   bool take_literal(const std::string& path) {
     auto found = reader_.find(path);
     if (!found) return false;
     const bool directory = found->entry.type == EntryType::directory;
     if (!path.empty()) take(std::move(found->entry));
-    if (directory) walk(found->directory, true, {});
+    if (directory && recursive_) walk(found->directory, true, {});
     return true;
   }
 
@@ -93,7 +94,7 @@ class Selector {
     // `dir/**` matches the directory itself too.
     const bool whole = !base.empty() && match(found->entry, patterns, false);
     if (whole) take(found->entry);
-    if (found->entry.type == EntryType::directory) walk(found->directory, whole, patterns);
+    if (found->entry.type == EntryType::directory) walk(found->directory, whole && recursive_, patterns);
   }
 
  private:
@@ -138,12 +139,13 @@ class Selector {
       TreeEntry entry = reader_.entry(level.directory, child);
       const bool directory = entry.type == EntryType::directory;
       const bool taken = match(entry, patterns, level.whole);
-      const bool enter = directory && (taken || could_match_below(entry.path, patterns));
+      const bool all_below = taken && recursive_;
+      const bool enter = directory && (all_below || could_match_below(entry.path, patterns));
       if (taken) take(std::move(entry));
       if (!enter) continue;
       Directory below = LayeredReader::descend(level.directory, child);
       std::vector<Child> children = reader_.children(below);
-      levels.push_back(Level{std::move(below), std::move(children), 0, taken});
+      levels.push_back(Level{std::move(below), std::move(children), 0, all_below});
     }
   }
 
@@ -153,16 +155,15 @@ class Selector {
   }
 
   LayeredReader reader_;
+  bool recursive_;
   std::vector<Glob> excludes_;
   std::vector<TreeEntry> entries_;
 };
 
-}  // namespace
-
-Selection select_paths(const LayeredTree& tree, std::span<const std::string> paths,
-                       std::span<const std::string> exclude, std::string_view root_path) {
+Selection select(const LayeredTree& tree, std::span<const std::string> paths,
+                 std::span<const std::string> exclude, std::string_view root_path, bool recursive) {
   Selection selection;
-  Selector selector(tree, exclude, root_path);
+  Selector selector(tree, exclude, root_path, recursive);
   std::vector<Pattern> globs;
   std::set<std::string> seen;
   for (const std::string& text : paths) {
@@ -188,6 +189,18 @@ Selection select_paths(const LayeredTree& tree, std::span<const std::string> pat
   }
   selection.entries = selector.take_entries();
   return selection;
+}
+
+}  // namespace
+
+Selection select_paths(const LayeredTree& tree, std::span<const std::string> paths,
+                       std::span<const std::string> exclude, std::string_view root_path) {
+  return select(tree, paths, exclude, root_path, true);
+}
+
+Selection match_paths(const LayeredTree& tree, std::span<const std::string> paths,
+                      std::string_view root_path) {
+  return select(tree, paths, {}, root_path, false);
 }
 
 }  // namespace runner

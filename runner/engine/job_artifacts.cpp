@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "artifacts/reports.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
+#include "runner/base/glob.h"
 #include "runner/base/text.h"
 #include "runner/engine/cache_keys.h"
 #include "runner/engine/knobs.h"
@@ -30,6 +32,15 @@ std::string file_name_of(std::string name) {
   std::replace(name.begin(), name.end(), '\\', '/');
   name = name.substr(name.rfind('/') + 1);
   return name.empty() || name == "." || name == ".." ? "artifacts" : name;
+}
+
+/// Throws Error, without the place on disk that the job's user does not know.
+std::string read_report(const TreeEntry& file, std::uint64_t limit) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(file.real, error);
+  if (!error && size > limit)
+    throw Error(ErrorCode::invalid_input, "it is larger than " + format_bytes(limit));
+  return read_file(file.real, limit).value_or("");
 }
 
 }  // namespace
@@ -57,7 +68,7 @@ Collected JobArtifacts::collect(const LayeredTree& tree, const TakenFrom& from,
   if (!collected_.layer && !collected_.dotenv.empty() && collected_.error.empty()) keep({}, {}, {});
   // What an earlier run left is not what this one did.
   if (success && !collected_.committed) {
-    place_.store.remove(place_.name, cache::EvictionReason::removed, "a later run left nothing");
+    place_.store.forget(place_.name);
   }
   return collected_;
 }
@@ -157,19 +168,11 @@ void JobArtifacts::collect_reports(const LayeredTree& tree, const TakenFrom& fro
   if (spec_.coverage_report) wanted["coverage_report"] = {spec_.coverage_report->path};
   Selection all;
   for (const auto& [type, paths] : wanted) {
-    const Selection selection = select_paths(tree, environment_.expand_paths(paths), {}, from.root);
-    for (const std::string& pattern : selection.outside) {
-      warn("report '" + pattern + "' lies outside of the project directory and is not read");
-    }
-    for (const std::string& pattern : selection.without_match) {
-      warn("no file matches '" + pattern + "' for the " + type + " report");
-    }
-    for (const TreeEntry& entry : selection.entries) {
-      if (entry.type != EntryType::file) continue;
-      if (type == "dotenv") read_dotenv(entry);
-      if (type == "junit") read_junit(entry);
-      if (type == "coverage_report") read_coverage(entry);
-      all.entries.push_back(entry);
+    for (TreeEntry& file : report_files(type, paths, tree, from)) {
+      if (type == "dotenv") read_dotenv(file);
+      if (type == "junit") read_junit(file);
+      if (type == "coverage_report") read_coverage(file);
+      all.entries.push_back(std::move(file));
     }
   }
   if (all.entries.empty()) return;
@@ -182,11 +185,36 @@ void JobArtifacts::collect_reports(const LayeredTree& tree, const TakenFrom& fro
   collected_.reports = std::move(reports);
 }
 
+/// In the order of the list, as of two dotenv files the later one wins; what one pattern matches by name.
+std::vector<TreeEntry> JobArtifacts::report_files(const std::string& type,
+                                                  const std::vector<std::string>& paths,
+                                                  const LayeredTree& tree, const TakenFrom& from) {
+  std::vector<TreeEntry> files;
+  std::set<std::string> known;
+  for (const std::string& path : environment_.expand_paths(paths)) {
+    Selection selection = match_paths(tree, {&path, 1}, from.root);
+    if (!selection.outside.empty()) {
+      warn("report '" + path + "' lies outside of the project directory and is not read");
+      continue;
+    }
+    const auto is_file = [](const TreeEntry& entry) { return entry.type == EntryType::file; };
+    if (std::none_of(selection.entries.begin(), selection.entries.end(), is_file)) {
+      const bool one = selection.entries.size() == 1 && Glob(path, GlobDialect::paths).is_literal();
+      warn(one ? "report '" + path + "' is no file and is not read"
+               : "no file matches '" + path + "' for the " + type + " report");
+    }
+    for (TreeEntry& entry : selection.entries) {
+      if (is_file(entry) && known.insert(entry.path).second) files.push_back(std::move(entry));
+    }
+  }
+  return files;
+}
+
 void JobArtifacts::read_dotenv(const TreeEntry& file) {
   std::string error;
   std::optional<NamedValues> values;
   try {
-    const std::string text = read_file(file.real, kLargestDotenv).value_or("");
+    const std::string text = read_report(file, kLargestDotenv);
     if (text.size() > kLargeDotenv)
       warn("dotenv " + file.path + " is larger than " + format_bytes(kLargeDotenv));
     values = artifacts::parse_dotenv(text, error);
@@ -218,7 +246,7 @@ void JobArtifacts::read_junit(const TreeEntry& file) {
   std::string error;
   std::optional<artifacts::TestReport> report;
   try {
-    report = artifacts::parse_junit(read_file(file.real, kLargestReport).value_or(""), error);
+    report = artifacts::parse_junit(read_report(file, kLargestReport), error);
   } catch (const Error& e) {
     error = e.what();
   }
@@ -238,7 +266,7 @@ void JobArtifacts::read_coverage(const TreeEntry& file) {
   std::optional<double> percent;
   try {
     percent = artifacts::parse_coverage_report(spec_.coverage_report->format,
-                                               read_file(file.real, kLargestReport).value_or(""), error);
+                                               read_report(file, kLargestReport), error);
   } catch (const Error& e) {
     error = e.what();
   }

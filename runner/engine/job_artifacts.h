@@ -62,6 +62,8 @@ class JobArtifacts {
   void keep(std::optional<cache::Draft> layer, const artifacts::LayerStats& stats,
             const std::string& contents);
   void collect_reports(const LayeredTree& tree, const TakenFrom& from);
+  std::vector<TreeEntry> report_files(const std::string& type, const std::vector<std::string>& paths,
+                                      const LayeredTree& tree, const TakenFrom& from);
   NamedValues dotenv_to_keep();
   void read_dotenv(const TreeEntry& file);
   void read_junit(const TreeEntry& file);

@@ -289,6 +289,26 @@ TEST_F(Select, PatternsSelect) {
   for (const auto& [patterns, found] : cases) EXPECT_EQ(entries(patterns), found) << patterns[0];
 }
 
+TEST_F(Select, MatchesAloneAreWithoutWhatIsInThem) {
+  const std::vector<std::pair<Strings, Strings>> cases = {
+      {{"build"}, {"build"}},
+      {{"build/*"}, {"build/.hidden", "build/a.o", "build/empty", "build/new.o", "build/sub"}},
+      {{"/builds/project/build/*.o"}, {"build/a.o", "build/new.o"}},
+      {{"**/c.o", "b*"}, {"build", "build/sub/c.o"}},
+      {{"d/**"}, {"d", "d/f", "d/g", "d/g/h"}},
+      {{"build/b.c", "../x"}, {}},
+  };
+  for (const auto& [patterns, expected] : cases) {
+    const Selection selection = match_paths(on_disk_.tree(2), patterns, "/builds/project");
+    Strings found;
+    for (const auto& entry : selection.entries) found.push_back(entry.path);
+    EXPECT_EQ(found, expected) << patterns[0];
+  }
+  const Selection none = match_paths(on_disk_.tree(2), Strings{"build/b.c", "../x"}, "/builds/project");
+  EXPECT_EQ(none.without_match, Strings{"build/b.c"});
+  EXPECT_EQ(none.outside, Strings{"../x"});
+}
+
 TEST_F(Select, TheRootTakesAll) {
   const Strings all = entries({"."});
   EXPECT_EQ(all.size(), 16U);

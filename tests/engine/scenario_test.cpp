@@ -1,6 +1,6 @@
 // Runs every directory of tests/scenarios: ci.yml through the real planner, the real engine and a real store.
 // Steps do what script.json says (ScriptedExecutor); with "shell" in expect.json the same pipeline is run by
-// real shells as well. Adding a scenario needs no C++.
+// real shells as well, with "only" by those alone. Adding a scenario needs no C++.
 //
 // script.json: job (or "job#2" for its second attempt) -> {"prepare_error", "script": step, "after_script":
 // step};
@@ -9,8 +9,8 @@
 // expect.json: what to do: select, play, play_after, play_when, cancel_when, kill_when, start_in_ms,
 // timeout_ms;
 //   what must come out: status, warnings, jobs (failed and allowed is "warning"), absent, attempts,
-//   exit_codes, failures, archives, log_has, log_lacks, saw; scripted only: order, order_of, alone, steps,
-//   env.
+//   exit_codes, failures, archives, log_has, log_lacks, log_once, saw; scripted only: order, order_of, alone,
+//   steps, env.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -176,6 +176,14 @@ class Scenario : public testing::TestWithParam<std::string> {
       for (const std::string& text : texts.get<std::vector<std::string>>())
         EXPECT_THAT(harness.log(name), Not(HasSubstr(text)));
     }
+    for (const auto& [name, texts] : part("log_once").items()) {
+      const std::string log = harness.log(name);
+      for (const std::string& text : texts.get<std::vector<std::string>>()) {
+        const std::size_t first = log.find(text);
+        EXPECT_NE(first, std::string::npos) << text << "\n" << log;
+        EXPECT_EQ(first, log.rfind(text)) << text << "\n" << log;
+      }
+    }
     for (const auto& [name, statuses] : part("saw").items()) {
       const auto history = harness.observer().history(harness.job(name).index);
       for (const std::string& status : statuses.get<std::vector<std::string>>()) {
@@ -233,19 +241,18 @@ class Scenario : public testing::TestWithParam<std::string> {
 /// Those that real shells can run as well.
 class ShellScenario : public Scenario {};
 
-std::vector<std::string> shell_scenario_names() {
+std::vector<std::string> scenarios_of(bool shell) {
   std::vector<std::string> names = scenario_names();
-  names.erase(std::remove_if(names.begin(), names.end(),
-                             [](const std::string& name) {
-                               return !read_json(kScenarios / name / "expect.json").value("shell", false);
-                             }),
-              names.end());
+  std::erase_if(names, [shell](const std::string& name) {
+    const json how = read_json(kScenarios / name / "expect.json").value("shell", json(false));
+    return shell ? how == false : how == "only";
+  });
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Scenario, testing::ValuesIn(scenario_names()),
+INSTANTIATE_TEST_SUITE_P(All, Scenario, testing::ValuesIn(scenarios_of(false)),
                          [](const auto& name) { return name.param; });
-INSTANTIATE_TEST_SUITE_P(All, ShellScenario, testing::ValuesIn(shell_scenario_names()),
+INSTANTIATE_TEST_SUITE_P(All, ShellScenario, testing::ValuesIn(scenarios_of(true)),
                          [](const auto& name) { return name.param; });
 
 TEST_P(Scenario, WithScriptedSteps) {
