@@ -7,6 +7,7 @@
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/text.h"
+#include "runner/engine/knobs.h"
 
 namespace runner::engine {
 namespace {
@@ -159,17 +160,16 @@ std::string_view JobEnvironment::value(std::string_view name) const {
   return found == values_.end() ? std::string_view{} : std::string_view(found->second);
 }
 
+void JobEnvironment::warn(std::string text) {
+  if (told_.insert(text).second) warnings_.push_back(std::move(text));
+}
+
 bool JobEnvironment::flag(std::string_view name, bool otherwise) {
   const std::string_view text = value(name);
   if (text.empty()) return otherwise;
-  for (const std::string_view yes : {"1", "t", "T", "true", "TRUE", "True"}) {
-    if (text == yes) return true;
-  }
-  for (const std::string_view no : {"0", "f", "F", "false", "FALSE", "False"}) {
-    if (text == no) return false;
-  }
-  warnings_.push_back("'" + std::string(name) + "' should be true or false, not '" + std::string(text) +
-                      "'; it is taken as " + (otherwise ? "true" : "false"));
+  if (const auto known = parse_flag(text)) return *known;
+  warn("'" + std::string(name) + "' should be true or false, not '" + std::string(text) +
+       "'; it is taken as " + (otherwise ? "true" : "false"));
   return otherwise;
 }
 
@@ -185,8 +185,7 @@ std::optional<std::chrono::milliseconds> JobEnvironment::duration(std::string_vi
     parsed = parse_duration(text);
   }
   if (!parsed) {
-    warnings_.push_back("'" + std::string(name) + "' is not a duration: '" + std::string(text) +
-                        "'; it is ignored");
+    warn("'" + std::string(name) + "' is not a duration: '" + std::string(text) + "'; it is ignored");
   }
   return parsed;
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,12 +75,14 @@ class JobEnvironment {
                          const RunFacts& run);
   void add(pipelines::Variable variable, const RunFacts& run);
   void collect_secrets();
+  void warn(std::string text);
 
   std::map<std::string, std::string> base_;
   pipelines::VariableSet set_;
   std::map<std::string, std::string> values_;
   std::map<std::string, std::string> masked_;  // by name: the texts of masked variables as written
   std::vector<std::string> secrets_, warnings_;
+  std::set<std::string> told_;  // steps ask for the same knobs again
   std::filesystem::path hand_over_file_;
 };
 

@@ -89,6 +89,11 @@ void JobRunner::prepare_workspace() {
   spec.target = order_.request->checkout.project_dir;
   make_environment(overlay ? spec.target : spec.directory);
   print_warnings();
+  for (std::string& warning :
+       wrong_knobs(environment_->values(), order_.request->checkout.sources != nullptr)) {
+    log_->warning(warning);
+    outcome_.warnings.push_back(std::move(warning));
+  }
   note_ignored_image();
   std::vector<std::filesystem::path> sources = source_layers();
   std::vector<std::filesystem::path> caches;

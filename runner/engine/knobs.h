@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "artifacts/artifacts.h"
 
@@ -14,6 +15,14 @@ namespace runner::engine {
 /// workspace is made from trees that are there, nothing is cloned, fetched or transferred. "" when there are
 /// none. `of_commit`: they are of a commit, so that source_knobs() means something.
 std::string knobs_without_effect(const std::map<std::string, std::string>& values, bool of_commit = false);
+
+/// A warning for each of `values` that is none of its knob's; those are taken as unset everywhere. Without
+/// the knobs whose readers warn themselves.
+std::vector<std::string> wrong_knobs(const std::map<std::string, std::string>& values,
+                                     bool of_commit = false);
+
+/// A boolean knob; nullopt: `text` is none.
+std::optional<bool> parse_flag(std::string_view text);
 
 /// A number of attempts (RESTORE_CACHE_ATTEMPTS): 1 to 10, 1 when it is unset or no number.
 int attempts_of(std::string_view text);
