@@ -8,6 +8,7 @@
 #include "pipelines/input_text.h"
 #include "pipelines/job_model.h"
 #include "runner/base/duration.h"
+#include "runner/base/text.h"
 
 namespace runner::pipelines {
 namespace {
@@ -27,7 +28,7 @@ void no_effect(JobBuild& build, std::string_view key, const SourceRange& where) 
 }
 
 void check_never_or_duration(Shapes& in, std::string_view path, const Node& node) {
-  if (node.text() != "never") read_duration(in, path, node);
+  if (to_lower(node.text()) != "never") read_duration(in, path, node);
 }
 
 void read_environment_map(JobBuild& build, const MapEntry& entry, EnvironmentSpec& environment) {

@@ -7,6 +7,7 @@
 #include "pipelines/document.h"
 #include "pipelines/job_model.h"
 #include "runner/base/duration.h"
+#include "runner/base/text.h"
 
 namespace runner::pipelines {
 namespace {
@@ -117,7 +118,7 @@ void read_reports(Shapes& in, const Node& map, ArtifactsSpec& artifacts) {
 }
 
 void read_expiry(Shapes& in, const Node& node, ArtifactsSpec& artifacts) {
-  if (node.text() == "never") {
+  if (to_lower(node.text()) == "never") {
     artifacts.never_expires = true;
   } else {
     artifacts.expire_in = read_duration(in, "artifacts:expire_in", node);
