@@ -201,7 +201,7 @@ class LocalRun {
     const bool leaves = leaves_layers(plan, chosen);
     if (!absent.empty() || leaves || of_commit()) {
       open_layers();
-      artifacts = find_kept_artifacts(*layers_, scope(), plan, absent);
+      artifacts = find_kept_artifacts(*layers_, scope(), plan, absent, clock_.now());
     }
     // Known by the time a job has something to save.
     if (leaves)
@@ -225,7 +225,7 @@ class LocalRun {
     ref_ = facts.ref_name;
     sha_ = facts.sha;
     const std::int64_t pipeline =
-        engine.create(make_request(std::move(facts), std::move(plan), chosen, std::move(artifacts.found)));
+        engine.create(make_request(std::move(facts), std::move(plan), chosen, std::move(artifacts)));
     const SteadyPoint started = clock_.steady_now();
     const engine::PipelineEnd end = run_watched(engine, pipeline, presenter);
     Outcome outcome = outcome_of(engine, pipeline, end);
@@ -266,9 +266,14 @@ class LocalRun {
 
   void tell_kept_artifacts(const KeptArtifacts& kept, const pipelines::Plan& plan,
                            const Chosen& chosen) const {
-    for (const std::string& trouble : kept.troubles) print_notice(trouble);
-    if (options_.quiet || (kept.found.empty() && kept.missing.empty())) return;
+    if (options_.quiet && kept.lost.empty()) return;
+    if (kept.found.empty() && kept.missing.empty() && kept.lost.empty()) return;
     const std::string command = exec_command_line(options_, with_their_sources(plan, chosen));
+    for (const auto& [job, why] : kept.lost) {
+      print_notice("the artifacts of " + in_quotes(plan.jobs[job].name) + " are gone: " + why +
+                   "; fresh ones: " + command);
+    }
+    if (options_.quiet) return;
     const std::vector<std::string> taken = describe(kept, plan, clock_.now());
     for (const std::string& sentence : taken) {
       print_notice(sentence + (&sentence == &taken.back() ? "; fresh ones: " + command : ""));
@@ -281,8 +286,7 @@ class LocalRun {
   }
 
   engine::PipelineRequest make_request(pipelines::PipelineFacts facts, pipelines::Plan plan,
-                                       const Chosen& chosen,
-                                       std::map<std::size_t, cache::HeldEntry> kept_artifacts) {
+                                       const Chosen& chosen, KeptArtifacts kept) {
     engine::PipelineRequest request;
     request.plan = std::move(plan);
     request.facts = std::move(facts);
@@ -300,7 +304,8 @@ class LocalRun {
     request.base_environment = base_environment(environ);
     request.selection = chosen.jobs;
     request.play = chosen.play;
-    request.kept_artifacts = std::move(kept_artifacts);
+    request.kept_artifacts = std::move(kept.found);
+    request.lost_artifacts = std::move(kept.lost);
     return request;
   }
 

@@ -31,23 +31,27 @@ std::vector<std::size_t> absent_sources(const pipelines::Plan& plan, const Chose
 }
 
 KeptArtifacts find_kept_artifacts(cache::LayerStore& store, const std::string& scope,
-                                  const pipelines::Plan& plan, const std::vector<std::size_t>& absent) {
+                                  const pipelines::Plan& plan, const std::vector<std::size_t>& absent,
+                                  TimePoint now) {
   KeptArtifacts kept;
   if (absent.empty()) return kept;
   const bool has_store = std::filesystem::exists(store.root() / "index.db");
   for (const std::size_t source : absent) {
     cache::HeldEntry entry;
+    std::string why;
     try {
-      std::string why;
-      if (has_store) entry = store.find({cache::Space::artifact, scope, plan.jobs[source].name}, &why);
-      if (!entry && !why.empty())
-        kept.troubles.push_back("the kept artifacts of '" + plan.jobs[source].name + "' are lost: " + why);
+      const cache::EntryName name{cache::Space::artifact, scope, plan.jobs[source].name};
+      if (has_store) entry = store.find(name, &why);
+      if (has_store && !entry && why.empty()) {
+        if (const auto eviction = store.eviction(name)) why = cache::describe(*eviction, now);
+      }
     } catch (const Error& error) {
-      kept.troubles.push_back("cannot take the kept artifacts of '" + plan.jobs[source].name +
-                              "': " + error.what());
+      why = error.what();
     }
     if (entry) {
       kept.found.emplace(source, std::move(entry));
+    } else if (!why.empty()) {
+      kept.lost.emplace(source, std::move(why));
     } else {
       kept.missing.push_back(source);
     }

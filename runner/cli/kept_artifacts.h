@@ -15,7 +15,7 @@ namespace runner::cli {
 struct KeptArtifacts {
   std::map<std::size_t, cache::HeldEntry> found;  // by index into plan.jobs
   std::vector<std::size_t> missing;               // nothing is there of these, in plan order
-  std::vector<std::string> troubles;              // why something that was there cannot be had
+  std::map<std::size_t, std::string> lost;        // why what was left cannot be had
 };
 
 /// The jobs that leave something for the chosen ones and do not run, in plan order.
@@ -23,7 +23,8 @@ std::vector<std::size_t> absent_sources(const pipelines::Plan& plan, const Chose
 
 /// What earlier runs left of `absent`. Blocks on the disk.
 KeptArtifacts find_kept_artifacts(cache::LayerStore& store, const std::string& scope,
-                                  const pipelines::Plan& plan, const std::vector<std::size_t>& absent);
+                                  const pipelines::Plan& plan, const std::vector<std::size_t>& absent,
+                                  TimePoint now);
 
 /// One sentence for each run whose artifacts are taken: "artifacts of 'build' are those of run 12, 5 min
 /// ago".

@@ -68,6 +68,8 @@ struct PipelineRequest {
   std::vector<std::size_t> play;
   /// Artifacts of earlier runs, for jobs that take those of a job which is not selected.
   std::map<std::size_t, std::shared_ptr<const cache::Entry>> kept_artifacts;
+  /// Of such jobs those whose artifacts are gone, and why: a job that takes them fails.
+  std::map<std::size_t, std::string> lost_artifacts;
 };
 
 /// What people see of an artifact archive.

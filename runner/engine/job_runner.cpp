@@ -76,11 +76,13 @@ void JobRunner::run_phases() {
                   }};
   log_ = std::make_unique<JobLog>(std::move(spec), context_.parts.clock);
   try {
-    prepare_workspace();
-    prepare_sandbox();
-    if (run_hook()) {
-      run_script();
-      run_after_script();
+    if (!misses_artifacts()) {
+      prepare_workspace();
+      prepare_sandbox();
+      if (run_hook()) {
+        run_script();
+        run_after_script();
+      }
     }
   } catch (const std::exception& e) {
     if (control_.job_cause() != StopCause::none) {
@@ -94,6 +96,15 @@ void JobRunner::run_phases() {
     fail(FailureReason::runner_system_failure, lost);
   print_end();
   mask_outcome();
+}
+
+bool JobRunner::misses_artifacts() {
+  const auto lost = std::find_if(order_.upstream.begin(), order_.upstream.end(),
+                                 [](const Upstream& upstream) { return !upstream.lost.empty(); });
+  if (lost == order_.upstream.end()) return false;
+  fail(FailureReason::missing_dependency_failure,
+       "the artifacts of '" + lost->name + "' are gone: " + lost->lost);
+  return true;
 }
 
 executors::StepEnd JobRunner::run_step(const char* id, const pipelines::Script& entries,

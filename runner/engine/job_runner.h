@@ -28,6 +28,7 @@ struct Upstream {
   cache::HeldEntry layer;  // null: it left nothing
   NamedValues dotenv;
   bool kept = false;  // by an earlier run
+  std::string lost;   // why what it left is gone
 };
 
 /// What to run. The request outlives the run and does not change.
@@ -64,6 +65,7 @@ class JobRunner {
 
  private:
   void run_phases();
+  bool misses_artifacts();
   void make_environment(const std::filesystem::path& project_dir);
   void note_ignored_image();
   std::vector<std::filesystem::path> source_layers();

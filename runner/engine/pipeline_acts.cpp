@@ -111,10 +111,13 @@ std::vector<Upstream> PipelineRun::upstream_of(std::size_t job) const {
     const JobRun& upstream = jobs_[source];
     if (upstream.exists) {
       if (!is_completed(upstream.state.status)) continue;
-      found.push_back({planned(source).name, upstream.collected.layer, upstream.collected.dotenv, false});
+      found.push_back({planned(source).name, upstream.collected.layer, upstream.collected.dotenv, false, {}});
     } else if (const auto kept = request_.kept_artifacts.find(source);
                kept != request_.kept_artifacts.end()) {
-      found.push_back({planned(source).name, kept->second, kept->second->facts.inputs, true});
+      found.push_back({planned(source).name, kept->second, kept->second->facts.inputs, true, {}});
+    } else if (const auto lost = request_.lost_artifacts.find(source);
+               lost != request_.lost_artifacts.end()) {
+      found.push_back({planned(source).name, nullptr, {}, true, lost->second});
     }
   }
   return found;

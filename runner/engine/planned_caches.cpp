@@ -19,7 +19,7 @@ CacheKeyFacts cache_key_facts(const JobEnvironment& environment, const Checkout&
   facts.tracked = [&checkout](std::string_view pattern) {
     std::vector<std::string> paths;
     const std::string one[] = {std::string(pattern)};
-    for (TreeEntry& entry : select_paths(LayeredTree(checkout.lowers), one, {}, "").entries) {
+    for (TreeEntry& entry : match_paths(LayeredTree(checkout.lowers), one, "").entries) {
       if (checkout.is_tracked && checkout.is_tracked(entry.path)) paths.push_back(std::move(entry.path));
     }
     return paths;
