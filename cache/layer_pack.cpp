@@ -14,10 +14,12 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "cache/layer_names.h"
+#include "cache/opened_up.h"
 #include "cache/pax_header.h"
 #include "cache/zstd_stream.h"
 #include "runner/base/digest.h"
@@ -43,6 +45,7 @@ struct Child {
 
 struct Level {
   UniqueFd directory;
+  std::optional<OpenedUp> opened;  // what lies in a closed directory is reached through it
   std::vector<Child> children;
   std::size_t next = 0;
   std::size_t path_size = 0, archived_size = 0;  // of the walk's paths, up to this directory
@@ -107,7 +110,7 @@ class Packer {
     UniqueFd root(::open(tree.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!root) throw_errno("cannot open directory " + in_quotes(shown_));
     read_attributes(root.get());  // of the top only the mark counts
-    enter(std::move(root));
+    enter(std::move(root), std::nullopt);
     while (!levels_.empty()) step();
     buffer_text(std::string(2 * kTarBlock, '\0'));
     flush();
@@ -128,8 +131,9 @@ class Packer {
     add_other(level.directory.get(), child.name);
   }
 
-  void enter(UniqueFd directory) {
+  void enter(UniqueFd directory, std::optional<OpenedUp> opened) {
     Level level;
+    level.opened = std::move(opened);
     level.children = children_of(directory.get(), shown_);
     level.directory = std::move(directory);
     level.path_size = path_.size();
@@ -180,20 +184,28 @@ class Packer {
   }
 
   void add_directory(int parent, const std::string& name) {
-    UniqueFd directory(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    std::optional<OpenedUp> opened;
+    UniqueFd directory = open_child(parent, name, kFlags, opened);
     if (!directory) throw_errno("cannot open directory " + in_quotes(shown_));
-    PaxEntry entry = entry_of(name, stat_of(directory.get()), '5');
+    struct stat info = stat_of(directory.get());
+    const bool searchable = user_ == 0 || info.st_uid != user_ || (info.st_mode & 0100U) != 0;
+    if (!searchable) opened = OpenedUp::make(parent, name);
+    if (opened) info.st_mode = opened->mode();
+    PaxEntry entry = entry_of(name, info, '5');
     entry.path = archived_ += '/';
     path_ += '/';
     entry.attributes = read_attributes(directory.get());
     add_header(entry);
-    enter(std::move(directory));
+    enter(std::move(directory), std::move(opened));
   }
 
   void add_file(int parent, const std::string& name) {
     // Without blocking, should a FIFO have this name by now.
-    const UniqueFd file(::openat(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    std::optional<OpenedUp> opened;
+    const UniqueFd file = open_child(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, opened);
     if (!file) throw_errno("cannot open " + in_quotes(shown_));
+    opened.reset();  // once is enough
     const struct stat info = stat_of(file.get());
     if (!S_ISREG(info.st_mode)) throw changed();
     PaxEntry entry = entry_of(name, info, '0');
@@ -228,6 +240,15 @@ class Packer {
     if (S_ISFIFO(info.st_mode)) return add_header(entry_of(name, info, '6'));
     throw Error(ErrorCode::invalid_input,
                 "cannot pack " + in_quotes(shown_) + ": a layer has no sockets and no devices");
+  }
+
+  static UniqueFd open_child(int parent, const std::string& name, int flags,
+                             std::optional<OpenedUp>& opened) {
+    UniqueFd fd(::openat(parent, name.c_str(), flags));
+    if (fd || errno != EACCES) return fd;
+    opened = OpenedUp::make(parent, name);
+    if (opened) fd.reset(::openat(parent, name.c_str(), flags));
+    return fd;
   }
 
   struct stat stat_of(int file) const {

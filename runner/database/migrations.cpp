@@ -15,9 +15,12 @@ void check_recorded(const std::vector<Row>& recorded, const std::vector<Migratio
     const auto number = std::get<std::int64_t>(row[0]);
     const auto it = known.find(number);
     if (it == known.end()) {
-      throw Error(ErrorCode::corrupt,
-                  "the database has migration " + std::to_string(number) +
-                      ", which this program does not know: it was written by a newer one");
+      // Nothing is damaged, and nothing must be thrown away.
+      throw Error(
+          ErrorCode::conflict,
+          "the database has migration " + std::to_string(number) +
+              ", which this program does not know: it was written by a newer one; use that, or another "
+              "place with --data");
     }
     if (it->second->checksum != std::get<std::string>(row[1])) {
       throw Error(ErrorCode::corrupt, "migration '" + std::string(it->second->name) +

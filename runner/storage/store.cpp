@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runner/base/error.h"
+#include "runner/base/text.h"
 #include "runner/database/sqlite.h"
 #include "runner/storage/migrations.h"
 
@@ -11,6 +12,17 @@ namespace runner::storage {
 namespace {
 
 constexpr int kTries = 4;
+
+/// Names the file, and the mend.
+void explain(Error& error, const std::filesystem::path& path) {
+  if (path.empty()) return;  // in memory
+  const std::string file = in_quotes(path.native());
+  if (error.code() == ErrorCode::corrupt) {
+    error.add_context("the database " + file + " is damaged; remove it to begin anew");
+  } else {
+    error.add_context("cannot use the database " + file);
+  }
+}
 
 }  // namespace
 
@@ -21,9 +33,14 @@ std::int64_t Tx::take_ids(const char* sequence, std::int64_t count) {
   return std::get<std::int64_t>(rows[0][0]) - count + 1;
 }
 
-Store::Store(std::unique_ptr<database::Database> database, const Clock& clock)
-    : database_(std::move(database)) {
-  database::migrate(*database_, embedded_migrations(), clock.now());
+Store::Store(std::unique_ptr<database::Database> database, const Clock& clock, std::filesystem::path path)
+    : database_(std::move(database)), path_(std::move(path)) {
+  try {
+    database::migrate(*database_, embedded_migrations(), clock.now());
+  } catch (Error& error) {
+    explain(error, path_);
+    throw;
+  }
 }
 
 void Store::write(const std::function<void(Tx&)>& body) {
@@ -34,17 +51,24 @@ void Store::write(const std::function<void(Tx&)>& body) {
       body(tx);
       sql->commit();
       return;
-    } catch (const Error& e) {
-      if (e.code() != ErrorCode::unavailable || attempt == kTries) throw;
+    } catch (Error& error) {
+      if (error.code() == ErrorCode::unavailable && attempt < kTries) continue;
+      if (error.code() == ErrorCode::corrupt) explain(error, path_);
+      throw;
     }
   }
 }
 
 void Store::read(const std::function<void(Tx&)>& body) const {
-  const auto sql = database_->begin(database::TxMode::read);
-  Tx tx(*sql, database_->dialect());
-  body(tx);
-  sql->commit();
+  try {
+    const auto sql = database_->begin(database::TxMode::read);
+    Tx tx(*sql, database_->dialect());
+    body(tx);
+    sql->commit();
+  } catch (Error& error) {
+    if (error.code() == ErrorCode::corrupt) explain(error, path_);
+    throw;
+  }
 }
 
 std::unique_ptr<Store> make_memory_store(const Clock& clock) {
@@ -52,7 +76,14 @@ std::unique_ptr<Store> make_memory_store(const Clock& clock) {
 }
 
 std::unique_ptr<Store> open_file_store(const std::filesystem::path& path, const Clock& clock) {
-  return std::make_unique<Store>(database::open_sqlite_file(path, database::Durability::full), clock);
+  std::unique_ptr<database::Database> database;
+  try {
+    database = database::open_sqlite_file(path, database::Durability::full);
+  } catch (Error& error) {
+    explain(error, path);
+    throw;
+  }
+  return std::make_unique<Store>(std::move(database), clock, path);
 }
 
 }  // namespace runner::storage

@@ -26,8 +26,8 @@ class Tx {
 
 class Store {
  public:
-  /// Migrates the database. Throws Error.
-  Store(std::unique_ptr<database::Database> database, const Clock& clock);
+  /// Migrates the database. `path` is for messages. Throws Error.
+  Store(std::unique_ptr<database::Database> database, const Clock& clock, std::filesystem::path path = {});
   /// Runs `body` in one transaction and commits. Repeats it, a bounded number of times, on Error{unavailable}
   /// only, so `body` must touch nothing but the Tx (or start afresh each time).
   void write(const std::function<void(Tx&)>& body);
@@ -35,6 +35,7 @@ class Store {
 
  private:
   std::unique_ptr<database::Database> database_;
+  std::filesystem::path path_;
 };
 
 /// Everything in memory: for one pipeline, and for tests.

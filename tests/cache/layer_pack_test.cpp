@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -168,6 +169,55 @@ TEST(LayerPack, SocketsAndDevicesAreRefusedByName) {
   std::string message;
   EXPECT_EQ(code_of_packing(dir.path(), &message), ErrorCode::invalid_input);
   EXPECT_NE(message.find("'a socket'"), std::string::npos) << message;
+}
+
+/// What a job may leave; everything with the same times.
+void make_closed_tree(const fs::path& tree) {
+  put(tree / "secret", "x");
+  put(tree / "closed/in/file", "y");
+  put(tree / "listed/file", "z");
+  const timespec times[2] = {{1000, 0}, {1000, 0}};
+  for (const char* path : {"secret", "closed/in/file", "closed/in", "closed", "listed/file", "listed"})
+    ASSERT_EQ(::utimensat(AT_FDCWD, (tree / path).c_str(), times, 0), 0);
+  ASSERT_EQ(::chmod((tree / "secret").c_str(), 0), 0);
+  ASSERT_EQ(::chmod((tree / "closed/in").c_str(), 0111), 0);
+  ASSERT_EQ(::chmod((tree / "closed").c_str(), 0), 0);
+  ASSERT_EQ(::chmod((tree / "listed").c_str(), 0444), 0);
+}
+
+TEST(LayerPack, WhatItsOwnerMayNotReadIsPackedAndStaysClosed) {
+  const TempDir dir, other;
+  make_closed_tree(dir.path());
+  const fs::path tree = other.path() / "tree";
+  make_directories(tree);
+  constexpr uid_t kNobody = 65534;
+  const bool root = ::geteuid() == 0;
+  ASSERT_EQ(::chmod(other.path().c_str(), 0755), 0);
+  if (root) ASSERT_EQ(::chown(tree.c_str(), kNobody, kNobody), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    if (root && (::setresgid(kNobody, kNobody, kNobody) != 0 || ::setresuid(kNobody, kNobody, kNobody) != 0))
+      ::_exit(2);
+    std::string said;
+    try {
+      make_closed_tree(tree);
+      said = layer_digest(tree);
+    } catch (const Error& error) {
+      said = error.what();
+    }
+    struct stat info {};
+    if (::stat((tree / "secret").c_str(), &info) != 0 || (info.st_mode & 07777U) != 0) said += " opened file";
+    if (::stat((tree / "closed").c_str(), &info) != 0 || (info.st_mode & 07777U) != 0) said += " opened dir";
+    if (::stat((tree / "listed").c_str(), &info) != 0 || (info.st_mode & 07777U) != 0444U)
+      said += " opened list";
+    write_file_atomic(tree / "said", said, 0644, false);
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  EXPECT_EQ(read_file(tree / "said"), layer_digest(dir.path()));
 }
 
 TEST(LayerPack, AMissingTreeIsNamed) {

@@ -202,6 +202,31 @@ TEST(SqliteFile, FileThatIsNoDatabaseIsCorrupt) {
     FAIL() << "opened";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::corrupt) << e.what();
+    const std::string expected = "'" + (dir.path() / "runner.db").string() + "' is damaged; remove it";
+    EXPECT_NE(std::string(e.what()).find(expected), std::string::npos) << e.what();
+  }
+}
+
+TEST(SqliteFile, FileOfANewerProgramIsNotCalledDamaged) {
+  const TempDir dir;
+  const fs::path path = dir.path() / "runner.db";
+  open_file_store(path, kClock);
+  {
+    const auto database = database::open_sqlite_file(path, database::Durability::full);
+    const auto tx = database->begin(database::TxMode::write);
+    tx->exec(
+        "INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES (999, 'later', 'x', 1)",
+        {});
+    tx->commit();
+  }
+  try {
+    open_file_store(path, kClock);
+    FAIL() << "opened";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::conflict) << e.what();
+    const std::string what = e.what();
+    EXPECT_NE(what.find("cannot use the database '" + path.string()), std::string::npos) << what;
+    EXPECT_NE(what.find("written by a newer one; use that"), std::string::npos) << what;
   }
 }
 
