@@ -65,17 +65,17 @@ std::string read_boot_id() {
   return std::string(trim(*text));
 }
 
-LockedPath make_locked_directory(const fs::path& parent) {
+LockedPath make_locked_directory(const fs::path& parent, std::string_view prefix) {
   for (;;) {
     LockedPath made;
-    made.path = parent / random_name();
+    made.path = parent / (std::string(prefix) + random_name());
     if (::mkdir(made.path.c_str(), 0755) != 0) {
       if (errno == EEXIST) continue;
       if (errno != ENOENT) throw_errno("cannot make directory " + in_quotes(made.path.native()));
       make_directories(parent);
       continue;
     }
-    failpoint("layers.draft_made");
+    if (prefix.empty()) failpoint("layers.draft_made");
     made.lock.reset(::open(made.path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!made.lock && errno == ENOENT) continue;
     if (!made.lock) throw_errno("cannot open directory " + in_quotes(made.path.native()));

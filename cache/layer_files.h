@@ -30,7 +30,7 @@ struct LockedPath {
   std::filesystem::path path;
   UniqueFd lock;
 };
-LockedPath make_locked_directory(const std::filesystem::path& parent);
+LockedPath make_locked_directory(const std::filesystem::path& parent, std::string_view prefix = {});
 /// The same with a file. `prefix` starts the name.
 LockedPath make_locked_file(const std::filesystem::path& parent, std::string_view prefix);
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <string>
 
+#include "cache/layer_files.h"
 #include "cache/workspace.h"
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
@@ -111,10 +112,29 @@ void make_trial_directories(const fs::path& top) {
   if (!file) throw_errno("cannot make '" + (top / "lower/file").string() + "'");
 }
 
+/// Locked, so that others know it from one that a killed process left.
+class TrialDirectory {
+ public:
+  explicit TrialDirectory(const fs::path& parent) : made_(make_locked_directory(parent, "probe-")) {}
+  ~TrialDirectory() {
+    try {
+      remove_tree(made_.path);
+    } catch (const std::exception& error) {
+      log_warn("cache", error.what());
+    }
+  }
+  TrialDirectory(const TrialDirectory&) = delete;
+  TrialDirectory& operator=(const TrialDirectory&) = delete;
+  const fs::path& path() const noexcept { return made_.path; }
+
+ private:
+  LockedPath made_;
+};
+
 /// The reason why it does not work; empty when it does.
 std::string reason_against(bool user_namespace, const fs::path& given_dir) {
   const fs::path work_dir = fs::absolute(given_dir);
-  const TempDir top("probe-", work_dir);
+  const TrialDirectory top(work_dir);
   make_trial_directories(top.path());
   const auto own = [](auto id) { return std::to_string(id) + " " + std::to_string(id) + " 1\n"; };
   const Trial trial{user_namespace,

@@ -18,6 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "exec-";
+// Where a mount is tried (cache/mount_probe.cpp).
+constexpr std::string_view kProbePrefix = "probe-";
 
 UniqueFd open_directory(const fs::path& path) {
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
@@ -82,11 +84,13 @@ void remove_dead_runs(const fs::path& parent,
   try {
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(parent, error)) {
-      if (!entry.path().filename().string().starts_with(kPrefix)) continue;
+      const std::string name = entry.path().filename().string();
+      const bool is_run = name.starts_with(kPrefix);
+      if (!is_run && !name.starts_with(kProbePrefix)) continue;
       const UniqueFd lock = lock_dead(entry.path());
       if (!lock) continue;
       try {
-        end_processes(entry.path());
+        if (is_run) end_processes(entry.path());
         remove_tree(entry.path());
       } catch (const std::exception& failure) {
         warn(failure);  // and on with the others

@@ -29,8 +29,8 @@ class RunDirectory {
   UniqueFd lock_;
 };
 
-/// Removes directories of runs below `parent` whose process is gone, after `end_processes` has been called
-/// for each. Failures are logged: they are no reason not to run.
+/// Removes directories of runs, and of tries of a mount, below `parent` whose process is gone, after
+/// `end_processes` has been called for each. Failures are logged: they are no reason not to run.
 void remove_dead_runs(const std::filesystem::path& parent,
                       const std::function<void(const std::filesystem::path& run)>& end_processes) noexcept;
 

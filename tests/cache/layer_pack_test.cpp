@@ -193,7 +193,9 @@ TEST(LayerPack, WhatItsOwnerMayNotReadIsPackedAndStaysClosed) {
   constexpr uid_t kNobody = 65534;
   const bool root = ::geteuid() == 0;
   ASSERT_EQ(::chmod(other.path().c_str(), 0755), 0);
-  if (root) ASSERT_EQ(::chown(tree.c_str(), kNobody, kNobody), 0);
+  if (root) {
+    ASSERT_EQ(::chown(tree.c_str(), kNobody, kNobody), 0);
+  }
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {

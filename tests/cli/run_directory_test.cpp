@@ -47,6 +47,7 @@ TEST(RunDirectory, DeadRunsAreRemovedAndOtherFilesKept) {
   write_file_atomic(parent.path() / "exec-dead" / "big", "content", 0600, false);
   // Killed right at its beginning, or while it removed the directory.
   fs::create_directory(parent.path() / "exec-empty");
+  fs::create_directory(parent.path() / "probe-dead");
   fs::create_directory(parent.path() / "other");
   fs::create_directory_symlink(parent.path() / "other", parent.path() / "exec-link");
   std::vector<std::string> ended;
@@ -54,6 +55,7 @@ TEST(RunDirectory, DeadRunsAreRemovedAndOtherFilesKept) {
   EXPECT_THAT(ended, testing::UnorderedElementsAre("exec-dead", "exec-empty"));
   EXPECT_FALSE(fs::exists(parent.path() / "exec-dead"));
   EXPECT_FALSE(fs::exists(parent.path() / "exec-empty"));
+  EXPECT_FALSE(fs::exists(parent.path() / "probe-dead"));
   EXPECT_TRUE(fs::exists(parent.path() / "other"));
   EXPECT_TRUE(fs::is_symlink(parent.path() / "exec-link"));
   remove_dead_runs(parent.path() / "missing", [](const fs::path&) { FAIL(); });

@@ -209,7 +209,7 @@ TEST(SqliteFile, FileThatIsNoDatabaseIsCorrupt) {
 
 TEST(SqliteFile, FileOfANewerProgramIsNotCalledDamaged) {
   const TempDir dir;
-  const fs::path path = dir.path() / "runner.db";
+  const std::filesystem::path path = dir.path() / "runner.db";
   open_file_store(path, kClock);
   {
     const auto database = database::open_sqlite_file(path, database::Durability::full);
