@@ -163,13 +163,12 @@ void LocalLayerStore::remove_leftover(const Known& known, const std::string& fol
     case Leftover::link:
       remove_link(path);
       break;
-    case Leftover::tree:
-      if (folder != kNew) {
-        move_to_trash(root_, path);
-      } else if (const UniqueFd lock = lock_leftover(path)) {
-        move_to_trash(root_, path);
-      }
+    case Leftover::tree: {
+      const bool locked = folder == kNew;
+      const UniqueFd lock = locked ? lock_leftover(path) : UniqueFd();
+      if (lock || !locked) move_to_trash(root_, path);
       break;
+    }
   }
   failpoint("layers.recover_layer");
 }

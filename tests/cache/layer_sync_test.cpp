@@ -83,7 +83,7 @@ TEST_F(LayerSyncTest, WhatAMarkSaysIsTrustedAfterTheMachineWentDownAndNothingEls
     const char* name;
     const char* content;
     std::vector<std::string> trusted;
-  } kCases[] = {
+  } cases[] = {
       {"one.done", "0\n", {}},
       {"one.done", "1\n", {"a"}},
       {"one.done", "2\n", {"a", "b"}},
@@ -103,7 +103,7 @@ TEST_F(LayerSyncTest, WhatAMarkSaysIsTrustedAfterTheMachineWentDownAndNothingEls
       {".done", "2\n", {}},
       {"lock", "2\n", {}},
   };
-  for (const auto& [name, content, trusted] : kCases) {
+  for (const auto& [name, content, trusted] : cases) {
     SCOPED_TRACE(std::string(name) + ": " + std::string(content).substr(0, 100));
     fs::remove_all(root());
     leave("one", {"a", "b"});
