@@ -18,7 +18,4 @@ namespace runner::cli {
 int run_pipeline(const ExecOptions& options, const executors::Launcher& launcher, Project& project,
                  pipelines::PipelineFacts facts, pipelines::Plan plan, const Chosen& chosen);
 
-/// "runner exec [options] 'a' 'b'": the options that shape the pipeline, then these words.
-std::string exec_command_line(const ExecOptions& options, const std::vector<std::string>& words);
-
 }  // namespace runner::cli
