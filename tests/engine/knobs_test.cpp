@@ -25,10 +25,10 @@ TEST(Knobs, WrongValuesAreWarnedOfAndMeanNothing) {
       {"CACHE_COMPRESSION_LEVEL", "9"},  {"CACHE_COMPRESSION_FORMAT", "rar"},
   };
   EXPECT_EQ(knobs_without_effect(wrong), "");
+  const std::string unset = "; it is taken as unset";
   const std::vector<std::string> expected = {
       "CACHE_COMPRESSION_FORMAT should be zip or tarzstd, not 'rar'; it is taken as unset",
-      "CACHE_COMPRESSION_LEVEL should be fastest, fast, default, slow or slowest, not '9'; it is taken as "
-      "unset",
+      "CACHE_COMPRESSION_LEVEL should be fastest, fast, default, slow or slowest, not '9'" + unset,
       "GIT_CHECKOUT should be true or false, not 'maybe'; it is taken as unset",
       "GIT_DEPTH should be a number, not '-3'; it is taken as unset",
       "RESTORE_CACHE_ATTEMPTS should be a number, not 'few'; it is taken as unset",
