@@ -192,7 +192,8 @@ void check_layers(Findings& out, const fs::path& data) {
 }
 
 std::optional<fs::path> find_program(std::string_view name) {
-  for (const std::string_view directory : split(variable("PATH"), ':')) {
+  const std::string path_variable = variable("PATH");
+  for (const std::string_view directory : split(path_variable, ':')) {
     const fs::path path = fs::path(directory.empty() ? "." : directory) / name;
     if (::access(path.c_str(), X_OK) == 0 && fs::is_regular_file(path)) return path;
   }

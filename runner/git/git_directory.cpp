@@ -111,7 +111,8 @@ std::string config_quoted(std::string_view value) {
 
 std::vector<std::string> shallow_commits(const Mirror& mirror, std::string_view commit, std::size_t depth) {
   std::set<std::string> ends;
-  for (const std::string_view line : split(read_file(mirror.directory() / "shallow").value_or(""), '\n')) {
+  const std::string shallow = read_file(mirror.directory() / "shallow").value_or("");
+  for (const std::string_view line : split(shallow, '\n')) {
     if (!trim(line).empty()) ends.emplace(trim(line));
   }
   if (depth == 0) return {ends.begin(), ends.end()};
