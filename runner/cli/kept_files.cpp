@@ -130,26 +130,33 @@ fs::path KeptFiles::keep(const fs::path& file, const std::string& job, std::stri
   return kept;
 }
 
+fs::path KeptFiles::project_if_numbered() const {
+  const std::lock_guard lock(mutex_);
+  return run_.empty() ? fs::path() : project_;
+}
+
 void KeptFiles::remove_empty() const noexcept {
-  if (run_.empty()) return;
   try {
-    std::vector<std::uint64_t> numbers = numbers_in(project_);
+    const fs::path project = project_if_numbered();
+    if (project.empty()) return;
+    std::vector<std::uint64_t> numbers = numbers_in(project);
     // The highest number stays, so that none is given twice. Those that are not empty are not removed.
     if (!numbers.empty()) numbers.pop_back();
-    for (const std::uint64_t number : numbers) ::rmdir((project_ / std::to_string(number)).c_str());
+    for (const std::uint64_t number : numbers) ::rmdir((project / std::to_string(number)).c_str());
   } catch (const std::exception& error) {
     log_warn("exec", std::string("cannot remove what older runs left: ") + error.what());
   }
 }
 
 void KeptFiles::remove_old(const std::set<std::uint64_t>& stay) const noexcept {
-  if (run_.empty()) return;
   try {
-    std::vector<std::uint64_t> numbers = numbers_in(project_);
+    const fs::path project = project_if_numbered();
+    if (project.empty()) return;
+    std::vector<std::uint64_t> numbers = numbers_in(project);
     if (numbers.size() <= kKeptRuns) return;
     numbers.resize(numbers.size() - kKeptRuns);
     for (const std::uint64_t number : numbers) {
-      if (!stay.contains(number)) remove_tree(project_ / std::to_string(number));
+      if (!stay.contains(number)) remove_tree(project / std::to_string(number));
     }
   } catch (const std::exception& error) {
     log_warn("exec", std::string("cannot remove what older runs left: ") + error.what());

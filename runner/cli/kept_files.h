@@ -41,10 +41,12 @@ class KeptFiles {
  private:
   const std::filesystem::path& run_directory();
   const std::filesystem::path& directory_of(const std::string& job);
+  /// Empty as long as the run has no number. Another thread may be about to get one.
+  std::filesystem::path project_if_numbered() const;
 
   std::filesystem::path data_, project_root_;
   std::function<std::uint64_t()> last_run_;
-  std::mutex mutex_;                     // of the next three
+  mutable std::mutex mutex_;             // of the next three
   std::filesystem::path project_, run_;  // empty as long as nothing was kept
   std::uint64_t number_ = 0;
   std::map<std::string, std::filesystem::path> jobs_;
