@@ -47,6 +47,7 @@ def timed(work):
 
 
 def program(options, *words):
+    os.sync()  # what the rows before have written and removed is not of this one
     done = subprocess.run([options.program, *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           check=False)
     if done.returncode != 0:
