@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace runner {
@@ -15,6 +16,10 @@ namespace runner {
 std::string_view trim(std::string_view text) noexcept;
 /// The parts between separators, empty ones included; "" gives one empty part. Views into `text`.
 std::vector<std::string_view> split(std::string_view text, char separator);
+/// The parts of a text that is about to go would dangle.
+template <typename Text>
+requires std::is_same_v<Text, std::string>
+void split(Text&& text, char separator) = delete;
 /// Non-empty runs between blanks. Views into `text`.
 std::vector<std::string_view> split_words(std::string_view text);
 std::string join(std::span<const std::string> parts, std::string_view separator);
