@@ -10,6 +10,7 @@
 #include "runner/cli/cache_commands.h"
 #include "runner/cli/commands.h"
 #include "runner/cli/environment.h"
+#include "runner/cli/local_checkout.h"
 #include "runner/cli/messages.h"
 #include "runner/cli/project.h"
 #include "runner/cli/table.h"
@@ -152,14 +153,6 @@ std::string inputs_text(const cache::EntryFacts& facts) {
   return out.empty() ? "a text without variables" : out;
 }
 
-std::filesystem::path layers_directory(const std::filesystem::path& data) {
-  return data_directory(data) / "layers";
-}
-
-std::string scope_of(const std::filesystem::path& project_root) {
-  return project_root.string();
-}
-
 void print_unknown_key(const CacheDesk& desk, const std::string& key) {
   const std::vector<Entry> entries = desk.store.list({cache::Space::cache, desk.scope, std::nullopt});
   std::vector<std::string_view> keys;
@@ -239,7 +232,7 @@ int show_cache(const CacheDesk& desk) {
 int run_cache(const CacheOptions& options) {
   enter_directory(options.common.directory);
   const SystemClock clock;
-  const auto store = cache::LayerStore::open(layers_directory(options.common.data), clock);
+  const auto store = cache::LayerStore::open(layers_directory(data_directory(options.common.data)), clock);
   const bool of_one_project = options.action == CacheAction::list || options.action == CacheAction::show ||
                               options.action == CacheAction::remove || options.action == CacheAction::explain;
   std::string scope = options.scope.value_or("");

@@ -33,12 +33,6 @@ int verify_caches(const CacheDesk& desk);
 /// Plans the pipeline around the current directory.
 int explain_caches(const CacheDesk& desk);
 
-/// DATA/layers: where the store of a data directory is.
-std::filesystem::path layers_directory(const std::filesystem::path& data);
-/// The scope of a working tree: two clones of one project are two scopes, what one caches need not fit the
-/// other.
-std::string scope_of(const std::filesystem::path& project_root);
-
 /// "cache 'x' is not there" with the nearest key, on standard error.
 void print_unknown_key(const CacheDesk& desk, const std::string& key);
 

@@ -9,6 +9,7 @@
 #include "runner/cli/cache_commands.h"
 #include "runner/cli/commands.h"
 #include "runner/cli/environment.h"
+#include "runner/cli/local_checkout.h"
 #include "runner/cli/messages.h"
 #include "runner/cli/project.h"
 #include "runner/cli/selection.h"
@@ -23,29 +24,6 @@ namespace {
 using cache::CacheMiss;
 using cache::FoundCache;
 using engine::PlannedCache;
-
-std::vector<pipelines::Variable> given_variables(const ExecOptions& options) {
-  std::vector<pipelines::Variable> out;
-  for (const auto& [name, value] : options.variables) {
-    pipelines::Variable& variable = out.emplace_back();
-    variable.name = name;
-    variable.value = value;
-    variable.source = pipelines::VariableSource::pipeline;
-  }
-  return out;
-}
-
-engine::Checkout checkout_of(Project& project) {
-  git::LocalRepository& repository = project.repository();
-  engine::Checkout checkout;
-  checkout.lowers = {project.root()};
-  checkout.project_dir = project.root();
-  checkout.builds_dir = project.root().parent_path();
-  checkout.blob_id = [&repository](std::string_view path) { return repository.blob_id(path); };
-  checkout.last_commit = [&repository](std::string_view path) { return repository.last_commit(path); };
-  checkout.is_tracked = [&repository](std::string_view path) { return repository.is_tracked(path); };
-  return checkout;
-}
 
 std::string_view reason_id(cache::Miss reason) {
   switch (reason) {
@@ -196,7 +174,7 @@ int explain_caches(const CacheDesk& desk) {
   }
   if (!file->notice.empty()) print_notice(file->notice);
   engine::PipelineRequest request;
-  request.facts = project.facts(options, file->name, given_variables(options));
+  request.facts = project.facts(options, file->name, plain_variables(options));
   pipelines::PlanResult result = project.plan(*file, request.facts);
   print_diagnostics(result, desk.options.common.no_color, false);
   if (result.outcome == pipelines::PlanOutcome::invalid) return exit_usage;
@@ -216,7 +194,8 @@ int explain_caches(const CacheDesk& desk) {
     chosen.jobs.push_back(i);
   }
   request.plan = std::move(*result.plan);
-  request.checkout = checkout_of(project);
+  request.checkout = local_checkout(project);
+  request.checkout.lowers = {project.root()};
   request.base_environment = base_environment(environ);
   return explain(desk, request, chosen.jobs);
 }

@@ -9,6 +9,7 @@
 #include "runner/cli/commands.h"
 #include "runner/cli/environment.h"
 #include "runner/cli/json_writer.h"
+#include "runner/cli/local_checkout.h"
 #include "runner/cli/messages.h"
 #include "runner/cli/project.h"
 #include "runner/cli/table.h"
@@ -81,8 +82,8 @@ std::optional<TransferReport> transfer(const CacheTransferOptions& options, cach
 int run_cache_transfer(const CacheTransferOptions& options) {
   enter_directory(options.common.directory);
   const SystemClock clock;
-  const auto store = cache::LayerStore::open(data_directory(options.common.data) / "layers", clock);
-  const std::string scope = options.scope ? *options.scope : Project::open().root().string();
+  const auto store = cache::LayerStore::open(layers_directory(data_directory(options.common.data)), clock);
+  const std::string scope = options.scope ? *options.scope : scope_of(Project::open().root());
   std::optional<TransferReport> report;
   try {
     report = transfer(options, *store, scope);

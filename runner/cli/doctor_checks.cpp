@@ -19,6 +19,7 @@
 #include "runner/base/files.h"
 #include "runner/base/text.h"
 #include "runner/cli/container_engines.h"
+#include "runner/cli/local_checkout.h"
 #include "runner/cli/work_place.h"
 #include "runner/engine/shell_script.h"
 #include "runner/git/library_version.h"
@@ -159,12 +160,12 @@ void check_layers(Findings& out, const fs::path& data) {
   if (!budget) return;
   const bool limited = *budget != cache::kNoBudget;
   const std::string limit = limited ? "of at most " + format_bytes(*budget) : "without a limit";
-  if (!fs::exists(data / "layers/index.db")) {
+  if (!fs::exists(layers_directory(data) / "index.db")) {
     out.push_back({"layers", Health::ok, "none yet, " + limit, ""});
     return;
   }
   const SystemClock clock;
-  const auto store = cache::LayerStore::open(data / "layers", clock);
+  const auto store = cache::LayerStore::open(layers_directory(data), clock);
   const cache::VerifyReport report = store->verify(false);
   cache::CollectPolicy look;
   look.dry_run = true;

@@ -14,6 +14,7 @@
 #include "runner/cli/commands.h"
 #include "runner/cli/exec_run.h"
 #include "runner/cli/kept_artifacts.h"
+#include "runner/cli/local_checkout.h"
 #include "runner/cli/messages.h"
 #include "runner/cli/plan_view.h"
 #include "runner/cli/project.h"
@@ -59,13 +60,7 @@ std::optional<std::vector<Variable>> given_variables(const ExecOptions& options)
     }
     out.push_back(std::move(variable));
   }
-  for (const auto& [name, value] : options.variables) {
-    Variable variable;
-    variable.name = name;
-    variable.value = value;
-    variable.source = VariableSource::pipeline;
-    out.push_back(std::move(variable));
-  }
+  for (Variable& variable : plain_variables(options)) out.push_back(std::move(variable));
   return out;
 }
 

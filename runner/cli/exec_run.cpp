@@ -31,6 +31,7 @@
 #include "runner/cli/environment.h"
 #include "runner/cli/kept_artifacts.h"
 #include "runner/cli/kept_files.h"
+#include "runner/cli/local_checkout.h"
 #include "runner/cli/messages.h"
 #include "runner/cli/presenter.h"
 #include "runner/cli/run_directory.h"
@@ -60,17 +61,6 @@ std::vector<fs::path> work_tree_layers(Project& project, const fs::path& run, ca
   if (git::make_mask_layer(project.repository(), mask, objects)) lowers.push_back(mask);
   lowers.push_back(project.root());
   return lowers;
-}
-
-engine::Checkout make_checkout(Project& project) {
-  git::LocalRepository& repository = project.repository();
-  engine::Checkout checkout;
-  checkout.project_dir = project.root();
-  checkout.builds_dir = project.root().parent_path();
-  checkout.blob_id = [&repository](std::string_view path) { return repository.blob_id(path); };
-  checkout.last_commit = [&repository](std::string_view path) { return repository.last_commit(path); };
-  checkout.is_tracked = [&repository](std::string_view path) { return repository.is_tracked(path); };
-  return checkout;
 }
 
 std::size_t capacity_of(const ExecOptions& options) {
@@ -209,7 +199,7 @@ class LocalRun {
     }
   }
   void open_layers() {
-    layers_ = cache::LayerStore::open(data_ / "layers", clock_);
+    layers_ = cache::LayerStore::open(layers_directory(data_), clock_);
     caches_.emplace(*layers_);
     housekeeper_.emplace(*layers_, cache::HousekeepingOptions{});
     // What killed runs left, and what earlier ones had no time for.
@@ -217,7 +207,7 @@ class LocalRun {
   }
 
   // Two clones of one project are two scopes: what one leaves need not fit the other.
-  std::string scope() const { return project_.root().string(); }
+  std::string scope() const { return scope_of(project_.root()); }
 
   void tell_kept_artifacts(const KeptArtifacts& kept, const pipelines::Plan& plan,
                            const Chosen& chosen) const {
@@ -245,7 +235,7 @@ class LocalRun {
     engine::PipelineRequest request;
     request.plan = std::move(plan);
     request.facts = std::move(facts);
-    request.checkout = make_checkout(project_);
+    request.checkout = local_checkout(project_);
     if (of_commit()) {
       use_commit(request);
     } else {

@@ -164,7 +164,8 @@ constexpr std::string_view kImportText =
     "is\n"
     "here and not older stays.\n"
     "\n"
-    "Exit codes: 0 done, 2 there is no such key or a file is refused, 3 the machinery failed.";
+    "Exit codes: 0 done, 2 there is no such key or a file is refused, 3 a file is damaged or the machinery "
+    "failed.";
 
 constexpr std::string_view kImportExamples =
     "  runner cache import --from /mnt/usb  all that is there\n"
