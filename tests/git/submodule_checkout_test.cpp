@@ -155,7 +155,8 @@ TEST(Gitmodules, PathsMayBeChosenAndLeftOut) {
   EXPECT_TRUE(is_chosen("d", leave));
 }
 
-struct LfsCheckoutTest : testing::CheckoutFixture {
+class LfsCheckoutTest : public testing::CheckoutFixture {
+ protected:
   ~LfsCheckoutTest() override {
     if (!path_.empty()) ::setenv("PATH", path_.c_str(), 1);
   }
@@ -173,6 +174,8 @@ struct LfsCheckoutTest : testing::CheckoutFixture {
     write("plain.bin", "no pointer");
     return commit("pointers");
   }
+
+ private:
   std::string path_;
 };
 
