@@ -5,8 +5,11 @@ endif()
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  # Without this sloppiness ccache refuses every file that uses the precompiled test header.
-  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros "${CCACHE_PROGRAM}")
+  # Without this sloppiness ccache refuses every file that uses the precompiled test header. A base directory makes
+  # clones share what they compile; debuggers find the sources from the top of the clone they are started in.
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}"
+    CCACHE_NOHASHDIR=1 "${CCACHE_PROGRAM}")
+  add_compile_options("-fdebug-prefix-map=${PROJECT_SOURCE_DIR}=.")
 endif()
 
 # A fast linker when there is one: mold, else lld.

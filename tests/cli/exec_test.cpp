@@ -689,7 +689,7 @@ TEST(Completion, ScriptsAreValidAndComplete) {
     EXPECT_THAT(ended.out, HasSubstr("exec --list --quiet"));
   }
   box.write("completion.bash", box.run({"completion", "bash"}).out);
-  const std::string binary_dir = fs::path(RUNNER_BINARY).parent_path().string();
+  const std::string binary_dir = program_directory().string();
   box.shell("PATH='" + binary_dir +
             "':$PATH; bash -c 'source completion.bash; COMP_WORDS=(runner exec he); COMP_CWORD=2; "
             "_runner; test \"${COMPREPLY[*]}\" = hello'");

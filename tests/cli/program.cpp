@@ -115,7 +115,7 @@ std::unique_ptr<Running> Sandboxed::start(std::vector<std::string> words) const 
 }
 
 std::unique_ptr<Running> Sandboxed::start_program(std::vector<std::string> words) const {
-  const std::string bin = fs::path(RUNNER_BINARY).parent_path().string();
+  const std::string bin = program_directory().string();
   std::vector<std::string> variables{"PATH=" + bin + ":" + quoted_path(), "HOME=" + home_.string(),
                                      "RUNNER_DATA=" + data_.string(), "LC_ALL=C.UTF-8",
                                      "GIT_CONFIG_NOSYSTEM=1"};
@@ -146,6 +146,10 @@ Ended Sandboxed::run(std::vector<std::string> words) const {
 
 Ended Sandboxed::run_bash(const std::string& command) const {
   return start_program({"/bin/bash", "-c", command})->wait();
+}
+
+fs::path program_directory() {
+  return fs::path(RUNNER_BINARY).parent_path();
 }
 
 std::vector<pid_t> processes_with(std::string_view text) {

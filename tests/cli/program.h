@@ -69,6 +69,9 @@ class Sandboxed {
   std::filesystem::path project_, home_, data_;
 };
 
+/// Where the built program lies.
+std::filesystem::path program_directory();
+
 /// Processes whose command line holds `text`.
 std::vector<pid_t> processes_with(std::string_view text);
 /// Waits until there is none any more; false when there still is one after a minute.

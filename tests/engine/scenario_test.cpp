@@ -21,6 +21,7 @@
 #include "tests/engine/shell_launcher.h"
 #include "tests/support/memory_repository.h"
 #include "tests/support/scripted_executor.h"
+#include "tests/support/source_dir.h"
 
 namespace runner::test {
 namespace {
@@ -32,7 +33,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-const fs::path kScenarios = fs::path(RUNNER_SOURCE_DIR) / "tests" / "scenarios";
+const fs::path kScenarios = source_dir() / "tests" / "scenarios";
 
 std::vector<std::string> scenario_names() {
   std::vector<std::string> names;

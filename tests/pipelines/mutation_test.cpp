@@ -10,6 +10,7 @@
 #include "runner/base/files.h"
 #include "runner/base/text.h"
 #include "tests/pipelines/planning_support.h"
+#include "tests/support/source_dir.h"
 
 namespace runner::pipelines {
 namespace {
@@ -90,7 +91,7 @@ void check(const std::string& text) {
 
 TEST(Mutation, SpoiledFilesEndInAPlanOrInErrorsWithAPlace) {
   std::mt19937 random(2026);  // the same files in every run
-  const auto folder = std::filesystem::path(RUNNER_SOURCE_DIR) / "tests/pipelines/golden";
+  const auto folder = test::source_dir() / "tests/pipelines/golden";
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
     if (entry.path().extension() == ".yml") files.push_back(entry.path());

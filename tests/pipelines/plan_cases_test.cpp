@@ -17,6 +17,7 @@
 #include "runner/base/files.h"
 #include "runner/base/text.h"
 #include "tests/pipelines/planning_support.h"
+#include "tests/support/source_dir.h"
 
 namespace runner::pipelines {
 namespace {
@@ -111,7 +112,7 @@ void check(const std::string& text) {
 
 TEST(PlanCases, EveryCaseIsPlannedAsWritten) {
   std::size_t count = 0;
-  const auto folder = std::filesystem::path(RUNNER_SOURCE_DIR) / "tests/pipelines/cases";
+  const auto folder = test::source_dir() / "tests/pipelines/cases";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string all = "\n" + read_file(entry.path()).value();
     std::size_t at = all.find("\n=== ");

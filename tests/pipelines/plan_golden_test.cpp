@@ -9,13 +9,14 @@
 #include "runner/base/files.h"
 #include "tests/pipelines/planning_support.h"
 #include "tests/support/golden.h"
+#include "tests/support/source_dir.h"
 
 namespace runner::pipelines {
 namespace {
 
 std::vector<std::filesystem::path> cases() {
   std::vector<std::filesystem::path> files;
-  const auto folder = std::filesystem::path(RUNNER_SOURCE_DIR) / "tests/pipelines/golden";
+  const auto folder = test::source_dir() / "tests/pipelines/golden";
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().extension() == ".yml" && entry.path().filename().string().starts_with("plan_"))
       files.push_back(entry.path());

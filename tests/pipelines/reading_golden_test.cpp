@@ -8,6 +8,7 @@
 #include "runner/base/files.h"
 #include "tests/pipelines/reading_support.h"
 #include "tests/support/golden.h"
+#include "tests/support/source_dir.h"
 
 namespace runner::pipelines {
 namespace {
@@ -16,8 +17,7 @@ namespace fs = std::filesystem;
 
 std::vector<std::string> bad_files() {
   std::vector<std::string> names;
-  for (const auto& entry :
-       fs::directory_iterator(fs::path(RUNNER_SOURCE_DIR) / "tests/pipelines/golden/reading")) {
+  for (const auto& entry : fs::directory_iterator(test::source_dir() / "tests/pipelines/golden/reading")) {
     if (entry.path().extension() == ".yml") names.push_back(entry.path().stem().string());
   }
   std::sort(names.begin(), names.end());
@@ -28,7 +28,7 @@ class ReadingGolden : public testing::TestWithParam<std::string> {};
 
 TEST_P(ReadingGolden, SaysWhatIsWrongAndWhere) {
   const fs::path base = fs::path("pipelines/golden/reading") / GetParam();
-  const auto text = read_file(fs::path(RUNNER_SOURCE_DIR) / "tests" / (base.string() + ".yml"));
+  const auto text = read_file(test::source_dir() / "tests" / (base.string() + ".yml"));
   ASSERT_TRUE(text);
   LoadTest test(Files{{"ci.yml", *text}, {"ci/build.yml", "b: {}\n"}});
   test.root_file = "ci.yml";

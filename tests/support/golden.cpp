@@ -3,11 +3,12 @@
 #include <cstdlib>
 
 #include "runner/base/files.h"
+#include "tests/support/source_dir.h"
 
 namespace runner::test {
 
 std::string compare_golden(const std::filesystem::path& file, const std::string& actual) {
-  const std::filesystem::path path = std::filesystem::path(RUNNER_SOURCE_DIR) / "tests" / file;
+  const std::filesystem::path path = source_dir() / "tests" / file;
   if (std::getenv("RUNNER_TEST_ACCEPT") != nullptr) {
     make_directories(path.parent_path());
     write_file_atomic(path, actual, 0644, false);
