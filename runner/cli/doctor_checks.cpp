@@ -20,6 +20,7 @@
 #include "runner/base/text.h"
 #include "runner/cli/container_engines.h"
 #include "runner/cli/local_checkout.h"
+#include "runner/cli/run_directory.h"
 #include "runner/cli/work_place.h"
 #include "runner/engine/shell_script.h"
 #include "runner/git/library_version.h"
@@ -76,7 +77,8 @@ class TrialPlace {
 };
 
 void check_data(Findings& out, const fs::path& data, const TrialPlace& place) {
-  const TempDir trial("doctor-", data);
+  if (::access(data.c_str(), W_OK | X_OK) != 0) throw_errno("cannot write to " + in_quotes(data.native()));
+  const RunDirectory trial(data / "work");
   const cache::Disk disk = cache::disk_of(data);
   Finding finding{"data", Health::ok, in_quotes(data.native()) + ", on the disk at " + describe(disk), ""};
   if (place.made_data()) finding.text += ", made by the first run";
@@ -91,8 +93,9 @@ void check_data(Findings& out, const fs::path& data, const TrialPlace& place) {
   out.push_back(std::move(finding));
 }
 
+// In a directory like those of runs: should this be killed, the next run removes it.
 bool can_share_blocks(const fs::path& data) {
-  const TempDir trial("doctor-", data);
+  const RunDirectory trial(data / "work");
   write_file_atomic(trial.path() / "from", std::string(8192, 'x'), 0600, false);
   const UniqueFd from(::open((trial.path() / "from").c_str(), O_RDONLY | O_CLOEXEC));
   const UniqueFd to(::open((trial.path() / "to").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
