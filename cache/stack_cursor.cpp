@@ -43,7 +43,7 @@ StackCursor::StackCursor(std::span<const fs::path> layers) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     UniqueFd fd(::open(layers[i].c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd) throw_errno("cannot open layer " + in_quotes(layers[i].native()));
-    root.directories.push_back({i, std::move(fd)});
+    root.directories.push_back({i, std::move(fd), {}});
   }
 }
 
@@ -99,9 +99,15 @@ std::vector<StackCursor::Open> StackCursor::descend(const std::vector<Open>& fro
   std::vector<Open> found;
   for (const Open& directory : from) {
     UniqueFd fd(::openat(directory.fd.get(), name.c_str(), kDirectoryFlags));
+    std::optional<OpenedUp> opened;
+    // Without the right to search it could be opened and would show nothing.
+    if (fd ? ::faccessat(fd.get(), ".", X_OK, AT_EACCESS) != 0 : errno == EACCES) {
+      opened = OpenedUp::make(directory.fd.get(), name);
+      if (opened && !fd) fd.reset(::openat(directory.fd.get(), name.c_str(), kDirectoryFlags));
+    }
     if (fd) {
       const bool last = is_opaque(fd.get());
-      found.push_back({directory.layer, std::move(fd)});
+      found.push_back({directory.layer, std::move(fd), std::move(opened)});
       if (last) break;
       continue;
     }

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cache/opened_up.h"
 #include "runner/base/fd.h"
 
 namespace runner::cache {
@@ -38,6 +39,7 @@ class StackCursor {
   struct Open {
     std::size_t layer = 0;
     UniqueFd fd;
+    std::optional<OpenedUp> opened;  // a job closed it to its owner, us
   };
   struct Level {
     std::string name;

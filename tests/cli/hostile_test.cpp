@@ -200,5 +200,22 @@ TEST(HostileJob, FillsItsDisk) {
   EXPECT_EQ(left_by(box), "");
 }
 
+TEST(HostileJob, ThatClosesACachedDirectoryFindsItAgain) {
+  const Sandboxed box(
+      "job:\n"
+      "  script: [mkdir -p c/d, chmod 700 c/d, echo x >> c/d/f, 'echo lines $(wc -l < c/d/f)', chmod 000 "
+      "c/d]\n"
+      "  cache: {key: k, paths: [c]}\n");
+  // Root without its right to read everything is what an ordinary user is to their own files.
+  const std::string weak = ::geteuid() == 0 ? "setpriv --bounding-set -dac_override,-dac_read_search " : "";
+  for (const char* lines : {"lines 1", "lines 2", "lines 3"}) {
+    const Ended ended = box.run_bash(weak + "runner exec");
+    EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+    EXPECT_THAT(ended.out, HasSubstr(lines));
+    EXPECT_THAT(ended.out, Not(HasSubstr("cannot be saved")));
+  }
+  EXPECT_EQ(left_by(box), "");
+}
+
 }  // namespace
 }  // namespace runner::cli
