@@ -36,10 +36,12 @@ int lock(int fd, int operation) {
   return result;
 }
 
-/// Locks what was just made. False when somebody took it for a leftover in between.
+/// Locks what was just made. False when somebody took it for a leftover in between, or asks just now whether
+/// it is one: nobody waits for a lock here, as whoever has it may be waiting for us in the index.
 bool lock_own(int fd, const fs::path& path) {
-  if (lock(fd, LOCK_EX) != 0) throw_errno("cannot lock " + in_quotes(path.native()));
-  return is_still_at(fd, path);
+  if (lock(fd, LOCK_EX | LOCK_NB) == 0) return is_still_at(fd, path);
+  if (errno != EWOULDBLOCK) throw_errno("cannot lock " + in_quotes(path.native()));
+  return false;
 }
 
 }  // namespace

@@ -68,10 +68,12 @@ void LocalLayerStore::recover_holders(const Background& background) {
   }
   gone.erase(own);
   if (!gone.empty()) {
+    std::set<std::string> ours;  // dead for certain: their locks are here
+    for (const auto& [path, lock] : locks) ours.insert(path.filename());
     IndexTx tx = index_->write();
     for (const std::string& holder : gone) {
-      // One that was made since the list was read.
-      if (!is_locked(root_ / kHolders / holder)) tx.drop_holder(holder);
+      // One without a file may have been made since the list was read.
+      if (ours.contains(holder) || !is_locked(root_ / kHolders / holder)) tx.drop_holder(holder);
     }
     tx.commit();
     failpoint("layers.recover_holder");

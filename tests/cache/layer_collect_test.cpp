@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "cache/layer_files.h"
 #include "cache/layer_pack.h"
 #include "cache/layer_store.h"
 #include "runner/base/error.h"
@@ -268,6 +269,44 @@ TEST_F(LayerCollectTest, WhatAStoppedRecoveryLeavesIsDoneNextTime) {
     store_->recover();
     EXPECT_TRUE(leaks_without_us(root()).empty()) << ::testing::PrintToString(leaks_without_us(root()));
   }
+}
+
+TEST_F(LayerCollectTest, WhatADeadProcessHeldIsForgottenByTheFirstRecovery) {
+  commit_tree(*store_, name_of("kept"), {{"file", "x"}});
+  const std::int64_t before = testing::count_rows(root(), "uses");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto store = LayerStore::open(root(), clock_);
+    const HeldEntry held = store->find(name_of("kept"));
+    ::_exit(held ? 0 : 1);  // without letting go of it
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  ASSERT_EQ(testing::count_rows(root(), "uses"), before + 1);
+  store_->recover();
+  EXPECT_EQ(testing::count_rows(root(), "uses"), before);
+}
+
+// Whoever looks for leftovers keeps the locks of what it has found until it has got the index, and whoever
+// makes a holder has the index already.
+TEST_F(LayerCollectTest, NobodyWaitsForALockThatALookForLeftoversHolds) {
+  make_directories(root() / "holders");
+  std::atomic<bool> done{false};
+  std::vector<UniqueFd> locks;
+  std::thread looking([&] {
+    while (!done) {
+      for (const std::string& name : names_below(root() / "holders")) {
+        if (UniqueFd lock = lock_leftover(root() / "holders" / name)) locks.push_back(std::move(lock));
+      }
+    }
+  });
+  for (int i = 0; i < 3000; ++i) {
+    const LockedPath made = make_locked_file(root() / "holders", "made-");
+    ::unlink(made.path.c_str());
+  }
+  done = true;
+  looking.join();
 }
 
 TEST_F(LayerCollectTest, ProcessesThatStartAtOnceOnANewStoreDoNotDisturbEachOther) {
