@@ -87,20 +87,27 @@ struct Housekeeper::Impl {
     lock.lock();
   }
 
+  /// Whatever goes wrong before, the budget is kept: on a full disk that is what helps, and one layer that
+  /// cannot be read must not let all others grow.
   void tidy() {
-    if (!recovered) store.recover(background);
-    if (stopping) return;
-    recovered = true;
+    if (!recovered) recovered = attempt([this] { store.recover(background); });
+    attempt([this] { seal(); });
+    attempt([this] { squash(); });
+    attempt([this] { seal(); });
+    if (!stopping) collect();
+  }
+
+  /// False when it failed, which is told.
+  bool attempt(const std::function<void()>& act) const {
+    if (stopping) return false;
     try {
-      seal();
-      squash();
-      seal();
+      act();
+      return true;
     } catch (const Error& error) {
-      // On a full disk evicting is what helps.
-      if (error.system() != std::errc::no_space_on_device) throw;
+      if (error.code() == ErrorCode::cancelled) return false;
       log_warn("cache", std::string("while tidying the layers up: ") + error.what());
     }
-    collect();
+    return false;
   }
 
   void seal() {
@@ -113,7 +120,8 @@ struct Housekeeper::Impl {
       if (stopping) return;
       if (listed.layers.size() <= kHighStack) continue;
       // Held: nobody may remove its layers meanwhile.
-      if (const HeldEntry entry = store.peek(listed.name)) squash_entry(store, *entry, background);
+      if (const HeldEntry entry = store.peek(listed.name))
+        attempt([&] { squash_entry(store, *entry, background); });
     }
   }
 

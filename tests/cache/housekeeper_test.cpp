@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdlib>
 #include <fstream>
@@ -83,7 +84,10 @@ class WatchedStore : public LayerStore {
   }
   HeldEntry find(const EntryName& name, std::string* why) override { return real_.find(name, why); }
   std::shared_ptr<const Layer> add(Draft draft) override { return real_.add(std::move(draft)); }
-  HeldEntry peek(const EntryName& name, std::string* why) override { return real_.peek(name, why); }
+  HeldEntry peek(const EntryName& name, std::string* why) override {
+    if (fails_to_peek && name.key == "high") throw Error(ErrorCode::internal, "it cannot be read");
+    return real_.peek(name, why);
+  }
   std::vector<Entry> list(const EntryFilter& filter) override { return real_.list(filter); }
   std::optional<Entry> newest_of_family(Space space, std::string_view scope,
                                         std::string_view family) override {
@@ -126,6 +130,9 @@ class WatchedStore : public LayerStore {
     note("sync");
     return started;
   }
+
+  /// What squashing asks first fails as long as it is set.
+  std::atomic<bool> fails_to_peek{false};
 
   /// Waits until `what` was asked for so often; throws when that does not come.
   void wait_for(const std::string& what, int times = 1) {
@@ -226,6 +233,23 @@ TEST_F(HousekeeperTest, MakesHighStacksShort) {
   trees.clear();
   for (const Layer& layer : now->layers) trees.push_back(layer.tree);
   EXPECT_EQ(testing::first_difference(testing::snapshot_of(LayeredTree(trees)), expected), "");
+}
+
+TEST_F(HousekeeperTest, OneEntryThatCannotBeReadLetsTheOthersGrowNoLarger) {
+  const HeldEntry base = commit("base", "base");
+  std::vector<std::int64_t> below{base->layers.front().id};
+  for (int i = 0; i < 10; ++i) {
+    const HeldEntry entry = commit("high", std::string(50'000, static_cast<char>('a' + i)), below);
+    below.insert(below.begin(), entry->layers.front().id);
+  }
+  for (int i = 0; i < 10; ++i) commit(std::to_string(i), std::string(100'000, static_cast<char>('a' + i)));
+  watched.fails_to_peek = true;
+  Housekeeper housekeeper(watched, {450'000, {}});
+  housekeeper.wake();
+  watched.wait_for("collect");
+  CollectPolicy look;
+  look.dry_run = true;
+  EXPECT_LE(store->collect(look).kept_bytes, 450'000U);
 }
 
 TEST_F(HousekeeperTest, StopsInTheMiddleOfALargeFile) {
