@@ -26,6 +26,7 @@
 #include "runner/base/fd.h"
 #include "runner/base/files.h"
 #include "runner/base/layered_tree.h"
+#include "runner/base/opened_up.h"
 #include "runner/base/text.h"
 
 namespace runner::artifacts {
@@ -86,8 +87,9 @@ struct FreeEntry {
 
 class TarWriter {
  public:
-  TarWriter(ArchiveOutput& output, int compression, const std::function<bool()>& stop)
-      : output_{output, nullptr}, stop_(stop), writer_(archive_write_new()) {
+  TarWriter(ArchiveOutput& output, const OpenedTrees& opened, int compression,
+            const std::function<bool()>& stop)
+      : output_{output, nullptr}, opened_(opened), stop_(stop), writer_(archive_write_new()) {
     if (!writer_) throw Error(ErrorCode::unavailable, "out of memory");
     check(archive_write_set_format_pax_restricted(writer_.get()));
     check(archive_write_add_filter_zstd(writer_.get()));
@@ -108,6 +110,7 @@ class TarWriter {
       content.reset(::openat(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
       if (!content || ::fstat(content.get(), &info) != 0) throw_errno("cannot open it");
     }
+    opened_.correct(info);
     const std::unique_ptr<archive_entry, FreeEntry> header(archive_entry_new2(writer_.get()));
     if (!header) throw Error(ErrorCode::unavailable, "out of memory");
     archive_entry_copy_pathname(header.get(), entry.path.c_str());
@@ -153,6 +156,7 @@ class TarWriter {
   }
 
   Output output_;
+  const OpenedTrees& opened_;
   const std::function<bool()>& stop_;
   std::unique_ptr<archive, FreeArchive> writer_;
   std::vector<char> buffer_ = std::vector<char>(std::size_t{128} << 10U);
@@ -164,10 +168,10 @@ std::vector<TreeEntry> entries_of(const fs::path& tree) {
   return select_paths(LayeredTree({tree}), everything, {}, "/").entries;
 }
 
-void write_tar(const fs::path& tree, std::span<const TreeEntry> entries, int compression,
-               const std::function<bool()>& stop, ArchiveOutput& output) {
+void write_tar(const fs::path& tree, std::span<const TreeEntry> entries, const OpenedTrees& opened,
+               int compression, const std::function<bool()>& stop, ArchiveOutput& output) {
   const NameLocale names;
-  TarWriter writer(output, compression, stop);
+  TarWriter writer(output, opened, compression, stop);
   DirectoryCursor directories(tree, DirectoryCursor::Missing::fail);
   for (const TreeEntry& entry : entries) {
     try {
@@ -189,11 +193,13 @@ ArchiveInfo pack(const fs::path& tree, const fs::path& root, ArchiveFormat forma
   HiddenFile file(root);
   ArchiveOutput output;
   output.fd = file.fd();
+  OpenedTrees opened;
+  opened.open(tree, stop);
   const std::vector<TreeEntry> entries = entries_of(tree);
   if (format == ArchiveFormat::zip) {
-    zip::write(tree, entries, compression, stop, output);
+    zip::write(tree, entries, opened, compression, stop, output);
   } else {
-    write_tar(tree, entries, compression, stop, output);
+    write_tar(tree, entries, opened, compression, stop, output);
   }
   failpoint("artifacts.written");
   info.files =
@@ -220,7 +226,7 @@ ArchiveInfo write_archive(const fs::path& tree, const fs::path& root, ArchiveFor
   try {
     return pack(tree, root, format, compression, stop);
   } catch (Error& error) {
-    error.add_context("cannot write the archive of " + in_quotes(tree.native()));
+    error.add_context("while packing " + in_quotes(tree.native()));
     throw;
   }
 }

@@ -45,6 +45,8 @@ struct TakeRequest {
 struct Taken {
   LayerStats stats;
   std::vector<std::string> without_match, outside;  // patterns: matched nothing; leave the root, skipped
+  std::vector<std::string> closed;  // directories that may not be read: what they hold is not among it
+  bool has_git = false;             // some of it lies in the top's .git
   bool empty() const noexcept { return stats.files == 0 && stats.directories == 0; }
 };
 

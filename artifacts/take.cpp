@@ -41,7 +41,7 @@ class Taker {
  public:
   Taker(const TakeRequest& request, const fs::path& tree)
       : request_(request),
-        reader_(request.layers),
+        reader_(request.layers, ClosedDirectory::skip),
         target_(tree, DirectoryCursor::Missing::make),
         tally_(taken_.stats, request.max_bytes, request.layers.size() == 1) {
     for (const fs::path& layer : request.layers) {
@@ -56,12 +56,14 @@ class Taker {
     failpoint("artifacts.chosen");
     for (Item& item : choice.items) {
       try {
+        taken_.has_git = taken_.has_git || is_git(item);
         take(item);
       } catch (Error& error) {
         error.add_context("while storing " + in_quotes(item.path));
         throw;
       }
     }
+    taken_.closed.assign(reader_.closed().begin(), reader_.closed().end());
     finish_directories();
     separate_from_outside();
     refuse_too_much();
@@ -75,6 +77,11 @@ class Taker {
     mode_t mode;
     timespec modified;
   };
+
+  bool is_git(const Item& item) const {
+    if (item.path == ".git" || item.path.starts_with(".git/")) return true;
+    return item.path.empty() && item.whole && reader_.find(".git").has_value();
+  }
 
   void take(Item& item) {
     if (item.type != EntryType::directory) return take_entry(item.path, item.type, item.layer);

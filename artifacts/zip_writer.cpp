@@ -23,9 +23,10 @@ constexpr std::size_t kMostPiecesInABatch = 128;
 
 class Writer {
  public:
-  Writer(const std::filesystem::path& tree, int level, const std::function<bool()>& stop,
-         ArchiveOutput& output)
-      : stop_(stop),
+  Writer(const std::filesystem::path& tree, const OpenedTrees& opened, int level,
+         const std::function<bool()>& stop, ArchiveOutput& output)
+      : opened_(opened),
+        stop_(stop),
         output_(output),
         directories_(tree, DirectoryCursor::Missing::fail),
         packer_(tree, level) {}
@@ -34,7 +35,8 @@ class Writer {
     if (stop_ && stop_()) throw Error(ErrorCode::cancelled, "it was stopped");
     const auto [parent, name] = split_name(entry.path);
     const int directory = directories_.at(parent);
-    const struct stat info = look_at(directory, name);
+    struct stat info = look_at(directory, name);
+    opened_.correct(info);
     Entry& added = entries_.emplace_back();
     added.path = entry.path;
     added.mode = info.st_mode;
@@ -118,6 +120,7 @@ class Writer {
     ++written_;
   }
 
+  const OpenedTrees& opened_;
   const std::function<bool()>& stop_;
   ArchiveOutput& output_;
   DirectoryCursor directories_;
@@ -130,9 +133,9 @@ class Writer {
 
 }  // namespace
 
-void write(const std::filesystem::path& tree, std::span<const TreeEntry> entries, int level,
-           const std::function<bool()>& stop, ArchiveOutput& output) {
-  Writer writer(tree, level, stop, output);
+void write(const std::filesystem::path& tree, std::span<const TreeEntry> entries, const OpenedTrees& opened,
+           int level, const std::function<bool()>& stop, ArchiveOutput& output) {
+  Writer writer(tree, opened, level, stop, output);
   for (const TreeEntry& entry : entries) {
     try {
       writer.add(entry);

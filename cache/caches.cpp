@@ -80,14 +80,20 @@ class Save {
   }
 
   SavedCache by_rewriting() {
+    // The upper directory is the job's own, the layers are ours.
+    OpenedTrees opened;
+    opened.open(source_.upper);
+    for (const fs::path& tree : stack_) opened.open(tree);
     const Selection selection = select_content(workspace(), content_);
     result_.without_match = selection.without_match;
     if (selection.entries.empty()) return result_;
     std::optional<Comparison> comparison;
-    if (source_.lowers.empty()) comparison.emplace(selection, stack_);
+    if (source_.lowers.empty()) comparison.emplace(selection, stack_, opened);
     if (comparison && comparison->same() && same_patterns_) return unchanged();
     Draft draft = store_.begin();
-    DraftFiller filler(draft.tree(), filler_source(), {});
+    DraftFiller::Source from = filler_source();
+    from.opened = &opened;
+    DraftFiller filler(draft.tree(), std::move(from), {});
     std::uint64_t kept = 0;
     for (std::size_t i = 0; i < selection.entries.size(); ++i) {
       TreeEntry entry = selection.entries[i];
@@ -113,7 +119,8 @@ class Save {
   }
 
   DraftFiller::Source filler_source() {
-    return {source_, upper_.get(), opener_, [this](const fs::path& path) { return store_.owns(path); }};
+    return {source_, upper_.get(), opener_, [this](const fs::path& path) { return store_.owns(path); },
+            nullptr};
   }
 
   /// Whole walks only where something is in doubt, and only for what nobody was told about yet.

@@ -162,7 +162,8 @@ void DraftFiller::add(const TreeEntry& entry, bool may_link) {
   note_parents(entry.path);
   make_parents(entry.path);
   touch(parent_of(entry.path));
-  const struct stat info = stat_entry(entry);
+  struct stat info = stat_entry(entry);
+  if (source_.opened != nullptr) source_.opened->correct(info);
   if (entry.type == EntryType::directory) {
     if (::mkdirat(root_.get(), entry.path.c_str(), 0700) == 0) {
       wanted_.emplace(entry.path, info);

@@ -19,6 +19,7 @@
 #include "cache/layer_store.h"
 #include "cache/stack_cursor.h"
 #include "cache/tree_writer.h"
+#include "runner/base/opened_up.h"
 
 namespace runner::cache {
 
@@ -40,6 +41,7 @@ class DraftFiller {
     Opener& opener;  // of the upper layer
     /// Files of this path never change: they may be linked.
     std::function<bool(const std::filesystem::path&)> owns;
+    const OpenedTrees* opened = nullptr;  // what was opened up to be read; may be null
   };
   DraftFiller(const std::filesystem::path& tree, Source source, std::span<const std::filesystem::path> stack);
 

@@ -19,7 +19,6 @@
 #include <vector>
 
 #include "cache/layer_names.h"
-#include "cache/opened_up.h"
 #include "cache/pax_header.h"
 #include "cache/zstd_stream.h"
 #include "runner/base/digest.h"
@@ -27,6 +26,7 @@
 #include "runner/base/error.h"
 #include "runner/base/failpoint.h"
 #include "runner/base/fd.h"
+#include "runner/base/opened_up.h"
 #include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 

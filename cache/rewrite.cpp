@@ -46,17 +46,21 @@ Selection select_content(const LayeredTree& tree, const CacheContent& content) {
   return selection;
 }
 
-Comparison::Comparison(const Selection& selection, std::span<const fs::path> stack) {
-  compare(selection, stack);
+Comparison::Comparison(const Selection& selection, std::span<const fs::path> stack,
+                       const OpenedTrees& opened) {
+  compare(selection, stack, opened);
   part_changed_links(selection);
 }
 
-void Comparison::compare(const Selection& selection, std::span<const fs::path> stack) {
+void Comparison::compare(const Selection& selection, std::span<const fs::path> stack,
+                         const OpenedTrees& opened) {
   StackCursor there(stack);
   std::unordered_set<std::string> expected;  // what the entry may hold: the selection, and its parents
   for (const TreeEntry& entry : selection.entries) {
-    const struct stat info = stat_entry(entry);
-    const auto found = there.find(entry.path);
+    struct stat info = stat_entry(entry);
+    opened.correct(info);
+    auto found = there.find(entry.path);
+    if (found) opened.correct(found->info);
     const bool untouched = found && same_entry(found->info, info);
     if (!untouched && (is_kept(info) || found)) same_ = false;
     if (found && !S_ISDIR(found->info.st_mode) && !S_ISDIR(info.st_mode)) ++still_there_;

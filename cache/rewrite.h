@@ -19,7 +19,9 @@ Selection select_content(const LayeredTree& tree, const CacheContent& content);
 class Comparison {
  public:
   /// `selection` must outlive it. `stack` is that of the entry, top first.
-  Comparison(const Selection& selection, std::span<const std::filesystem::path> stack);
+  /// `opened` knows the modes of what was opened up to be read.
+  Comparison(const Selection& selection, std::span<const std::filesystem::path> stack,
+             const OpenedTrees& opened);
   /// The selection is exactly what the entry holds.
   bool same() const noexcept { return same_; }
   /// The file of the entry that an entry of the selection (by index) still is; empty when it changed.
@@ -28,7 +30,8 @@ class Comparison {
   std::uint64_t still_there() const noexcept { return still_there_; }
 
  private:
-  void compare(const Selection& selection, std::span<const std::filesystem::path> stack);
+  void compare(const Selection& selection, std::span<const std::filesystem::path> stack,
+               const OpenedTrees& opened);
   void part_changed_links(const Selection& selection);
 
   std::vector<std::string> originals_;

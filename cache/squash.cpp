@@ -15,6 +15,7 @@
 #include "runner/base/directory_stream.h"
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
+#include "runner/base/opened_up.h"
 #include "runner/base/overlay_marks.h"
 #include "runner/base/text.h"
 
@@ -52,6 +53,7 @@ class Squash {
       : layers_(layers), below_({below.begin(), below.end()}), stop_(stop), writer_(destination) {}
 
   void run() {
+    for (const fs::path& layer : layers_) opened_.open(layer, stop_);
     struct stat top {};
     if (::stat(layers_.front().c_str(), &top) != 0)
       throw_errno("cannot read directory " + in_quotes(layers_.front().native()));
@@ -106,14 +108,15 @@ class Squash {
     return names;
   }
 
-  static void look_at(Names& names, std::size_t layer, int directory, const std::string& shown,
-                      const std::string& name) {
+  void look_at(Names& names, std::size_t layer, int directory, const std::string& shown,
+               const std::string& name) const {
     const auto [place, is_new] = names.try_emplace(name);
     Name& seen = place->second;
     if (seen.closed) return;
     struct stat info {};
     if (::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
       throw_errno("cannot look at " + in_quotes(shown + "/" + name));
+    opened_.correct(info);
     const EntryType type = type_of(info.st_mode);
     if (is_new) {
       seen.type = type;
@@ -146,6 +149,7 @@ class Squash {
   std::span<const fs::path> layers_;
   LayeredTree below_;
   const std::function<bool()>& stop_;
+  OpenedTrees opened_;
   TreeWriter writer_;
 };
 

@@ -16,8 +16,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-// Descriptors are few, and a job may make directories as deep as it likes.
+// Descriptors are few, and a job may make directories as deep as it likes in as many layers.
 constexpr std::size_t kKeptOpen = 24;
+constexpr std::size_t kMostDescriptors = 192;
 
 bool means_missing(int error) noexcept {
   return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG;
@@ -87,12 +88,22 @@ const std::vector<StackCursor::Open>& StackCursor::enter(std::string_view direct
     next.name = parts[i];
     next.directories = descend(levels_.back().directories, next.name);
     levels_.push_back(std::move(next));
-    if (levels_.size() <= kKeptOpen + 1) continue;
-    Level& far = levels_[levels_.size() - kKeptOpen - 1];
-    far.closed = !far.directories.empty();
-    far.directories.clear();
+    close_far();
   }
   return levels_.back().directories;
+}
+
+/// Those farthest up, but for the root and the one just entered.
+void StackCursor::close_far() {
+  std::size_t open = 0, descriptors = 0;
+  for (std::size_t i = levels_.size() - 1; i > 0; --i) {
+    Level& level = levels_[i];
+    ++open;
+    descriptors += level.directories.size();
+    if (open == 1 || (open <= kKeptOpen && descriptors <= kMostDescriptors)) continue;
+    level.closed = level.closed || !level.directories.empty();
+    level.directories.clear();
+  }
 }
 
 std::vector<StackCursor::Open> StackCursor::descend(const std::vector<Open>& from, const std::string& name) {

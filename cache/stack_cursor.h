@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "cache/opened_up.h"
 #include "runner/base/fd.h"
+#include "runner/base/opened_up.h"
 
 namespace runner::cache {
 
@@ -48,6 +48,7 @@ class StackCursor {
   };
 
   const std::vector<Open>& enter(std::string_view directory);
+  void close_far();
   static std::vector<Open> descend(const std::vector<Open>& from, const std::string& name);
 
   std::vector<Level> levels_;  // the root first

@@ -15,6 +15,7 @@
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
+#include "runner/base/opened_up.h"
 #include "runner/base/text.h"
 
 namespace runner::cache {
@@ -93,10 +94,18 @@ bool may_enter(const TreeEntry& directory) {
   return false;
 }
 
-void copy_merged(const LayeredTree& from, const fs::path& to) {
+/// The first `ours` layers are opened up for it, where a job closed something; the others are somebody's.
+void copy_merged(const LayeredTree& from, std::size_t ours, const fs::path& to) {
+  OpenedTrees opened;
+  for (std::size_t i = 0; i < ours; ++i) opened.open(from.layers()[i]);
   TreeWriter writer(to, std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads));
   from.walk(
-      "", [&](const TreeEntry& entry) { writer.add(entry, stat_entry(entry), TreeWriter::Content::copy); },
+      "",
+      [&](const TreeEntry& entry) {
+        struct stat info = stat_entry(entry);
+        opened.correct(info);
+        writer.add(entry, info, TreeWriter::Content::copy);
+      },
       may_enter);
   writer.finish(stat_directory(from.layers().front()));
 }
@@ -106,15 +115,17 @@ void copy_merged(const LayeredTree& from, const fs::path& to) {
 void drop_repeated(WorkspaceSpec& spec) {
   std::set<std::pair<dev_t, ino_t>> known;
   std::vector<fs::path> lowers;
-  std::size_t linkable = 0;
+  std::size_t linkable = 0, owned = 0;
   for (std::size_t i = 0; i < spec.lowers.size(); ++i) {
     const struct stat info = stat_directory(spec.lowers[i]);
     if (!known.emplace(info.st_dev, info.st_ino).second) continue;
     lowers.push_back(spec.lowers[i]);
     if (i < spec.linkable) ++linkable;
+    if (i < spec.owned) ++owned;
   }
   spec.lowers = std::move(lowers);
   spec.linkable = linkable;
+  spec.owned = owned;
 }
 
 /// The lowers with as many of the linkable ones as needed made into one, the lowest first.
@@ -155,7 +166,7 @@ std::unique_ptr<Workspace> make_overlay(const WorkspaceSpec& spec, bool user_nam
 std::unique_ptr<Workspace> make_copy(const WorkspaceSpec& spec) {
   const fs::path tree = spec.directory / "tree";
   make_directory(tree);
-  copy_merged(LayeredTree(spec.lowers), tree);
+  copy_merged(LayeredTree(spec.lowers), spec.owned, tree);
   return std::make_unique<CopiedWorkspace>(spec.directory, tree);
 }
 
@@ -168,6 +179,7 @@ std::unique_ptr<Workspace> Workspaces::create(const WorkspaceSpec& given) const 
   try {
     WorkspaceSpec spec = given;
     spec.linkable = std::min(spec.linkable, spec.lowers.size());
+    spec.owned = std::min(spec.owned, spec.lowers.size());
     drop_repeated(spec);
     if (mode_ == MountMode::copy) return make_copy(spec);
     return make_overlay(spec, mode_ == MountMode::overlay_user);

@@ -46,6 +46,9 @@ struct WorkspaceSpec {
   /// So many of the first lowers are trees of our own (artifacts, caches): where the stack gets too high for
   /// one mount, the lowest of them are made into one by hard links.
   std::size_t linkable = 0;
+  /// So many of the first lowers, those among them, belong to the layer store: what a job closed in them to
+  /// their owner is opened up while it is copied. The others are somebody's, and are left as they are.
+  std::size_t owned = 0;
 };
 
 /// How to mount it, for the executor.

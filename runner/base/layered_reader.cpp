@@ -67,12 +67,6 @@ int open_below(int root, std::string_view path) {
   return current.release();
 }
 
-UniqueFd open_directory(int root, std::string_view path, const std::string& shown) {
-  UniqueFd directory(open_below(root, path));
-  if (!directory && !means_missing(errno)) throw_errno("cannot open directory '" + shown + "'");
-  return directory;
-}
-
 EntryType type_of(mode_t mode) noexcept {
   if (S_ISREG(mode)) return EntryType::file;
   if (S_ISDIR(mode)) return EntryType::directory;
@@ -169,15 +163,35 @@ class Merge {
   std::unordered_map<std::string, State> states_;
 };
 
+/// The first `count` parts as a path.
+std::string join_parts(const std::vector<std::string_view>& parts, std::size_t count) {
+  std::string path;
+  for (std::size_t i = 0; i < count; ++i) path = child_path(path, parts[i]);
+  return path;
+}
+
 }  // namespace
 
-LayeredReader::LayeredReader(const std::vector<fs::path>& layers) : layers_(layers) {
+LayeredReader::LayeredReader(const std::vector<fs::path>& layers, ClosedDirectory closed)
+    : layers_(layers), on_closed_(closed) {
   for (const fs::path& layer : layers) {
     roots_.emplace_back(::open(layer.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!roots_.back()) throw_errno("cannot open layer '" + layer.string() + "'");
     prefixes_.push_back(layer.string());
     if (prefixes_.back().back() != '/') prefixes_.back() += '/';
   }
+}
+
+/// `below` the opened `root`; `path` is what it is called from the top. Empty when there is no such
+/// directory.
+UniqueFd LayeredReader::open_directory(int root, std::uint32_t layer, std::string_view below,
+                                       std::string_view path) const {
+  UniqueFd directory(open_below(root, below));
+  if (directory || means_missing(errno)) return directory;
+  if (errno != EACCES || on_closed_ == ClosedDirectory::fail)
+    throw_errno("cannot open directory '" + prefixes_[layer] + std::string(path) + "'");
+  closed_.emplace(path);
+  return {};
 }
 
 std::optional<Found> LayeredReader::find(std::string_view path) const {
@@ -201,6 +215,11 @@ std::optional<Found> LayeredReader::find(std::string_view path) const {
       struct stat info {};
       if (::fstatat(directory.fd.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
         if (means_missing(errno)) continue;
+        // It may be listed but not searched.
+        if (errno == EACCES && on_closed_ == ClosedDirectory::skip) {
+          closed_.insert(join_parts(parts, i));
+          continue;
+        }
         throw_errno("cannot look at '" + prefixes_[directory.layer] + std::string(path) + "'");
       }
       if (is_whiteout(info) || (visible && !S_ISDIR(info.st_mode))) break;
@@ -210,7 +229,8 @@ std::optional<Found> LayeredReader::find(std::string_view path) const {
         found.entry.layer = directory.layer;
       }
       if (!S_ISDIR(info.st_mode)) break;
-      next.push_back(Open{directory.layer, open_directory(directory.fd.get(), name, name)});
+      next.push_back(Open{directory.layer, open_directory(directory.fd.get(), directory.layer, name,
+                                                          join_parts(parts, i + 1))});
       if (!next.back().fd)
         next.pop_back();
       else if (is_opaque(next.back().fd.get()))
@@ -231,7 +251,7 @@ std::vector<Child> LayeredReader::children(const Directory& directory) const {
   std::vector<Child> children;
   std::vector<std::pair<std::uint32_t, UniqueFd>> open;
   for (const std::uint32_t layer : directory.layers) {
-    UniqueFd fd = open_directory(roots_[layer].get(), directory.path, prefixes_[layer] + directory.path);
+    UniqueFd fd = open_directory(roots_[layer].get(), layer, directory.path, directory.path);
     if (!fd) continue;
     // The root of a layer is never opaque.
     const bool last = !directory.path.empty() && layer != directory.layers.back() && is_opaque(fd.get());

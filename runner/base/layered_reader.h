@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,7 +40,8 @@ struct Found {
 /// Keeps the layers' roots open. One thread.
 class LayeredReader {
  public:
-  explicit LayeredReader(const std::vector<std::filesystem::path>& layers);
+  explicit LayeredReader(const std::vector<std::filesystem::path>& layers,
+                         ClosedDirectory closed = ClosedDirectory::fail);
 
   /// What is seen at a clean relative path ("" is the root).
   std::optional<Found> find(std::string_view path) const;
@@ -47,11 +49,17 @@ class LayeredReader {
   std::vector<Child> children(const Directory& directory) const;
   TreeEntry entry(const Directory& parent, const Child& child) const;
   static Directory descend(const Directory& parent, const Child& child);
+  /// Paths of those that were skipped, each once.
+  const std::set<std::string>& closed() const noexcept { return closed_; }
 
  private:
+  UniqueFd open_directory(int root, std::uint32_t layer, std::string_view below, std::string_view path) const;
+
   const std::vector<std::filesystem::path>& layers_;
   std::vector<std::string> prefixes_;  // of the layers, with a '/' at the end
   std::vector<UniqueFd> roots_;
+  const ClosedDirectory on_closed_;
+  mutable std::set<std::string> closed_;
 };
 
 /// `path` without empty and "." parts and with ".." resolved by text. nullopt when it climbs out, is absolute

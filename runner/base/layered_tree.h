@@ -54,7 +54,11 @@ struct Selection {
   std::vector<TreeEntry> entries;          // sorted by path, each once; no parents that were not matched
   std::vector<std::string> without_match;  // patterns that matched nothing
   std::vector<std::string> outside;        // patterns that leave the tree: skipped
+  std::vector<std::string> closed;         // directories that may not be read, when they were to be skipped
 };
+
+/// What becomes of a directory that may not be read: an Error, or it shows nothing and is remembered.
+enum class ClosedDirectory : std::uint8_t { fail, skip };
 
 /// The entries that `paths` select and `exclude` does not, as artifacts and cache define it: glob-D patterns,
 /// a matched directory is taken with all below it, excludes are tested on each path alone. Patterns may be
@@ -63,7 +67,7 @@ Selection select_paths(const LayeredTree& tree, std::span<const std::string> pat
                        std::span<const std::string> exclude, std::string_view root_path);
 
 /// The entries that `paths` match themselves: a directory is taken without what is in it.
-Selection match_paths(const LayeredTree& tree, std::span<const std::string> paths,
-                      std::string_view root_path);
+Selection match_paths(const LayeredTree& tree, std::span<const std::string> paths, std::string_view root_path,
+                      ClosedDirectory closed = ClosedDirectory::fail);
 
 }  // namespace runner

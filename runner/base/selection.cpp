@@ -59,8 +59,8 @@ struct Pattern {
 class Selector {
  public:
   Selector(const LayeredTree& tree, std::span<const std::string> exclude, std::string_view root_path,
-           bool recursive)
-      : reader_(tree.layers()), recursive_(recursive) {
+           bool recursive, ClosedDirectory closed)
+      : reader_(tree.layers(), closed), recursive_(recursive) {
     for (const std::string& pattern : exclude) {
       auto relative = relative_pattern(pattern, root_path);
       if (relative && !relative->empty()) excludes_.emplace_back(*relative, GlobDialect::paths);
@@ -76,6 +76,8 @@ class Selector {
     entries_.erase(std::unique(entries_.begin(), entries_.end(), same), entries_.end());
     return std::move(entries_);
   }
+
+  std::vector<std::string> closed() const { return {reader_.closed().begin(), reader_.closed().end()}; }
 
   /// Takes `path`, when recursive with all below it. False when there is nothing.
   bool take_literal(const std::string& path) {
@@ -161,9 +163,10 @@ class Selector {
 };
 
 Selection select(const LayeredTree& tree, std::span<const std::string> paths,
-                 std::span<const std::string> exclude, std::string_view root_path, bool recursive) {
+                 std::span<const std::string> exclude, std::string_view root_path, bool recursive,
+                 ClosedDirectory closed) {
   Selection selection;
-  Selector selector(tree, exclude, root_path, recursive);
+  Selector selector(tree, exclude, root_path, recursive, closed);
   std::vector<Pattern> globs;
   std::set<std::string> seen;
   for (const std::string& text : paths) {
@@ -188,6 +191,7 @@ Selection select(const LayeredTree& tree, std::span<const std::string> paths,
     if (!pattern.found) selection.without_match.push_back(pattern.text);
   }
   selection.entries = selector.take_entries();
+  selection.closed = selector.closed();
   return selection;
 }
 
@@ -195,12 +199,12 @@ Selection select(const LayeredTree& tree, std::span<const std::string> paths,
 
 Selection select_paths(const LayeredTree& tree, std::span<const std::string> paths,
                        std::span<const std::string> exclude, std::string_view root_path) {
-  return select(tree, paths, exclude, root_path, true);
+  return select(tree, paths, exclude, root_path, true, ClosedDirectory::fail);
 }
 
-Selection match_paths(const LayeredTree& tree, std::span<const std::string> paths,
-                      std::string_view root_path) {
-  return select(tree, paths, {}, root_path, false);
+Selection match_paths(const LayeredTree& tree, std::span<const std::string> paths, std::string_view root_path,
+                      ClosedDirectory closed) {
+  return select(tree, paths, {}, root_path, false, closed);
 }
 
 }  // namespace runner

@@ -10,6 +10,7 @@
 
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
+#include "runner/base/log.h"
 #include "runner/base/text.h"
 #include "runner/base/unpack_target.h"
 
@@ -178,10 +179,20 @@ UnpackReport unpack(const std::filesystem::path& archive, const std::filesystem:
     const Utf8Locale locale;
     Reader reader(archive);
     UnpackTarget target(directory, options, reader.bytes(), false);
-    while (archive_entry* read = reader.next()) {
-      const UnpackEntry entry = entry_of(read);
-      SizeCheck content(reader, read, entry);
-      target.add(entry, [&content](UnpackPart& part) { return content.next(part); });
+    try {
+      while (archive_entry* read = reader.next()) {
+        const UnpackEntry entry = entry_of(read);
+        SizeCheck content(reader, read, entry);
+        target.add(entry, [&content](UnpackPart& part) { return content.next(part); });
+      }
+    } catch (...) {
+      // What is there stays, and is to be of use.
+      try {
+        target.finish();
+      } catch (const Error& error) {
+        log_debug("files", error.what());
+      }
+      throw;
     }
     return target.finish();
   });

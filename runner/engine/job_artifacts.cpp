@@ -122,6 +122,11 @@ void JobArtifacts::take_paths(const TakenFrom& from, const std::vector<std::stri
   for (const std::string& path : taken.stats.skipped) {
     warn("'" + path + "' is no file, directory or link and is not taken");
   }
+  for (const std::string& path : taken.closed)
+    warn("'" + path + "' may not be read: what is in it is not taken");
+  if (taken.has_git) {
+    warn("a part of '.git' is among the artifacts: jobs that take them get it in the place of their own");
+  }
   if (taken.empty()) {
     say("no files to upload");
     return;
@@ -192,11 +197,13 @@ std::vector<TreeEntry> JobArtifacts::report_files(const std::string& type,
   std::vector<TreeEntry> files;
   std::set<std::string> known;
   for (const std::string& path : environment_.expand_paths(paths)) {
-    Selection selection = match_paths(tree, {&path, 1}, from.root);
+    Selection selection = match_paths(tree, {&path, 1}, from.root, ClosedDirectory::skip);
     if (!selection.outside.empty()) {
       warn("report '" + path + "' lies outside of the project directory and is not read");
       continue;
     }
+    for (const std::string& closed : selection.closed)
+      warn("'" + closed + "' may not be read: there may be reports in it");
     const auto is_file = [](const TreeEntry& entry) { return entry.type == EntryType::file; };
     if (std::none_of(selection.entries.begin(), selection.entries.end(), is_file)) {
       const bool one = selection.entries.size() == 1 && Glob(path, GlobDialect::paths).is_literal();

@@ -1,5 +1,7 @@
 // The phases of a JobRunner around its scripts: what a job starts from, and what it leaves.
 #include <algorithm>
+#include <exception>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -108,6 +110,7 @@ void JobRunner::prepare_workspace() {
   // Caches may hide something of what they lie on, so they stay the layers they are.
   spec.linkable = spec.lowers.size();
   spec.lowers.insert(spec.lowers.end(), caches.begin(), caches.end());
+  spec.owned = spec.lowers.size();
   spec.lowers.insert(spec.lowers.end(), sources.begin(), sources.end());
   workspace_ = context_.parts.workspaces.create(spec);
   // A copy may be seen elsewhere than assumed, and then every path of the environment changes.
@@ -184,18 +187,24 @@ void JobRunner::take_what_is_left(bool success) {
   const bool has_caches = caches_ && !caches_->empty();
   const auto name = [this] { return origin(); };
   std::optional<JobArtifacts> artifacts;
+  std::exception_ptr not_taken;
   if (job_.artifacts.wanted() && script_started_) {
     artifacts.emplace(job_.artifacts, *environment_, *log_,
                       ArtifactPlace{layer_store().layers(),
                                     {cache::Space::artifact, order_.request->scope, job_.name},
                                     name,
                                     context_.options.artifact_size_limit});
-    outcome_.collected =
-        artifacts->collect(workspace_->tree(), from,
-                           has_caches ? caches_->to_save(success) : std::vector<std::string>(), success);
+    try {
+      outcome_.collected =
+          artifacts->collect(workspace_->tree(), from,
+                             has_caches ? caches_->to_save(success) : std::vector<std::string>(), success);
+    } catch (...) {
+      not_taken = std::current_exception();  // the caches are none the worse for it
+    }
   }
   const bool saved = has_caches && caches_->save(from, name, success);
   if ((saved || outcome_.collected.committed) && context_.parts.on_commit) context_.parts.on_commit();
+  if (not_taken) std::rethrow_exception(not_taken);
   if (artifacts) artifacts->print(success);
 }
 

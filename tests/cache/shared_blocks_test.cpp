@@ -118,7 +118,7 @@ TEST_P(SharedBlocks, ACopiedWorkspaceTakesNoSpaceUntilItIsChanged) {
 }
 
 INSTANTIATE_TEST_SUITE_P(On, SharedBlocks, ::testing::Values("btrfs", "xfs"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& type) { return std::string(type.param); });
 
 }  // namespace
 }  // namespace runner::cache
