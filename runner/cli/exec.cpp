@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "executors/launcher.h"
+#include "runner/base/open_files.h"
 #include "runner/base/text.h"
 #include "runner/cli/commands.h"
 #include "runner/cli/exec_run.h"
@@ -158,6 +159,7 @@ int run_exec(const ExecOptions& options) {
   // First of all: it must be forked while this process is small and has one thread.
   std::optional<executors::Launcher> launcher;
   if (!options.only_shows()) launcher.emplace(executors::Launcher::start());
+  allow_many_open_files();  // after it: jobs keep the limit they are given
   enter_directory(options.directory);
   auto variables = given_variables(options);
   if (!variables) return exit_usage;
