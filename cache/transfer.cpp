@@ -143,15 +143,19 @@ void import_entry(LayerStore& store, BlobStore& from, const EntryManifest& manif
   failpoint("transfer.entry_imported");
 }
 
-/// Runs `body`; when it throws, `what` goes before the message, and layers without an entry go.
+/// Runs `body`; when it throws, `what` goes before the message, and layers without an entry go. What is wrong
+/// with one entry is no reason to leave the others.
 template <typename Body>
-void taking(LayerStore& store, const std::string& what, Body body) {
+void taking(LayerStore& store, const std::string& what, TransferReport& report, Body body) {
   try {
     body();
   } catch (Error& error) {
     error.add_context(what);
     store.collect({});
-    throw;
+    const bool of_entry = error.code() == ErrorCode::corrupt || error.code() == ErrorCode::invalid_input ||
+                          error.code() == ErrorCode::not_found;
+    if (!of_entry) throw;
+    report.refused.emplace_back(error.what());
   }
 }
 
@@ -182,7 +186,7 @@ TransferReport import_entries(LayerStore& store, BlobStore& from, const std::vec
   std::set<std::string> seen;
   std::vector<EntryManifest> wanted;
   for (const std::string& blob : from.list("entries")) {
-    taking(store, "cannot import " + in_quotes(blob), [&] {
+    taking(store, "cannot import " + in_quotes(blob), report, [&] {
       EntryManifest manifest = fetch_manifest(store, from, blob);
       if (!keys.empty() && std::ranges::find(keys, manifest.name.key) == keys.end()) return;
       if (scope) manifest.name.scope = *scope;
@@ -192,7 +196,7 @@ TransferReport import_entries(LayerStore& store, BlobStore& from, const std::vec
   }
   require_all(keys, seen);
   for (const EntryManifest& manifest : wanted)
-    taking(store, "cannot import " + in_quotes(manifest.name.key),
+    taking(store, "cannot import " + in_quotes(manifest.name.key), report,
            [&] { import_entry(store, from, manifest, limits, report); });
   // Those that came have no name by digest yet; with it the next import knows them. What cannot be hashed now
   // is left to the housekeeper.

@@ -34,7 +34,8 @@ std::unique_ptr<BlobStore> make_directory_blobs(std::filesystem::path directory)
 struct TransferReport {
   std::vector<EntryName> entries;  // that moved; as they are called on this side
   std::uint64_t entries_there = 0, layers_moved = 0, layers_there = 0;
-  std::uint64_t bytes = 0;  // of the packed layers that moved
+  std::uint64_t bytes = 0;           // of the packed layers that moved
+  std::vector<std::string> refused;  // why entries were not taken, one sentence each
 };
 
 /// Entries of caches with their layers. Layers that have no digest yet are hashed first. Throws Error,
@@ -43,7 +44,8 @@ TransferReport export_entries(LayerStore& store, const std::vector<EntryName>& n
 
 /// All entries of `from`, or those of `keys`; `scope` replaces theirs when given. An entry that is there and
 /// not older stays. A blob that does not have its digest or is hostile is refused by name, and nothing of its
-/// entry is taken; entries before it stay. Throws Error, not_found when no entry has one of `keys`.
+/// entry is taken; the others are. Throws Error when the store fails, and not_found when no entry has one of
+/// `keys`.
 TransferReport import_entries(LayerStore& store, BlobStore& from, const std::vector<std::string>& keys,
                               const std::optional<std::string>& scope, const UnpackLimits& limits = {});
 

@@ -35,7 +35,9 @@ void print_json(const TransferReport& report) {
     json.begin_object().member("scope", name.scope).member("key", name.key).end_object();
   json.end_array().member("entries_there", report.entries_there);
   json.member("layers_moved", report.layers_moved).member("layers_there", report.layers_there);
-  json.member("bytes", report.bytes).end_object().flush();
+  json.member("bytes", report.bytes).key("refused").begin_array();
+  for (const std::string& why : report.refused) json.value(why);
+  json.end_array().end_object().flush();
   print_text("\n");
 }
 
@@ -70,7 +72,14 @@ std::optional<std::vector<EntryName>> chosen(cache::LayerStore& store, const std
 
 std::optional<TransferReport> transfer(const CacheTransferOptions& options, cache::LayerStore& store,
                                        const std::string& scope) {
-  const auto blobs = cache::make_directory_blobs(std::filesystem::absolute(options.place));
+  const std::filesystem::path place = std::filesystem::absolute(options.place);
+  std::error_code ignored;
+  if (options.imports && !std::filesystem::is_directory(place, ignored)) {
+    print_error("there is no directory " + in_quotes(place.native()),
+                "--from names the one that 'runner cache export' wrote");
+    return std::nullopt;
+  }
+  const auto blobs = cache::make_directory_blobs(place);
   if (options.imports) return cache::import_entries(store, *blobs, options.keys, scope);
   const auto names = chosen(store, scope, options.keys);
   if (!names) return std::nullopt;
@@ -94,15 +103,18 @@ int run_cache_transfer(const CacheTransferOptions& options) {
   }
   if (!report) return exit_usage;
   if (options.imports) store->start_sync();
+  for (const std::string& why : report->refused) print_error(why);
+  const int code = report->refused.empty() ? exit_success : exit_failed;
   if (options.common.json) {
     print_json(*report);
   } else if (report->entries.empty() && report->entries_there == 0) {
-    print_notice(options.imports ? "there are no packed caches in " + in_quotes(options.place.native())
-                                 : "there are no caches of " + in_quotes(scope));
+    if (code == exit_success)
+      print_notice(options.imports ? "there are no packed caches in " + in_quotes(options.place.native())
+                                   : "there are no caches of " + in_quotes(scope));
   } else {
     print_report(*report, options.imports ? "imported" : "exported");
   }
-  return exit_success;
+  return code;
 }
 
 }  // namespace runner::cli

@@ -13,6 +13,7 @@
 #include "runner/base/files.h"
 #include "runner/base/text.h"
 #include "tests/cache/layer_trees.h"
+#include "tests/cache/stores.h"
 #include "tests/cache/trees.h"
 
 namespace runner::cache {
@@ -72,15 +73,19 @@ class Transfer : public ::testing::Test {
   std::string refusal(const std::vector<std::string>& keys = {}) {
     const auto store = open("to");
     const auto before = store->list({});
+    std::string why;
     try {
-      import_entries(*store, *blobs(), keys, std::nullopt);
-      return "";
+      const TransferReport report = import_entries(*store, *blobs(), keys, std::nullopt);
+      EXPECT_LE(report.refused.size(), 1U);
+      if (report.refused.empty()) return "";
+      why = report.refused.front();
     } catch (const Error& error) {
-      EXPECT_EQ(store->list({}).size(), before.size());
-      EXPECT_TRUE(store->verify(true).problems.empty());
-      EXPECT_EQ(store->verify(false).layers, 0U) << "layers of a refused entry";
-      return error.what();
+      why = error.what();
     }
+    EXPECT_EQ(store->list({}).size(), before.size());
+    EXPECT_TRUE(store->verify(true).problems.empty());
+    EXPECT_EQ(store->verify(false).layers, 0U) << "layers of a refused entry";
+    return why;
   }
 
   fs::path only_manifest() const { return fs::directory_iterator(out_ / "entries")->path(); }
@@ -94,6 +99,25 @@ class Transfer : public ::testing::Test {
   fs::path out_ = dir_.path() / "blobs";
   SystemClock clock_;
 };
+
+TEST_F(Transfer, ADamagedEntryDoesNotKeepTheOthersBack) {
+  const auto from = open("from"), to = open("to");
+  for (const char* key : {"a", "b", "c"})
+    testing::commit_tree(*from, named(key), {{"file", std::string("of ") + key}});
+  export_entries(*from, {named("a"), named("b"), named("c")}, *blobs());
+  const std::string layer = digests(*from, named("b")).front();
+  for (const fs::directory_entry& blob : fs::directory_iterator(out_ / "layers")) {
+    if (blob.path().filename().string().find(layer.substr(7)) == std::string::npos) continue;
+    fs::resize_file(blob.path(), blob.file_size() / 2);
+  }
+  const TransferReport got = import_entries(*to, *blobs(), {}, std::nullopt);
+  EXPECT_EQ(got.entries.size(), 2U);
+  EXPECT_TRUE(to->peek(named("a")) && to->peek(named("c")));
+  ASSERT_EQ(got.refused.size(), 1U);
+  EXPECT_NE(got.refused.front().find("cannot import 'b'"), std::string::npos) << got.refused.front();
+  EXPECT_FALSE(to->peek(named("b")));
+  EXPECT_TRUE(to->verify(true).problems.empty());
+}
 
 TEST_F(Transfer, AnEntryComesAsItWent) {
   const auto from = open("from"), to = open("to");
