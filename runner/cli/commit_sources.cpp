@@ -31,12 +31,6 @@ git::SubmoduleStrategy strategy_of(const std::string& text) {
 
 CommitSources::CommitSources(git::LocalRepository& repository, cache::LayerStore& layers, Place place)
     : repository_(repository), layers_(layers), place_(std::move(place)) {
-  // Jobs see a workspace where the repository is, and whatever else lies there not at all.
-  if (lies_in(place_.data, repository.root())) {
-    throw Error(ErrorCode::invalid_input, "a commit cannot be run with the data directory " +
-                                              in_quotes(place_.data.string()) +
-                                              " inside the repository; name another by --data");
-  }
   mirror_ = git::Mirror::open(mirror_directory(fs::canonical(place_.data), repository.root().string()));
   mirror_->take_local(repository.common_dir(), repository.commit());
 }
@@ -69,6 +63,8 @@ engine::Sources CommitSources::make_new(const engine::SourceKnobs& knobs) {
   request.ref = place_.ref;
   request.depth = knobs.depth;
   request.origin_url = facts.origin_url.empty() ? repository_.root().string() : facts.origin_url;
+  // Where the repository is, jobs see their workspace; and nothing of theirs is to get into the repository.
+  if (facts.origin_url.empty()) request.fetch_from = mirror_->directory().string();
   request.submodules = strategy_of(knobs.submodules);
   request.submodule_paths = knobs.submodule_paths;
   request.submodule_depth = knobs.submodule_depth;

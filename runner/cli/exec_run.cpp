@@ -123,13 +123,23 @@ std::string format_of(const fs::path& archive) {
   return name.substr(name.find('.') + 1);
 }
 
+/// Jobs see a workspace where the repository is; what lies in it cannot be a layer of it at the same time.
+fs::path data_directory_of_run(const ExecOptions& options, const Project& project) {
+  fs::path data = data_directory(options.data);
+  if (lies_in(data, project.root())) {
+    throw Error(ErrorCode::invalid_input, "the data directory " + in_quotes(data.native()) +
+                                              " is inside the repository; name another by --data");
+  }
+  return data;
+}
+
 /// What one run is made of. Members are destroyed from the last to the first.
 class LocalRun {
  public:
   LocalRun(const ExecOptions& options, const executors::Launcher& launcher, Project& project)
       : options_(options),
         project_(project),
-        data_(data_directory(options.data)),
+        data_(data_directory_of_run(options, project)),
         place_(choose_work_place(data_, project.root())),
         directory_(place_.parent),
         output_(STDOUT_FILENO),

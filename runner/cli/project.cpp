@@ -136,7 +136,15 @@ void set_user(const git::LocalFacts& known, PipelineFacts& facts) {
 }  // namespace
 
 Project Project::open(const std::string& commit) {
-  if (!commit.empty()) return Project(git::LocalRepository::open_at(fs::current_path(), commit));
+  if (!commit.empty()) {
+    try {
+      return Project(git::LocalRepository::open_at(fs::current_path(), commit));
+    } catch (const Error& error) {
+      // Whoever wrote the command line named something that is not there.
+      if (error.code() == ErrorCode::not_found) throw Error(ErrorCode::invalid_input, error.what());
+      throw;
+    }
+  }
   return Project(git::LocalRepository::open(fs::current_path()));
 }
 

@@ -50,7 +50,8 @@ class CheckoutMaker {
     git.commit = request_.commit;
     git.ref = request_.ref;
     git.attached_branch = request_.attached_branch;
-    git.origin_url = request_.origin_url;
+    git.may_push = request_.fetch_from.empty();
+    git.origin_url = git.may_push ? request_.origin_url : request_.fetch_from;
     git.depth = request_.depth;
     git.lfs = !tool_.empty();
     git.more_config = config_of(linked);

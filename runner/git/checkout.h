@@ -24,11 +24,12 @@ namespace runner::git {
 enum class SubmoduleStrategy : std::uint8_t { none, normal, recursive };
 
 struct CheckoutRequest {
-  std::string scope;            // the project: its layers are shared with no other
-  std::string commit;           // 40 hex digits
-  std::string ref;              // "refs/heads/main", "refs/tags/v1" or another full name; "" = none
-  std::size_t depth = 20;       // commits of history; 0 = all, with all branches and tags
-  std::string origin_url;       // for `git fetch`; credentials are taken out
+  std::string scope;       // the project: its layers are shared with no other
+  std::string commit;      // 40 hex digits
+  std::string ref;         // "refs/heads/main", "refs/tags/v1" or another full name; "" = none
+  std::size_t depth = 20;  // commits of history; 0 = all, with all branches and tags
+  std::string origin_url;  // for `git fetch`; credentials are taken out
+  std::string fetch_from;  // a repository of this machine that jobs fetch from instead, and never push to
   std::string attached_branch;  // HEAD is this branch, instead of detached; "" = detached
   SubmoduleStrategy submodules = SubmoduleStrategy::none;
   std::vector<std::string> submodule_paths;  // patterns; empty = all, ":(exclude)PATTERN" and ":!PATTERN" too

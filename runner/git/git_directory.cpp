@@ -32,6 +32,8 @@ std::string config_of(const GitDirectoryRequest& request) {
   if (!request.origin_url.empty()) {
     text += "[remote \"origin\"]\n\turl = " + config_quoted(without_credentials(request.origin_url)) +
             "\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n";
+    // Git quotes it when somebody tries.
+    if (!request.may_push) text += "\tpushurl = this-repository-has-no-remote\n";
   }
   if (request.lfs) {
     text +=

@@ -24,6 +24,7 @@ struct GitDirectory {
 
 struct GitDirectoryRequest {
   std::string commit, ref, attached_branch, origin_url;
+  bool may_push = true;  // to the origin
   std::size_t depth = 20;
   bool lfs = false;         // files were written by git-lfs, so git needs it to compare them
   std::string more_config;  // sections that follow

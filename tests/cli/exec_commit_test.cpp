@@ -106,9 +106,29 @@ TEST_F(ExecCommit, ATagAndABranchAreTakenByName) {
   EXPECT_THAT(box.run({"exec", "--commit", "topic"}).out, HasSubstr("ref=topic tag=\n"));
 }
 
+TEST_F(ExecCommit, WithoutARemoteJobsFetchAndPushNowhere) {
+  box.write(".gitlab-ci.yml",
+            "job:\n"
+            "  variables: {GIT_DEPTH: 1}\n"
+            "  script:\n"
+            "    - git fetch -q --unshallow && echo \"count $(git rev-list --count HEAD)\"\n"
+            "    - git fetch -q origin \"$CI_COMMIT_BRANCH\" && echo fetched\n"
+            "    - git push -q origin HEAD:refs/heads/pushed || echo refused\n");
+  git("add .gitlab-ci.yml && git commit -qm three");
+  for (const char* mode : {"auto", "copy"}) {
+    box.environment = {std::string("RUNNER_WORKSPACE=") + mode};
+    const Ended ended = box.run({"exec", "--commit", "HEAD"});
+    EXPECT_EQ(ended.code, 0) << mode << ended.out << ended.err;
+    EXPECT_THAT(ended.out, HasSubstr("count 4\n"));
+    EXPECT_THAT(ended.out, HasSubstr("fetched\n"));
+    EXPECT_THAT(ended.out, HasSubstr("refused\n"));
+    box.shell("! git rev-parse -q --verify refs/heads/pushed");
+  }
+}
+
 TEST_F(ExecCommit, AnUnknownCommitIsRefused) {
   const Ended ended = box.run({"exec", "--commit", "nothing"});
-  EXPECT_NE(ended.code, 0);
+  EXPECT_EQ(ended.code, 2);
   EXPECT_THAT(ended.err, HasSubstr("there is no commit 'nothing' in this repository"));
 }
 
@@ -121,9 +141,13 @@ TEST_F(ExecCommit, CopiesServeWhereNoOverlayIsPossible) {
 }
 
 TEST_F(ExecCommit, ADataDirectoryInTheRepositoryIsRefused) {
-  const Ended ended = box.run({"exec", "--commit", "HEAD", "--data", "data"});
-  EXPECT_NE(ended.code, 0);
-  EXPECT_THAT(ended.err, HasSubstr("name another by --data"));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"exec", "--commit", "HEAD", "--data", "data"}, {"exec", "--data", "data"}}) {
+    const Ended ended = box.run(words);
+    EXPECT_EQ(ended.code, 2);
+    EXPECT_THAT(ended.err, HasSubstr("is inside the repository; name another by --data"));
+    EXPECT_FALSE(std::filesystem::exists(box.project() / "data"));
+  }
 }
 
 }  // namespace
