@@ -147,11 +147,11 @@ std::vector<std::string> JobCaches::to_save(bool success) const {
 }
 
 bool JobCaches::save(const TakenFrom& from, const std::function<std::string()>& origin, bool success) {
-  std::vector<Entry*> due;
+  std::vector<Entry*> due, not_due;
   for (Entry& entry : entries_) {
-    if (is_due(entry, success)) due.push_back(&entry);
+    if (!entry.keys.key.empty()) (is_due(entry, success) ? due : not_due).push_back(&entry);
   }
-  if (due.empty()) return false;
+  if (due.empty() && not_due.empty()) return false;
   const LogSection section(log_, success ? "archive_cache" : "archive_cache_on_failure", "Saving cache");
   bool wrote = false;
   // From the last to the first, so that each knows what those after it want.
@@ -175,6 +175,10 @@ bool JobCaches::save(const TakenFrom& from, const std::function<std::string()>& 
     } catch (const Error& e) {
       log_.warning("cache '" + key + "' cannot be saved: " + e.what());
     }
+  }
+  for (const Entry* entry : not_due) {
+    log_.line("Cache '" + entry->keys.key + "' is not saved: it is only when the job " +
+              (success ? "fails" : "succeeds"));
   }
   return wrote;
 }
