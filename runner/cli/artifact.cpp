@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <set>
 
+#include "cache/layer_store.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/text.h"
@@ -17,6 +18,7 @@
 #include "runner/cli/environment.h"
 #include "runner/cli/json_writer.h"
 #include "runner/cli/kept_files.h"
+#include "runner/cli/local_checkout.h"
 #include "runner/cli/messages.h"
 #include "runner/cli/project.h"
 #include "runner/cli/table.h"
@@ -138,7 +140,15 @@ class ArtifactCommand {
       help = "'runner artifact list --job " + shell_quote(word) + "' shows its runs";
     } else {
       const std::vector<std::string_view> names(jobs.begin(), jobs.end());
-      if (const auto near = nearest(word, names)) help = "did you mean '" + std::string(*near) + "'?";
+      // One of several that `parallel` made of it.
+      const auto part = std::find_if(names.begin(), names.end(), [&](std::string_view name) {
+        return name.starts_with(word + ": [") || name.starts_with(word + " ");
+      });
+      if (part != names.end()) {
+        help = "did you mean '" + std::string(*part) + "'?";
+      } else if (const auto near = nearest(word, names)) {
+        help = "did you mean '" + std::string(*near) + "'?";
+      }
     }
     const std::string where = options_.run ? " in run " + std::to_string(*options_.run) : "";
     const bool number = parse_integer(word).has_value();
@@ -227,7 +237,10 @@ class ArtifactCommand {
         throw;
       }
       const bool in_the_way = error.code() == ErrorCode::conflict;
-      print_error(error.what(), in_the_way ? "--overwrite replaces files that exist" : "");
+      print_error(error.what(), in_the_way
+                                    ? "--overwrite replaces files that exist"
+                                    : "what came before it was written; 'runner artifact download' gets "
+                                      "the archive as it is");
       return exit_failed;
     }
     if (options_.common.json) {
@@ -275,6 +288,7 @@ class ArtifactCommand {
       records.push_back(found->record);
     }
     shelf_.remove(records);
+    forget_layers(records);
     if (options_.common.json) {
       json_.begin_array();
       for (const ArtifactRecord& record : records) {
@@ -286,6 +300,23 @@ class ArtifactCommand {
     }
     for (const ArtifactRecord& record : records) print("removed " + printable(title(record)) + "\n");
     return exit_success;
+  }
+
+  /// Later jobs would still get the files, and whoever removes them may have a reason.
+  void forget_layers(const std::vector<ArtifactRecord>& records) const {
+    const fs::path layers = layers_directory(data_directory(options_.common.data));
+    if (!fs::exists(layers / "index.db")) return;
+    const auto store = cache::LayerStore::open(layers, clock_);
+    bool removed = false;
+    for (const ArtifactRecord& record : records) {
+      if (record.kind != ArtifactKind::archive) continue;
+      const cache::EntryName name{cache::Space::artifact, record.project, record.job};
+      const cache::HeldEntry entry = store->peek(name);
+      const std::string run = " of run " + std::to_string(record.run);
+      if (entry && entry->facts.origin.ends_with(run))
+        removed = store->remove(name, cache::EvictionReason::removed, "") || removed;
+    }
+    if (removed) store->collect({});
   }
 
   int end_json() {

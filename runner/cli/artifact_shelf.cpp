@@ -90,8 +90,13 @@ storage::Store& ArtifactShelf::store() {
 }
 
 storage::Store* ArtifactShelf::existing_store() {
+  if (store_) return store_.get();
   std::error_code error;
-  return store_ || fs::exists(data_ / "runner.db", error) ? &store() : nullptr;
+  if (fs::exists(data_ / "runner.db", error)) return &store();
+  // A directory that is not there yet is no failure; one that cannot be looked into is.
+  if (error && error != std::errc::no_such_file_or_directory)
+    throw Error(error, "cannot look into the data directory " + in_quotes(data_.native()));
+  return nullptr;
 }
 
 fs::path ArtifactShelf::place_of(const ArtifactRecord& record) const {

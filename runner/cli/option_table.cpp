@@ -1,5 +1,6 @@
 #include "runner/cli/option_table.h"
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -238,7 +239,7 @@ std::string command_help(const CommandSpec& command) {
   }
   std::vector<std::string_view> groups;
   for (const OptionSpec& option : command.options) {
-    if (groups.empty() || groups.back() != option.group) groups.push_back(option.group);
+    if (std::find(groups.begin(), groups.end(), option.group) == groups.end()) groups.push_back(option.group);
   }
   for (const std::string_view group : groups) {
     out += "\n" + std::string(group) + ":\n";

@@ -1,5 +1,8 @@
 #include "runner/cli/options.h"
 
+#include <algorithm>
+#include <array>
+
 #include "runner/base/duration.h"
 #include "runner/base/text.h"
 #include "runner/cli/artifact_options.h"
@@ -9,6 +12,22 @@
 
 namespace runner::cli {
 namespace {
+
+/// What the dialect knows as CI_PIPELINE_SOURCE.
+constexpr std::array<std::string_view, 14> kSources{"api",
+                                                    "chat",
+                                                    "external",
+                                                    "external_pull_request_event",
+                                                    "merge_request_event",
+                                                    "ondemand_dast_scan",
+                                                    "parent_pipeline",
+                                                    "pipeline",
+                                                    "push",
+                                                    "schedule",
+                                                    "security_orchestration_policy",
+                                                    "trigger",
+                                                    "web",
+                                                    "webide"};
 
 bool is_variable_name(std::string_view name) {
   if (name.empty() || (name.front() >= '0' && name.front() <= '9')) return false;
@@ -173,6 +192,18 @@ Command make_command(const CommandSpec& command, RawArguments raw) {
   return help_command(raw.positional);
 }
 
+/// Where a word was meant and none came, most often a variable of the shell that is not set.
+std::optional<UsageError> find_empty_value(const CommandSpec& command, const RawArguments& raw) {
+  for (const OptionSpec& option : command.options) {
+    const std::string name(split(option.names, ',').back());
+    if (option.value.empty() || name == "--secret" || name == "--var") continue;
+    const std::vector<std::string>& values = raw.all(name);
+    if (std::find(values.begin(), values.end(), "") != values.end())
+      return UsageError{"'" + name + "' got an empty value", "is the variable it comes from set?"};
+  }
+  return std::nullopt;
+}
+
 CommandInfo describe(const CommandSpec& spec) {
   CommandInfo info;
   info.name = last_word(spec);
@@ -203,7 +234,15 @@ std::optional<UsageError> take_pipeline_facts(const RawArguments& raw, ExecOptio
   if (raw.has("--commit")) options.commit = raw.last("--commit");
   if (raw.has("--branch")) options.branch = raw.last("--branch");
   if (raw.has("--tag")) options.tag = raw.last("--tag");
-  if (raw.has("--source")) options.source = raw.last("--source");
+  if (raw.has("--source")) {
+    options.source = raw.last("--source");
+    if (std::find(kSources.begin(), kSources.end(), options.source) == kSources.end()) {
+      const auto near = nearest(options.source, kSources);
+      return UsageError{"unknown source '" + options.source + "'",
+                        near ? "did you mean '" + std::string(*near) + "'?"
+                             : "usual are push, web, schedule, api, trigger and merge_request_event"};
+    }
+  }
   return std::nullopt;
 }
 
@@ -229,6 +268,7 @@ Command parse_command_line(int argc, const char* const* argv) {
   // Help wins over whatever else is wrong.
   if (raw.has("--help")) return HelpText{command_help(*command)};
   if (raw.error) return *raw.error;
+  if (auto error = find_empty_value(*command, raw)) return *error;
   return make_command(*command, std::move(raw));
 }
 

@@ -1,7 +1,10 @@
 #include <cstdio>
 #include <exception>
+#include <filesystem>
+#include <string>
 
 #include "runner/base/error.h"
+#include "runner/base/text.h"
 #include "runner/cli/commands.h"
 #include "runner/cli/messages.h"
 
@@ -41,6 +44,13 @@ int run(int argc, const char* const* argv) {
   } catch (const Error& error) {
     print_error(error.what());
     return error.code() == ErrorCode::invalid_input ? exit_usage : exit_machinery;
+  } catch (const std::filesystem::filesystem_error& error) {
+    const std::string path = error.path1().empty() ? std::string() : in_quotes(error.path1().native()) + ": ";
+    print_error("cannot use " + path + error.code().message(),
+                error.code() == std::errc::permission_denied
+                    ? "let this user use it, or choose another data directory with --data"
+                    : "");
+    return exit_machinery;
   } catch (const std::exception& error) {
     print_error(error.what());
     return exit_machinery;

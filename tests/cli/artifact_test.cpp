@@ -176,6 +176,28 @@ TEST(Artifact, RemoveTakesRowAndBothNames) {
   EXPECT_EQ(count_files(box.data() / "runs"), 0U);
 }
 
+TEST(Artifact, RemovedOnesAreNotHandedToLaterJobs) {
+  const Sandboxed box(std::string(kBuild) + "use: {needs: [build], script: [cat out/a]}\n");
+  ASSERT_EQ(box.run({"exec"}).code, 0);
+  ASSERT_EQ(box.run({"exec", "use"}).code, 0);
+  ASSERT_EQ(box.run({"artifact", "remove", "build"}).code, 0);
+  const Ended ended = box.run({"exec", "use"});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_THAT(ended.out, HasSubstr("the artifacts of 'build' are gone: removed"));
+}
+
+TEST(Artifact, OfOneOfManyJobsAreFoundByTheirBaseName) {
+  const Sandboxed box(
+      "m: {parallel: {matrix: [{OS: [lin, win]}]}, script: [echo > f], artifacts: {paths: [f]}}\n");
+  ASSERT_EQ(box.run({"exec"}).code, 0);
+  EXPECT_THAT(box.run({"artifact", "show", "m"}).err, HasSubstr("did you mean 'm: [lin]'?"));
+}
+
+TEST(Artifact, APartOfGitAmongThemIsTold) {
+  const Sandboxed box("job: {script: [echo new > new], artifacts: {paths: ['.']}}\n");
+  EXPECT_THAT(box.run({"exec"}).out, HasSubstr("a part of '.git' is among the artifacts"));
+}
+
 TEST(Artifact, LostFileIsToldAndNothingElse) {
   const Sandboxed box(kBuild);
   ASSERT_EQ(box.run({"exec"}).code, 0);
