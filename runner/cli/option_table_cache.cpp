@@ -164,7 +164,8 @@ constexpr std::string_view kImportText =
     "is\n"
     "here and not older stays.\n"
     "\n"
-    "Exit codes: 0 done, 1 some are damaged or refused, 2 there is no such key or directory, 3 the machinery\n"
+    "Exit codes: 0 done, 1 some are damaged or refused, 2 there is no such key or directory, 3 the "
+    "machinery\n"
     "failed.";
 
 constexpr std::string_view kImportExamples =
