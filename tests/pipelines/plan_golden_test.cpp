@@ -2,30 +2,17 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <vector>
 
 #include "runner/base/files.h"
-#include "tests/pipelines/planning_support.h"
+#include "tests/pipelines/plan_cases.h"
 #include "tests/support/golden.h"
-#include "tests/support/source_dir.h"
 
 namespace runner::pipelines {
 namespace {
 
-std::vector<std::filesystem::path> cases() {
-  std::vector<std::filesystem::path> files;
-  const auto folder = test::source_dir() / "tests/pipelines/golden";
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.path().extension() == ".yml" && entry.path().filename().string().starts_with("plan_"))
-      files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 TEST(PlanGolden, EveryFileReadsAsExpected) {
-  const auto files = cases();
+  const auto files = golden_plan_files();
   ASSERT_GT(files.size(), 10U);
   for (const auto& file : files) {
     PlanWorld world;
