@@ -1,5 +1,6 @@
 // Planning: a generated pipeline with includes, extends, rules, needs and anchors. The alternative to compare
-// with is one `bash -c true`, the least that a runner could start, in the same run.
+// with is one `bash -c true`, the least that a runner could start, in the same run. Freezing and thawing the
+// plan stand beside planning it anew.
 
 #include <benchmark/benchmark.h>
 #include <fmt/core.h>
@@ -9,12 +10,14 @@
 #include <cstdlib>
 #include <string>
 
+#include "pipelines/frozen_plan.h"
 #include "pipelines/plan.h"
 #include "tests/support/memory_repository.h"
 
 namespace {
 
 using runner::pipelines::make_plan;
+using runner::pipelines::Plan;
 using runner::pipelines::PlanOutcome;
 
 constexpr int kStages = 10;
@@ -79,6 +82,35 @@ void plan_jobs(benchmark::State& state) {
       benchmark::Counter(static_cast<double>(jobs), benchmark::Counter::kIsIterationInvariantRate);
 }
 BENCHMARK(plan_jobs)->Arg(1)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMillisecond)->MinTime(1.0);
+
+Plan planned(int jobs) {
+  const auto files = generate(jobs);
+  runner::test::MemoryRepository repository(files);
+  return make_plan(".gitlab-ci.yml", files.at(".gitlab-ci.yml"), runner::test::push_to_main(), repository,
+                   repository)
+      .plan.value();
+}
+
+void count_jobs(benchmark::State& state, std::size_t bytes) {
+  state.counters["jobs/s"] =
+      benchmark::Counter(static_cast<double>(state.range(0)), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["bytes/job"] = static_cast<double>(bytes) / static_cast<double>(state.range(0));
+}
+
+void freeze_plan(benchmark::State& state) {
+  const Plan plan = planned(static_cast<int>(state.range(0)));
+  std::size_t bytes = 0;
+  for (auto _ : state) bytes = runner::pipelines::freeze(plan).size();
+  count_jobs(state, bytes);
+}
+BENCHMARK(freeze_plan)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMillisecond)->MinTime(1.0);
+
+void thaw_plan(benchmark::State& state) {
+  const std::string text = runner::pipelines::freeze(planned(static_cast<int>(state.range(0))));
+  for (auto _ : state) benchmark::DoNotOptimize(runner::pipelines::thaw(text));
+  count_jobs(state, text.size());
+}
+BENCHMARK(thaw_plan)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMillisecond)->MinTime(1.0);
 
 void bash_true(benchmark::State& state) {
   for (auto _ : state) {
