@@ -10,11 +10,6 @@ namespace {
 using pipelines::FailureReason;
 using pipelines::JobStatus;
 
-bool holds_resource(JobStatus status) {
-  return status == JobStatus::preparing || status == JobStatus::pending || status == JobStatus::running ||
-         status == JobStatus::canceling;
-}
-
 /// The state, the time and the policy of one decision; one overload per event.
 class Decider {
  public:
@@ -147,27 +142,21 @@ class Decider {
     return Applied{std::move(next), {effect::Offer{}}};
   }
 
-  std::vector<Effect> at_end() const {
-    std::vector<Effect> effects;
-    if (policy_.resource_group && holds_resource(state_.status))
-      effects.emplace_back(effect::ReleaseResource{});
-    return effects;
-  }
   Decision succeed(const RunResult& result) const {
     JobState next = ended(JobStatus::success, {});
     next.exit_code = result.exit_code;
-    return Applied{std::move(next), at_end()};
+    return applied(std::move(next));
   }
   Decision cancel(const RunResult& result) const {
     JobState next = ended(JobStatus::canceled, result.reason.empty() ? "canceled" : result.reason);
     next.exit_code = result.exit_code;
-    return Applied{std::move(next), at_end()};
+    return applied(std::move(next));
   }
   Decision fail(const RunResult& result) const {
     JobState next = ended(JobStatus::failed, result.reason);
     next.failure = result.failure;
     next.exit_code = result.exit_code;
-    std::vector<Effect> effects = at_end();
+    std::vector<Effect> effects;
     if (policy_.retry != nullptr &&
         should_retry(*policy_.retry, result.failure, result.exit_code, state_.attempt)) {
       effects.emplace_back(effect::NewAttempt{});
@@ -257,7 +246,6 @@ std::string_view effect_name(const Effect& effect) noexcept {
                         [](const effect::Offer&) { return "offer"; },
                         [](const effect::StopSteps& stop) { return stop.kill ? "kill_steps" : "stop_steps"; },
                         [](const effect::NewAttempt&) { return "new_attempt"; },
-                        [](const effect::ReleaseResource&) { return "release_resource"; },
                     },
                     effect);
 }

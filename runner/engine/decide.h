@@ -67,12 +67,11 @@ namespace effect {
 struct Offer {};  // let a job thread take it
 struct StopSteps {
   bool kill = false;
-};                          // end what runs
-struct NewAttempt {};       // a retry: another row, offered again
-struct ReleaseResource {};  // the next one in the resource group may go
+};                     // end what runs
+struct NewAttempt {};  // a retry: another row, offered again
 }  // namespace effect
 
-using Effect = std::variant<effect::Offer, effect::StopSteps, effect::NewAttempt, effect::ReleaseResource>;
+using Effect = std::variant<effect::Offer, effect::StopSteps, effect::NewAttempt>;
 std::string_view effect_name(const Effect& effect) noexcept;
 
 struct Applied {
@@ -91,7 +90,6 @@ using Decision = std::variant<Applied, Ignored, Illegal>;
 struct JobPolicy {
   const pipelines::Retry* retry = nullptr;  // null: never again
   const pipelines::AllowFailure* allow_failure = nullptr;
-  bool resource_group = false;
 };
 
 Decision decide(const JobState& state, const JobEvent& event, TimePoint now, const JobPolicy& policy);

@@ -4,11 +4,10 @@
 
 #include "runner/base/error.h"
 #include "runner/base/files.h"
-#include "runner/base/synchronized.h"
+#include "runner/engine/engine_loop.h"
 #include "runner/engine/job_runner.h"
 #include "runner/engine/pipeline_run.h"
 #include "runner/engine/shell_script.h"
-#include "runner/engine/worker_threads.h"
 
 namespace runner::engine {
 namespace {
@@ -29,23 +28,13 @@ struct Engine::Impl {
         parts(engine_parts),
         shell(find_shell()),
         context{options, parts, shell},
-        job_threads(options.capacity),
-        archiver(1) {}
-
-  PipelineRun& find(std::int64_t pipeline) {
-    auto known = pipelines.lock();
-    const auto found = known->find(pipeline);
-    if (found == known->end()) throw Error(ErrorCode::not_found, "no pipeline " + std::to_string(pipeline));
-    return *found->second;
-  }
+        loop(context) {}
 
   const EngineOptions options;
   const EngineParts parts;
   const Shell shell;
   const JobContext context;
-  Synchronized<std::map<std::int64_t, std::unique_ptr<PipelineRun>>> pipelines;
-  // Last, so that they are joined before anything they use goes away.
-  WorkerThreads job_threads, archiver;
+  EngineLoop loop;
 };
 
 Engine::Engine(EngineOptions options, const EngineParts& parts)
@@ -54,31 +43,30 @@ Engine::Engine(EngineOptions options, const EngineParts& parts)
 Engine::~Engine() = default;
 
 std::int64_t Engine::create(PipelineRequest request) {
-  auto run = std::make_unique<PipelineRun>(
-      std::move(request), EngineServices{impl_->context, impl_->job_threads, impl_->archiver});
-  const std::int64_t id = run->id();
-  (*impl_->pipelines.lock())[id] = std::move(run);
-  return id;
+  return impl_->loop.add(std::move(request));
 }
 
 PipelineEnd Engine::run(std::int64_t pipeline) {
-  return impl_->find(pipeline).run();
+  return impl_->loop.run(pipeline);
 }
 
 void Engine::cancel(std::int64_t pipeline) {
-  impl_->find(pipeline).post(message::Cancel{false});
+  impl_->loop.find(pipeline);
+  impl_->loop.post(pipeline, message::Cancel{false});
 }
 
 void Engine::kill(std::int64_t pipeline) {
-  impl_->find(pipeline).post(message::Cancel{true});
+  impl_->loop.find(pipeline);
+  impl_->loop.post(pipeline, message::Cancel{true});
 }
 
 void Engine::play(std::int64_t pipeline, std::size_t job) {
-  impl_->find(pipeline).post(message::Play{job});
+  impl_->loop.find(pipeline);
+  impl_->loop.post(pipeline, message::Play{job});
 }
 
 std::vector<JobView> Engine::jobs(std::int64_t pipeline) const {
-  return impl_->find(pipeline).views();
+  return impl_->loop.find(pipeline)->views();
 }
 
 std::string Engine::job_log(std::int64_t pipeline, std::size_t job) const {
@@ -88,7 +76,7 @@ std::string Engine::job_log(std::int64_t pipeline, std::size_t job) const {
 }
 
 std::filesystem::path Engine::job_log_path(std::int64_t pipeline, std::size_t job) const {
-  return impl_->find(pipeline).log_path(job);
+  return impl_->loop.find(pipeline)->log_path(job);
 }
 
 }  // namespace runner::engine

@@ -56,7 +56,9 @@ struct PipelineRequest {
   pipelines::Plan plan;
   pipelines::PipelineFacts facts;
   Checkout checkout;
-  std::string scope;  // the project, in the layer store
+  std::string
+      scope;  // the project, in the layer store; jobs of one share resource groups and the room there is
+  int priority = 0;  // of its jobs, among those of the same project: the higher the sooner
   /// Names the run where what it left is spoken of later: "run 12". Asked by job threads, only when something
   /// is left; may be empty.
   std::function<std::string()> name;
@@ -83,6 +85,7 @@ struct ArchiveView {
 
 /// A job as it is now: newest attempt. A copy; never changes.
 struct JobView {
+  std::int64_t pipeline = 0;
   std::size_t index = 0;  // into plan.jobs
   std::string name, stage;
   pipelines::JobStatus status = pipelines::JobStatus::created;
@@ -144,11 +147,12 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Stores the frozen plan and its jobs. Returns the pipeline's id. Any thread.
+  /// Stores the frozen plan and its jobs. Returns the pipeline's id. Any thread. It begins when the engine
+  /// thread takes notice of it.
   std::int64_t create(PipelineRequest request);
   /// Runs on the calling thread, which becomes the engine thread, until nothing of the pipeline runs or can
   /// run any more: completed, or waiting for a person. Leaves no process, mount or directory of its jobs
-  /// behind.
+  /// behind. Other pipelines go on meanwhile, and stay where they are when this one ends.
   PipelineEnd run(std::int64_t pipeline);
   /// Any thread, async: created and waiting jobs are canceled, running ones are stopped (after_script still
   /// runs).

@@ -32,41 +32,42 @@ ArchiveView write_one(const std::filesystem::path& tree, const std::filesystem::
 
 }  // namespace
 
-void PipelineRun::commit() {
+bool PipelineRun::needs_write() {
   const JobStatus status = ready_->pipeline_status();
   if (status != record_.status) {
     const TimePoint now = parts_.clock.now();
     record_.status = status;
-    ++record_.version;
+    if (record_.version == stored_version_) ++record_.version;
     if (!record_.started_at && !batch_.starts.empty()) record_.started_at = now;
     record_.finished_at = is_completed(status) ? std::optional<TimePoint>(now) : std::nullopt;
   }
-  if (batch_.changed.empty() && record_.version == stored_version_ && performed_.empty()) return;
-  parts_.store.write([&](storage::Tx& tx) {
-    storage::Jobs table(tx);
-    for (const JobState& ended : batch_.ended_attempts) {
-      // Several changes in one batch are one row: the version in the store is the one before all of them.
-      const auto stored = table.find(ended.id);
-      must_hold(stored && table.replace(ended, stored->version), "job", ended.id);
-    }
-    for (const std::size_t job : batch_.inserted) table.insert(jobs_[job].state);
-    for (const auto& [job, version] : batch_.replaced) {
-      must_hold(table.replace(jobs_[job].state, version), "job", jobs_[job].state.id);
-    }
-    storage::Events events(tx);
-    for (const storage::EventRecord& event : batch_.events) events.append(event);
-    storage::Outbox outbox(tx);
-    for (const storage::OutboxRecord& effect : batch_.effects) outbox.append(effect);
-    for (const std::string& key : performed_) outbox.remove(key);
-    if (record_.version != stored_version_) {
-      must_hold(storage::Pipelines(tx).replace(record_, stored_version_), "pipeline", record_.id);
-    }
-  });
-  stored_version_ = record_.version;
-  performed_.clear();
+  return !batch_.changed.empty() || record_.version != stored_version_ || !performed_.empty();
+}
+
+void PipelineRun::write(storage::Tx& tx) {
+  storage::Jobs table(tx);
+  for (const JobState& ended : batch_.ended_attempts) {
+    // Several changes in one batch are one row: the version in the store is the one before all of them.
+    const auto stored = table.find(ended.id);
+    must_hold(stored && table.replace(ended, stored->version), "job", ended.id);
+  }
+  for (const std::size_t job : batch_.inserted) table.insert(jobs_[job].state);
+  for (const auto& [job, version] : batch_.replaced) {
+    must_hold(table.replace(jobs_[job].state, version), "job", jobs_[job].state.id);
+  }
+  storage::Events events(tx);
+  for (const storage::EventRecord& event : batch_.events) events.append(event);
+  storage::Outbox outbox(tx);
+  for (const storage::OutboxRecord& effect : batch_.effects) outbox.append(effect);
+  for (const std::string& key : performed_) outbox.remove(key);
+  if (record_.version != stored_version_) {
+    must_hold(storage::Pipelines(tx).replace(record_, stored_version_), "pipeline", record_.id);
+  }
 }
 
 void PipelineRun::act() {
+  stored_version_ = record_.version;
+  performed_.clear();
   const Batch done = std::exchange(batch_, {});
   for (const std::size_t job : done.changed) {
     const JobView now = view(job);
@@ -80,28 +81,28 @@ void PipelineRun::act() {
     if (jobs_[job].control) jobs_[job].control->kill();
   }
   for (const storage::OutboxRecord& effect : done.effects) performed_.push_back(effect.key);
-  for (const std::size_t job : done.starts) start(job);
+  for (const Start& one : done.starts) start(one);
 }
 
-void PipelineRun::start(std::size_t job) {
+void PipelineRun::start(const Start& start) {
+  const std::size_t job = start.job;
   JobRun& run = jobs_[job];
   const std::string place = std::to_string(job) + "-" + std::to_string(run.state.attempt);
   auto order = std::make_shared<JobOrder>();
   order->request = &request_;
   order->state = run.state;
-  order->slot = free_slots_.back();
-  free_slots_.pop_back();
+  order->slot = start.slot;
   order->work_dir = paths_.work / (std::to_string(id()) + "-" + place);
   order->log_path = paths_.logs / (std::to_string(run.state.id) + ".log");
   order->upstream = upstream_of(job);
   const SteadyPoint deadline =
       parts_.clock.steady_now() + planned(job).timeout.value_or(services_.context.options.default_timeout);
   run.control = std::make_shared<StopControl>(services_.context.options.cancel_grace, deadline,
-                                              [this] { mailbox_.post(message::Wake{}); });
+                                              [this] { services_.post(id(), message::Wake{}); });
   views_.lock()->logs[job] = order->log_path;
   services_.job_threads.run([this, job, order, control = run.control] {
     JobOutcome outcome = JobRunner(services_.context, *order, *control).run();
-    mailbox_.post(message::JobDone{job, order->slot, std::move(outcome)});
+    services_.post(id(), message::JobDone{job, order->slot, std::move(outcome)});
   });
 }
 
@@ -144,32 +145,50 @@ void PipelineRun::archive(std::size_t job) {
     } catch (const std::exception& e) {
       done.error = e.what();
     }
-    mailbox_.post(std::move(done));
+    services_.post(id(), std::move(done));
   });
 }
 
-void PipelineRun::end_everything() noexcept {
+void PipelineRun::kill_all() noexcept {
   killed_ = true;
   for (const std::size_t job : running_) {
     if (jobs_[job].control) jobs_[job].control->kill();
   }
   // Those decided on but not started have no thread to wait for.
   std::erase_if(running_, [this](std::size_t job) { return jobs_[job].control == nullptr; });
-  while (!running_.empty() || archiving_ != 0) {
-    for (Message& message : mailbox_.take(std::nullopt)) {
-      if (const auto* done = std::get_if<message::JobDone>(&message)) {
-        running_.erase(done->job);
-        jobs_[done->job].control.reset();
-      } else if (std::holds_alternative<message::Archived>(message)) {
-        --archiving_;
-      }
-    }
+}
+
+void PipelineRun::bury(const Message& message) {
+  if (const auto* done = std::get_if<message::JobDone>(&message)) {
+    running_.erase(done->job);
+    jobs_[done->job].control.reset();
+  } else if (std::holds_alternative<message::Archived>(message)) {
+    --archiving_;
   }
+}
+
+std::int64_t JobIds::take() {
+  if (next_ == end_) {
+    store_.write([this](storage::Tx& tx) { refill(tx); });
+    refilled();
+  }
+  return next_++;
+}
+
+void JobIds::refill(storage::Tx& tx) {
+  more_ = tx.take_ids("jobs", kBlock);
+}
+
+void JobIds::refilled() noexcept {
+  // What was left is given up: ids need not be without gaps.
+  next_ = more_;
+  end_ = more_ + kBlock;
 }
 
 JobView PipelineRun::view(std::size_t job) const {
   const JobRun& run = jobs_[job];
   JobView view;
+  view.pipeline = id();
   view.index = job;
   view.name = run.state.name;
   view.stage = run.state.stage;

@@ -23,7 +23,6 @@ PipelineRun::PipelineRun(PipelineRequest request, const EngineServices& services
   for (std::size_t job = 0; job < jobs_.size(); ++job) jobs_[job].exists = request_.selection.empty();
   for (const std::size_t job : request_.selection) jobs_.at(job).exists = true;
   for (const std::size_t job : request_.play) play_.at(job) = true;
-  for (std::size_t slot = services.context.options.capacity; slot-- > 0;) free_slots_.push_back(slot);
   insert_jobs();
 
   const std::filesystem::path& data = services.context.options.data_dir;
@@ -72,56 +71,35 @@ void PipelineRun::insert_jobs() {
   });
 }
 
-PipelineEnd PipelineRun::run() {
-  try {
-    step({message::Wake{}});
-    while (!idle()) step(mailbox_.take(next_deadline()));
-    // Played or canceled between the last step and now.
-    if (auto late = mailbox_.take(std::chrono::steady_clock::now()); !late.empty()) {
-      step(std::move(late));
-      if (!idle()) return run();
-    }
-  } catch (...) {
-    end_everything();
-    throw;
-  }
-  return {ready_->pipeline_status(), ready_->has_warnings()};
-}
-
 bool PipelineRun::idle() const {
   return running_.empty() && offered_.empty() && timers_.empty() && archiving_ == 0;
 }
 
-void PipelineRun::step(std::vector<Message> messages) {
-  for (Message& message : messages) {
-    std::visit([this](auto& known) { receive(std::move(known)); }, message);
-  }
-  fire_timers();
-  advance();
-  claim();
-  commit();
-  act();
+std::optional<TimePoint> PipelineRun::next_timer() const {
+  if (timers_.empty()) return std::nullopt;
+  return timers_.begin()->first;
 }
 
-std::optional<SteadyPoint> PipelineRun::next_deadline() {
-  const SteadyPoint steady = parts_.clock.steady_now();
+std::optional<SteadyPoint> PipelineRun::check_deadlines(SteadyPoint now) {
   std::optional<SteadyPoint> next;
-  const auto consider = [&](SteadyPoint point) {
-    if (!next || point < *next) next = point;
-  };
-  if (!timers_.empty()) consider(steady + (timers_.begin()->first - parts_.clock.now()));
   for (const std::size_t job : running_) {
-    if (const auto deadline = jobs_[job].control->check_deadlines(steady)) consider(*deadline);
+    if (!jobs_[job].control) continue;
+    if (const auto deadline = jobs_[job].control->check_deadlines(now);
+        deadline && (!next || *deadline < *next))
+      next = deadline;
   }
   return next;
 }
 
 // ---- what happens
 
+void PipelineRun::receive(Message message) {
+  std::visit([this](auto& known) { receive(std::move(known)); }, message);
+}
+
 void PipelineRun::receive(message::JobDone done) {
   JobRun& job = jobs_[done.job];
   running_.erase(done.job);
-  free_slots_.push_back(done.slot);
   job.control.reset();
   job.collected = std::move(done.outcome.collected);
   job.coverage = done.outcome.coverage;
@@ -168,7 +146,6 @@ void PipelineRun::cancel_all(bool kill) {
   for (std::size_t job = 0; job < jobs_.size(); ++job) {
     if (jobs_[job].exists) apply(job, event);
   }
-  std::erase_if(offered_, [this](std::size_t job) { return jobs_[job].state.status != JobStatus::pending; });
   std::erase_if(timers_, [this](const auto& timer) {
     return jobs_[timer.second].state.status != JobStatus::scheduled;
   });
@@ -204,17 +181,17 @@ bool PipelineRun::apply(std::size_t job, const JobEvent& event) {
     return std::holds_alternative<effect::NewAttempt>(effect);
   });
   if (!again) ready_->set(job, now_of(job));
+  track_resource(job);
   for (const Effect& effect : applied->effects) perform(job, effect);
   return true;
 }
 
 void PipelineRun::perform(std::size_t job, const Effect& effect) {
   if (std::holds_alternative<effect::Offer>(effect)) {
-    offered_.push_back(job);
+    offered_.insert(job);
+    services_.queue.push(ref(job), request_.scope, request_.priority);
   } else if (std::holds_alternative<effect::NewAttempt>(effect)) {
     new_attempt(job);
-  } else if (std::holds_alternative<effect::ReleaseResource>(effect)) {
-    release_resource(job);
   } else if (const auto* stop = std::get_if<effect::StopSteps>(&effect)) {
     const JobState& state = jobs_[job].state;
     (stop->kill ? batch_.kills : batch_.stops).push_back(job);
@@ -223,7 +200,24 @@ void PipelineRun::perform(std::size_t job, const Effect& effect) {
   }
 }
 
+/// What the resource groups must know follows from the job's status alone.
+void PipelineRun::track_resource(std::size_t job) {
+  const JobStatus status = jobs_[job].state.status;
+  if (status != JobStatus::pending) withdraw(job);
+  if (planned(job).resource_group.empty()) return;
+  if (status == JobStatus::created || status == JobStatus::scheduled) {
+    services_.groups.expect(group_of(job), ref(job));
+  } else if (status == JobStatus::manual || is_completed(status)) {
+    services_.groups.leave(group_of(job), ref(job));
+  }
+}
+
+void PipelineRun::withdraw(std::size_t job) {
+  if (offered_.erase(job) != 0) services_.queue.remove(ref(job));
+}
+
 void PipelineRun::advance() {
+  fire_timers();
   for (std::vector<Transition> due = ready_->take(); !due.empty(); due = ready_->take()) {
     std::vector<std::size_t> played;
     for (Transition& transition : due) {
@@ -266,15 +260,9 @@ void PipelineRun::enqueue(std::size_t job, bool played) {
     apply(job, event::Refused{std::move(why)});
     return;
   }
-  const std::string& name = planned(job).resource_group;
-  if (!name.empty()) {
-    ResourceGroup& group = groups_[name];
-    if (group.holder && *group.holder != job) {
-      group.waiting.push_back(job);
-      apply(job, event::ResourceBusy{});
-      return;
-    }
-    group.holder = job;
+  if (!planned(job).resource_group.empty() && !services_.groups.request(group_of(job), ref(job))) {
+    apply(job, event::ResourceBusy{});
+    return;
   }
   const JobStatus status = jobs_[job].state.status;
   if (played) {
@@ -286,18 +274,8 @@ void PipelineRun::enqueue(std::size_t job, bool played) {
   }
 }
 
-void PipelineRun::release_resource(std::size_t job) {
-  ResourceGroup& group = groups_[planned(job).resource_group];
-  if (group.holder != job) return;
-  group.holder.reset();
-  while (!group.waiting.empty()) {
-    const std::size_t next = group.waiting.front();
-    group.waiting.pop_front();
-    if (jobs_[next].state.status != JobStatus::waiting_for_resource) continue;
-    group.holder = next;
-    apply(next, event::ResourceFree{});
-    return;
-  }
+void PipelineRun::resource_free(std::size_t job) {
+  if (!apply(job, event::ResourceFree{})) services_.groups.leave(group_of(job), ref(job));
 }
 
 void PipelineRun::new_attempt(std::size_t job) {
@@ -305,7 +283,7 @@ void PipelineRun::new_attempt(std::size_t job) {
   // A played job has no change of its own in this batch.
   if (batch_.replaced.erase(job) != 0) batch_.ended_attempts.push_back(run.state);
   JobState next;
-  parts_.store.write([&](storage::Tx& tx) { next.id = tx.take_ids("jobs", 1); });
+  next.id = services_.ids.take();
   next.pipeline = run.state.pipeline;
   next.plan_index = job;
   next.attempt = run.state.attempt + 1;
@@ -325,18 +303,16 @@ void PipelineRun::new_attempt(std::size_t job) {
   enqueue(job, false);
 }
 
-void PipelineRun::claim() {
-  while (!offered_.empty() && running_.size() < services_.context.options.capacity) {
-    const std::size_t job = offered_.front();
-    offered_.pop_front();
-    if (!apply(job, event::Claimed{})) continue;
-    running_.insert(job);
-    batch_.starts.push_back(job);
-  }
+bool PipelineRun::claim(std::size_t job, std::size_t slot) {
+  offered_.erase(job);
+  if (!apply(job, event::Claimed{})) return false;
+  running_.insert(job);
+  batch_.starts.push_back({job, slot});
+  return true;
 }
 
 JobPolicy PipelineRun::policy(std::size_t job) const {
-  return {&planned(job).retry, &planned(job).allow_failure, !planned(job).resource_group.empty()};
+  return {&planned(job).retry, &planned(job).allow_failure};
 }
 
 JobNow PipelineRun::now_of(std::size_t job) const {

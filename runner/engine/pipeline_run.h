@@ -1,6 +1,7 @@
 #pragma once
 // One pipeline under way: its state in memory, how events change it, what is written and done because of it.
-// Belongs to the engine thread; the mailbox and the views are for everyone.
+// Belongs to the engine thread, which takes all pipelines through the same steps (engine_loop.h): receive,
+// advance, claim, write, act. The views are for everyone.
 
 #include <atomic>
 #include <cstdint>
@@ -17,12 +18,17 @@
 #include "runner/base/synchronized.h"
 #include "runner/engine/decide.h"
 #include "runner/engine/engine.h"
+#include "runner/engine/job_queue.h"
 #include "runner/engine/job_runner.h"
-#include "runner/engine/mailbox.h"
 #include "runner/engine/ready_jobs.h"
+#include "runner/engine/resource_groups.h"
 #include "runner/engine/stop_control.h"
 #include "runner/engine/worker_threads.h"
 #include "runner/storage/records.h"
+
+namespace runner::storage {
+class Tx;
+}
 
 namespace runner::engine {
 
@@ -54,24 +60,73 @@ struct PipelinePaths {
   std::filesystem::path work, logs, archives;
 };
 
-/// The threads and services all pipelines of an engine share.
+/// Ids of attempts, taken from the store some at a time.
+class JobIds {
+ public:
+  explicit JobIds(storage::Store& store) : store_(store) {}
+  /// Blocks on the store when there is none left. Throws Error.
+  std::int64_t take();
+  /// Gets more within a transaction that is made anyway; used() once that is committed.
+  void refill(storage::Tx& tx);
+  bool low() const noexcept { return end_ - next_ < kLow; }
+  bool used() const noexcept { return end_ != 0; }
+  void refilled() noexcept;
+
+ private:
+  static constexpr std::int64_t kLow = 32, kBlock = 64;
+  storage::Store& store_;
+  std::int64_t next_ = 0, end_ = 0, more_ = 0;
+};
+
+/// What all pipelines of an engine share. All but the threads belongs to the engine thread.
 struct EngineServices {
   const JobContext& context;
   WorkerThreads& job_threads;
   WorkerThreads& archiver;
+  JobQueue& queue;
+  ResourceGroups& groups;
+  JobIds& ids;
+  /// To the engine thread, from any.
+  std::function<void(std::int64_t pipeline, Message message)> post;
 };
 
 class PipelineRun {
  public:
-  /// Writes the pipeline and its jobs to the store.
+  /// Writes the pipeline and its jobs to the store. Any thread.
   PipelineRun(PipelineRequest request, const EngineServices& services);
   PipelineRun(const PipelineRun&) = delete;
   PipelineRun& operator=(const PipelineRun&) = delete;
 
   std::int64_t id() const noexcept { return record_.id; }
-  /// Until nothing runs or can run by itself. On an exception everything that ran has ended.
-  PipelineEnd run();
-  void post(Message message) { mailbox_.post(std::move(message)); }
+  const std::string& scope() const noexcept { return request_.scope; }
+  PipelineEnd end() const { return {ready_->pipeline_status(), ready_->has_warnings()}; }
+  /// Nothing runs or can run by itself, and all is written.
+  bool idle() const;
+
+  void receive(Message message);
+  /// Those that waited for a time that has come, and whatever follows from all changes so far.
+  void advance();
+  /// It has got the group it waited for.
+  void resource_free(std::size_t job);
+  /// Its turn came in the queue. False: it is not wanted any more.
+  bool claim(std::size_t job, std::size_t slot);
+  std::optional<TimePoint> next_timer() const;
+  /// Stops jobs that are over their time.
+  std::optional<SteadyPoint> check_deadlines(SteadyPoint now);
+
+  /// Whether there is something to write. Computes the pipeline's own status.
+  bool needs_write();
+  /// Within a transaction, which may be repeated.
+  void write(storage::Tx& tx);
+  /// After the commit: tells and does what was decided.
+  void act();
+
+  /// Kills what runs, ends archives that are written. What has ended is told by messages as ever.
+  void kill_all() noexcept;
+  /// Threads that still work for it.
+  bool busy() const { return !running_.empty() || archiving_ != 0; }
+  /// Takes note of the ends only, after kill_all().
+  void bury(const Message& message);
 
   std::vector<JobView> views();
   std::filesystem::path log_path(std::size_t job);
@@ -87,9 +142,8 @@ class PipelineRun {
     std::optional<ArchiveView> archive, reports;
     std::shared_ptr<StopControl> control;  // while it runs
   };
-  struct ResourceGroup {
-    std::optional<std::size_t> holder;
-    std::deque<std::size_t> waiting;  // in order of arrival
+  struct Start {
+    std::size_t job = 0, slot = 0;
   };
   /// What is decided and not yet written.
   struct Batch {
@@ -99,14 +153,11 @@ class PipelineRun {
     std::vector<storage::EventRecord> events;
     std::vector<storage::OutboxRecord> effects;
     std::vector<std::size_t> stops, kills;  // to do after the commit
-    std::vector<std::size_t> starts;
+    std::vector<Start> starts;
     std::set<std::size_t> changed;
   };
 
   void insert_jobs();
-  bool idle() const;
-  void step(std::vector<Message> messages);
-  std::optional<SteadyPoint> next_deadline();
 
   void receive(message::Wake) {}
   void receive(message::JobDone done);
@@ -116,25 +167,25 @@ class PipelineRun {
 
   bool apply(std::size_t job, const JobEvent& event);
   void perform(std::size_t job, const Effect& effect);
-  void advance();
+  void track_resource(std::size_t job);
   void revive_after(std::size_t played);
   void fire_timers();
   void enqueue(std::size_t job, bool played);
-  void release_resource(std::size_t job);
   void new_attempt(std::size_t job);
   void cancel_all(bool kill);
-  void claim();
-  void commit();
-  void act();
-  void start(std::size_t job);
+  void withdraw(std::size_t job);
+  void start(const Start& start);
   std::vector<Upstream> upstream_of(std::size_t job) const;
   void archive(std::size_t job);
-  void end_everything() noexcept;
 
   JobPolicy policy(std::size_t job) const;
   JobNow now_of(std::size_t job) const;
   JobView view(std::size_t job) const;
   std::string refusal(std::size_t job) const;
+  JobRef ref(std::size_t job) const { return {record_.id, job}; }
+  ResourceGroups::Key group_of(std::size_t job) const {
+    return {request_.scope, planned(job).resource_group};
+  }
   const pipelines::PlanJob& planned(std::size_t job) const { return request_.plan.jobs[job]; }
 
   EngineServices services_;
@@ -146,16 +197,13 @@ class PipelineRun {
   std::vector<JobRun> jobs_;
   std::vector<bool> play_;  // start as soon as it waits for a person
   std::optional<ReadyJobs> ready_;
-  std::deque<std::size_t> offered_;
+  std::set<std::size_t> offered_;  // waiting in the queue
   std::multimap<TimePoint, std::size_t> timers_;
-  std::map<std::string, ResourceGroup> groups_;
-  std::vector<std::size_t> free_slots_;
   std::set<std::size_t> running_;
   std::size_t archiving_ = 0;
   std::atomic<bool> killed_{false};  // archives that are being written end
   Batch batch_;
   std::vector<std::string> performed_;  // outbox keys, removed with the next commit
-  Mailbox<Message> mailbox_;
   struct Views {
     std::map<std::size_t, JobView> jobs;
     std::map<std::size_t, std::filesystem::path> logs;

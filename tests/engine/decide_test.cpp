@@ -225,18 +225,6 @@ TEST(Decide, CanceledRunIsNeverTriedAgainWhateverItsEnd) {
   }
 }
 
-TEST(Decide, ResourceIsReleasedOnEveryEndOfAJobThatHeldIt) {
-  JobPolicy policy;
-  policy.resource_group = true;
-  EXPECT_TRUE(has<effect::ReleaseResource>(
-      apply(in(JobStatus::running), event::Finished{result(RunResult::Kind::success)}, policy)));
-  EXPECT_TRUE(has<effect::ReleaseResource>(
-      apply(in(JobStatus::running), event::Finished{result(RunResult::Kind::failed, 1)}, policy)));
-  EXPECT_TRUE(has<effect::ReleaseResource>(apply(in(JobStatus::pending), event::CancelRequested{}, policy)));
-  EXPECT_FALSE(has<effect::ReleaseResource>(
-      apply(in(JobStatus::waiting_for_resource), event::CancelRequested{}, policy)));
-}
-
 TEST(Decide, KillAfterCancelStopsAgainAndAtOnce) {
   const Applied cancel = apply(in(JobStatus::running), event::CancelRequested{});
   ASSERT_EQ(cancel.effects.size(), 1U);

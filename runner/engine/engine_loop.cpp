@@ -1,0 +1,173 @@
+#include "runner/engine/engine_loop.h"
+
+#include <algorithm>
+#include <string>
+
+#include "runner/base/error.h"
+#include "runner/storage/store.h"
+
+namespace runner::engine {
+
+EngineLoop::EngineLoop(const JobContext& context)
+    : context_(context), ids_(context.parts.store), job_threads_(context.options.capacity), archiver_(1) {
+  for (std::size_t slot = context.options.capacity; slot-- > 0;) free_slots_.push_back(slot);
+}
+
+std::int64_t EngineLoop::add(PipelineRequest request) {
+  auto run = std::make_shared<PipelineRun>(
+      std::move(request),
+      EngineServices{context_, job_threads_, archiver_, queue_, groups_, ids_,
+                     [this](std::int64_t pipeline, Message message) { post(pipeline, std::move(message)); }});
+  const std::int64_t id = run->id();
+  (*runs_.lock())[id] = std::move(run);
+  post(id, message::Wake{});
+  return id;
+}
+
+void EngineLoop::post(std::int64_t pipeline, Message message) {
+  mailbox_.post({pipeline, std::move(message)});
+}
+
+std::shared_ptr<PipelineRun> EngineLoop::lookup(std::int64_t pipeline) const {
+  auto runs = runs_.lock();
+  const auto found = runs->find(pipeline);
+  return found == runs->end() ? nullptr : found->second;
+}
+
+std::shared_ptr<PipelineRun> EngineLoop::find(std::int64_t pipeline) const {
+  if (auto run = lookup(pipeline)) return run;
+  throw Error(ErrorCode::not_found, "no pipeline " + std::to_string(pipeline));
+}
+
+PipelineEnd EngineLoop::run(std::int64_t pipeline) {
+  const auto run = find(pipeline);
+  try {
+    auto arrived = mailbox_.take(std::chrono::steady_clock::now());
+    do {
+      turn(std::move(arrived));
+      while (!run->idle()) turn(mailbox_.take(next_deadline()));
+      // Played or canceled between the last turn and now.
+      arrived = mailbox_.take(std::chrono::steady_clock::now());
+    } while (!arrived.empty());
+  } catch (...) {
+    end_everything();
+    throw;
+  }
+  return run->end();
+}
+
+void EngineLoop::turn(std::vector<Envelope> envelopes) {
+  for (Envelope& envelope : envelopes) receive(std::move(envelope));
+  wake_due();
+  advance();
+  claim();
+  flush();
+}
+
+void EngineLoop::receive(Envelope envelope) {
+  const auto run = lookup(envelope.pipeline);
+  if (run == nullptr) return;  // let go of meanwhile
+  if (const auto* done = std::get_if<message::JobDone>(&envelope.message)) {
+    free_slots_.push_back(done->slot);
+    queue_.add_running(run->scope(), -1);
+  }
+  run->receive(std::move(envelope.message));
+  touch(envelope.pipeline);
+}
+
+void EngineLoop::wake_due() {
+  const TimePoint now = context_.parts.clock.now();
+  for (auto timer = timers_.begin(); timer != timers_.end() && timer->first <= now; ++timer)
+    touch(timer->second);
+}
+
+void EngineLoop::advance() {
+  while (!to_advance_.empty()) {
+    const std::int64_t pipeline = *to_advance_.begin();
+    to_advance_.erase(to_advance_.begin());
+    const auto run = lookup(pipeline);
+    if (run == nullptr) continue;
+    run->advance();
+    to_write_.insert(pipeline);
+    // What one pipeline lets go of, another one waits for.
+    for (const JobRef& granted : groups_.take_granted()) {
+      if (const auto other = lookup(granted.pipeline)) other->resource_free(granted.job);
+      touch(granted.pipeline);
+    }
+    if (const auto known = timer_of_.find(pipeline); known != timer_of_.end()) {
+      timers_.erase({known->second, pipeline});
+      timer_of_.erase(known);
+    }
+    if (const auto next = run->next_timer()) {
+      timers_.emplace(*next, pipeline);
+      timer_of_.emplace(pipeline, *next);
+    }
+  }
+}
+
+void EngineLoop::claim() {
+  while (!free_slots_.empty()) {
+    const auto next = queue_.take();
+    if (!next) return;
+    const std::int64_t pipeline = next->job.pipeline;
+    const auto run = lookup(pipeline);
+    if (run == nullptr || !run->claim(next->job.job, free_slots_.back())) {
+      queue_.add_running(next->project, -1);
+      continue;
+    }
+    free_slots_.pop_back();
+    working_.insert(pipeline);
+    to_write_.insert(pipeline);
+  }
+}
+
+void EngineLoop::flush() {
+  std::vector<std::shared_ptr<PipelineRun>> changed, writing;
+  for (const std::int64_t pipeline : to_write_) {
+    if (auto run = lookup(pipeline)) changed.push_back(std::move(run));
+  }
+  std::copy_if(changed.begin(), changed.end(), std::back_inserter(writing),
+               [](const auto& run) { return run->needs_write(); });
+  if (!writing.empty()) {
+    const bool more_ids = ids_.used() && ids_.low();
+    context_.parts.store.write([&](storage::Tx& tx) {
+      for (const auto& run : writing) run->write(tx);
+      if (more_ids) ids_.refill(tx);
+    });
+    if (more_ids) ids_.refilled();
+  }
+  to_write_.clear();
+  for (const auto& run : changed) {
+    run->act();
+    if (!run->busy()) working_.erase(run->id());
+  }
+}
+
+std::optional<SteadyPoint> EngineLoop::next_deadline() {
+  const SteadyPoint steady = context_.parts.clock.steady_now();
+  std::optional<SteadyPoint> next;
+  if (!timers_.empty()) next = steady + (timers_.begin()->first - context_.parts.clock.now());
+  for (const std::int64_t pipeline : working_) {
+    const auto run = lookup(pipeline);
+    if (run == nullptr) continue;
+    if (const auto deadline = run->check_deadlines(steady); deadline && (!next || *deadline < *next))
+      next = deadline;
+  }
+  return next;
+}
+
+void EngineLoop::end_everything() noexcept {
+  const Runs runs = *runs_.lock();
+  for (const auto& [id, run] : runs) run->kill_all();
+  const auto busy = [&] {
+    return std::any_of(runs.begin(), runs.end(), [](const auto& one) { return one.second->busy(); });
+  };
+  while (busy()) {
+    for (const Envelope& envelope : mailbox_.take(std::nullopt)) {
+      if (const auto found = runs.find(envelope.pipeline); found != runs.end())
+        found->second->bury(envelope.message);
+    }
+  }
+}
+
+}  // namespace runner::engine

@@ -1,0 +1,77 @@
+#pragma once
+// All pipelines of an engine on one thread: messages come in, every pipeline they touch is taken through
+// receive and advance, room is given to whose turn it is, everything decided is written in one transaction,
+// then done.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "runner/base/synchronized.h"
+#include "runner/engine/job_queue.h"
+#include "runner/engine/job_runner.h"
+#include "runner/engine/mailbox.h"
+#include "runner/engine/pipeline_run.h"
+#include "runner/engine/resource_groups.h"
+#include "runner/engine/worker_threads.h"
+
+namespace runner::engine {
+
+class EngineLoop {
+ public:
+  explicit EngineLoop(const JobContext& context);
+  EngineLoop(const EngineLoop&) = delete;
+  EngineLoop& operator=(const EngineLoop&) = delete;
+
+  // Any thread.
+  std::int64_t add(PipelineRequest request);
+  void post(std::int64_t pipeline, Message message);
+  /// Shared, because viewers of other threads may look while the loop lets go of it. Throws Error{not_found}.
+  std::shared_ptr<PipelineRun> find(std::int64_t pipeline) const;
+
+  // The calling thread becomes the engine thread.
+  /// Until the pipeline is idle. On an exception everything that ran has ended.
+  PipelineEnd run(std::int64_t pipeline);
+
+ private:
+  struct Envelope {
+    std::int64_t pipeline = 0;
+    Message message;
+  };
+  using Runs = std::map<std::int64_t, std::shared_ptr<PipelineRun>>;
+
+  void turn(std::vector<Envelope> envelopes);
+  void receive(Envelope envelope);
+  void wake_due();
+  void advance();
+  void claim();
+  void flush();
+  std::optional<SteadyPoint> next_deadline();
+  void end_everything() noexcept;
+  /// nullptr when there is none.
+  std::shared_ptr<PipelineRun> lookup(std::int64_t pipeline) const;
+  void touch(std::int64_t pipeline) { to_advance_.insert(pipeline); }
+
+  const JobContext& context_;
+  Mailbox<Envelope> mailbox_;
+  mutable Synchronized<Runs> runs_;
+
+  JobQueue queue_;
+  ResourceGroups groups_;
+  JobIds ids_;
+  std::vector<std::size_t> free_slots_;
+  std::set<std::int64_t> to_advance_, to_write_;
+  std::set<std::pair<TimePoint, std::int64_t>> timers_;  // the next one of each pipeline
+  std::map<std::int64_t, TimePoint> timer_of_;
+  std::set<std::int64_t> working_;  // those with jobs that run
+
+  // Last, so that they are joined before anything they use goes away.
+  WorkerThreads job_threads_, archiver_;
+};
+
+}  // namespace runner::engine

@@ -1,0 +1,132 @@
+// Several pipelines on one engine: what they share is room and resource groups.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "tests/engine/engine_harness.h"
+#include "tests/support/scripted_executor.h"
+
+namespace runner::test {
+namespace {
+
+using pipelines::JobStatus;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+engine::EngineOptions with_room(std::size_t capacity) {
+  engine::EngineOptions options;
+  options.capacity = capacity;
+  return options;
+}
+
+/// Makes a pipeline of `jobs` independent jobs, named PREFIX0, PREFIX1 ...
+engine::PipelineRequest flat(const EngineHarness& harness, const std::string& prefix, int jobs,
+                             const std::string& project) {
+  PlanBuilder plan;
+  for (int i = 0; i < jobs; ++i) plan.add(prefix + std::to_string(i), 0);
+  engine::PipelineRequest request = harness.request(plan.plan());
+  request.scope = project;
+  return request;
+}
+
+std::vector<std::string> started_jobs(const ScriptedExecutor& executor) {
+  std::vector<std::string> names;
+  for (const std::string& call : executor.calls())
+    if (call.starts_with("prepare ")) names.push_back(call.substr(8));
+  return names;
+}
+
+TEST(ManyPipelines, ShareTheRoomFairly) {
+  ScriptedExecutor executor;
+  EngineHarness harness(executor, cache::MountMode::copy, with_room(1));
+  const std::int64_t big = harness.engine().create(flat(harness, "big", 6, "big"));
+  const std::int64_t small = harness.engine().create(flat(harness, "small", 2, "small"));
+  EXPECT_EQ(harness.engine().run(big).status, JobStatus::success);
+  EXPECT_EQ(harness.engine().run(small).status, JobStatus::success);
+  EXPECT_THAT(started_jobs(executor),
+              ElementsAre("big0", "small0", "big1", "small1", "big2", "big3", "big4", "big5"));
+  EXPECT_THAT(executor.violations(), IsEmpty());
+  EXPECT_THAT(harness.leftovers(), IsEmpty());
+}
+
+TEST(ManyPipelines, OfMorePriorityGoFirstWithinAProject) {
+  ScriptedExecutor executor;
+  EngineHarness harness(executor, cache::MountMode::copy, with_room(1));
+  const std::int64_t first = harness.engine().create(flat(harness, "night", 3, "shop"));
+  auto urgent = flat(harness, "urgent", 2, "shop");
+  urgent.priority = 10;
+  const std::int64_t second = harness.engine().create(std::move(urgent));
+  harness.engine().run(first);
+  harness.engine().run(second);
+  EXPECT_THAT(started_jobs(executor), ElementsAre("urgent0", "urgent1", "night0", "night1", "night2"));
+}
+
+/// A pipeline whose one job needs the resource group.
+engine::PipelineRequest deployment(const EngineHarness& harness, const std::string& name,
+                                   const std::string& project) {
+  PlanBuilder plan;
+  plan.add(name, 0).resource_group = "production";
+  engine::PipelineRequest request = harness.request(plan.plan());
+  request.scope = project;
+  return request;
+}
+
+TEST(ManyPipelines, ShareTheResourceGroupsOfTheirProject) {
+  std::map<std::string, ScriptedSandbox> script;
+  script["one"].steps["script"].until = "gate";
+  ScriptedExecutor executor(script);
+  EngineHarness harness(executor, cache::MountMode::copy, with_room(4));
+  // "two" waits for "one", "other" is of another project and does not.
+  std::mutex mutex;
+  std::set<std::string> seen;
+  harness.observer().on_change = [&](const engine::JobView& job) {
+    const std::lock_guard lock(mutex);
+    if (job.name == "two" && job.status == JobStatus::waiting_for_resource) seen.insert("two waits");
+    if (job.name == "two" && job.status == JobStatus::running) seen.insert("two runs");
+    if (job.name == "other" && job.status == JobStatus::success) seen.insert("other ended");
+    if (seen.contains("two waits") && seen.contains("other ended")) {
+      EXPECT_FALSE(seen.contains("two runs") && !seen.contains("released"));
+      seen.insert("released");
+      executor.release("gate");
+    }
+  };
+  const std::int64_t one = harness.engine().create(deployment(harness, "one", "shop"));
+  const std::int64_t two = harness.engine().create(deployment(harness, "two", "shop"));
+  const std::int64_t other = harness.engine().create(deployment(harness, "other", "mail"));
+  EXPECT_EQ(harness.engine().run(one).status, JobStatus::success);
+  EXPECT_EQ(harness.engine().run(two).status, JobStatus::success);
+  EXPECT_EQ(harness.engine().run(other).status, JobStatus::success);
+  EXPECT_THAT(seen, ElementsAre("other ended", "released", "two runs", "two waits"));
+  const std::vector<std::string> calls = executor.calls();
+  const auto at = [&](const std::string& call) { return std::find(calls.begin(), calls.end(), call); };
+  EXPECT_LT(at("destroy one"), at("prepare two"));
+}
+
+TEST(ManyPipelines, ACanceledOneGivesUpItsPlaceInTheQueueAndInTheGroup) {
+  std::map<std::string, ScriptedSandbox> script;
+  script["holder"].steps["script"].until = "gate";
+  ScriptedExecutor executor(script);
+  EngineHarness harness(executor, cache::MountMode::copy, with_room(1));
+  const std::int64_t holder = harness.engine().create(deployment(harness, "holder", "shop"));
+  const std::int64_t canceled = harness.engine().create(deployment(harness, "canceled", "shop"));
+  const std::int64_t queued = harness.engine().create(flat(harness, "queued", 2, "shop"));
+  const std::int64_t last = harness.engine().create(deployment(harness, "last", "shop"));
+  harness.observer().on_change = [&](const engine::JobView& job) {
+    if (job.name == "holder" && job.status == JobStatus::running) {
+      harness.engine().cancel(canceled);
+      harness.engine().cancel(queued);
+    }
+    if (job.name == "queued1" && job.status == JobStatus::canceled) executor.release("gate");
+  };
+  EXPECT_EQ(harness.engine().run(holder).status, JobStatus::success);
+  EXPECT_EQ(harness.engine().run(canceled).status, JobStatus::canceled);
+  EXPECT_EQ(harness.engine().run(queued).status, JobStatus::canceled);
+  EXPECT_EQ(harness.engine().run(last).status, JobStatus::success);
+  EXPECT_THAT(started_jobs(executor), ElementsAre("holder", "last"));
+}
+
+}  // namespace
+}  // namespace runner::test
