@@ -21,6 +21,7 @@ LEVELS = {
     "runner/git": ["runner/base", "cache"],
     "runner/storage": ["runner/base", "runner/database", "pipelines"],
     "runner/engine": ["runner/base", "pipelines", "runner/git", "runner/storage"],
+    "runner/triggers": ["runner/base", "runner/database", "runner/storage", "runner/git", "runner/engine", "pipelines"],
 }
 # folder -> single headers of other folders: the interfaces, not what is behind them.
 INTERFACES = {
