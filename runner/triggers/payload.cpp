@@ -74,11 +74,11 @@ class Events {
     const auto found = wanted->members.find(name);
     if (found == wanted->members.end() && !wanted->all_keys) return true;
     for (const auto& member : value->members) {
-      if (member.first == name) return refuse("it has the key " + in_quotes(shorten(name)) + " twice");
+      if (member.key == name) return refuse("it has the key " + in_quotes(shorten(name)) + " twice");
     }
     if (value->members.size() == kMostKeys) return refuse("it has an object with too many keys");
-    value->members.emplace_back(name, PayloadValue());
-    next_ = {found == wanted->members.end() ? &nothing_ : &found->second, &value->members.back().second};
+    value->members.push_back({name, PayloadValue()});
+    next_ = {found == wanted->members.end() ? &nothing_ : &found->second, &value->members.back().value};
     return true;
   }
   bool end_object() { return close(); }
@@ -177,8 +177,8 @@ PayloadPlace PayloadPlace::operator[](std::string_view key) const {
   std::string path = path_.empty() ? std::string(key) : path_ + "." + std::string(key);
   if (!exists()) return {nullptr, std::move(path)};
   if (value_->kind != Kind::object) refuse("no object");
-  const auto found = std::ranges::find(value_->members, key, [](const auto& member) { return member.first; });
-  return {found == value_->members.end() ? nullptr : &found->second, std::move(path)};
+  const auto found = std::ranges::find(value_->members, key, &PayloadMember::key);
+  return {found == value_->members.end() ? nullptr : &found->value, std::move(path)};
 }
 
 std::vector<PayloadPlace> PayloadPlace::items() const {
@@ -195,7 +195,7 @@ std::vector<std::string> PayloadPlace::keys() const {
   std::vector<std::string> all;
   if (!exists()) return all;
   if (value_->kind != Kind::object) refuse("no object");
-  for (const auto& member : value_->members) all.push_back(member.first);
+  for (const auto& member : value_->members) all.push_back(member.key);
   return all;
 }
 

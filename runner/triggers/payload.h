@@ -18,6 +18,8 @@ constexpr std::size_t kDeepestPayload = 64;
 constexpr std::size_t kMostItems = 10'000;
 constexpr std::size_t kMostKeys = 1000;  // of one object that are asked for
 
+struct PayloadMember;
+
 /// A value that was asked for, with the part of what is in it that was asked for.
 struct PayloadValue {
   enum class Kind : std::uint8_t { null, boolean, integer, other_number, text, object, list };
@@ -25,8 +27,13 @@ struct PayloadValue {
   bool boolean = false;
   std::int64_t integer = 0;
   std::string text;
-  std::vector<std::pair<std::string, PayloadValue>> members;
+  std::vector<PayloadMember> members;
   std::vector<PayloadValue> items;
+};
+
+struct PayloadMember {
+  std::string key;
+  PayloadValue value;
 };
 
 struct PayloadError {

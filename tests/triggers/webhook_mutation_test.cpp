@@ -114,7 +114,7 @@ TEST_P(MutatedWebhook, EndsInAHintOrAnError) {
       if (HasFailure()) return;
     }
   }
-  EXPECT_GT(count, 10);
+  EXPECT_GT(count, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Payloads, MutatedWebhook, testing::ValuesIn(recorded_names()),
