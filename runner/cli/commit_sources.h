@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 
 #include "runner/cli/project.h"
@@ -34,11 +35,12 @@ class CommitSources {
 
   /// The same for the same knobs: all jobs of a pipeline have files of one time, whatever other pipelines
   /// check out meanwhile. Any thread, one after another. Throws Error.
-  engine::Sources make(const engine::SourceKnobs& knobs);
+  engine::Sources make(const engine::SourceKnobs& knobs, const std::stop_token& stop = {});
 
  private:
-  engine::Sources make_new(const engine::SourceKnobs& knobs);
-  std::unique_ptr<git::Mirror> submodule_mirror(const std::string& url, const std::string& commit) const;
+  engine::Sources make_new(const engine::SourceKnobs& knobs, const std::stop_token& stop);
+  std::unique_ptr<git::Mirror> submodule_mirror(const std::string& url, const std::string& commit,
+                                                const std::stop_token& stop) const;
 
   git::LocalRepository& repository_;
   cache::LayerStore& layers_;

@@ -273,8 +273,8 @@ class LocalRun {
         CommitSources::Place{data_, scope(), (tag ? "refs/tags/" : "refs/heads/") + request.facts.ref_name});
     usual_sources_ = commit_sources_->make({});
     request.checkout.lowers = usual_sources_.lowers;
-    request.checkout.sources = [this](const engine::SourceKnobs& knobs) {
-      return commit_sources_->make(knobs);
+    request.checkout.sources = [this](const engine::SourceKnobs& knobs, const std::stop_token& stop) {
+      return commit_sources_->make(knobs, stop);
     };
   }
 

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,8 +43,8 @@ struct Checkout {
   std::filesystem::path project_dir;          // where jobs see it: CI_PROJECT_DIR
   std::filesystem::path builds_dir;           // CI_BUILDS_DIR
   /// What a job gets that asks for more or less (GIT_DEPTH, submodules ...). Empty: `lowers` for every job.
-  /// Called by job threads; throws Error, and the job fails then.
-  std::function<Sources(const SourceKnobs& knobs)> sources;
+  /// Called by job threads; throws Error, and the job fails then. `stop`: the job is to end, do not wait.
+  std::function<Sources(const SourceKnobs& knobs, const std::stop_token& stop)> sources;
   /// Blob id at the commit by path, for cache:key:files; nullopt = no such file.
   std::function<std::optional<std::string>(std::string_view path)> blob_id;
   /// Last commit that touched a path, for cache:key:files_commits.

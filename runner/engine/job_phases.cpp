@@ -78,7 +78,7 @@ std::vector<std::filesystem::path> JobRunner::asked_sources() {
   std::vector<std::string> warnings;
   const SourceKnobs knobs = source_knobs(environment_->values(), warnings);
   for (const std::string& warning : warnings) log_->warning(warning);
-  Sources sources = order_.request->checkout.sources(knobs);
+  Sources sources = order_.request->checkout.sources(knobs, control_.token());
   for (const std::string& notice : sources.notices) log_->warning(notice);
   sources_ = std::move(sources.held);
   return std::move(sources.lowers);

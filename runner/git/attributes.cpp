@@ -59,7 +59,6 @@ Attributes::Attributes() {
 void Attributes::add(std::string directory, std::string_view text) {
   std::vector<Rule> rules;
   const bool top = directory.empty();
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   for (const std::string_view line : split(text, '\n')) add_line(line, top, rules);
   files_[std::move(directory)] = std::move(rules);
 }

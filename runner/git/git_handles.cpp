@@ -53,6 +53,12 @@ void GitFree::operator()(git_object* object) const noexcept {
   git_object_free(object);
 }
 
+std::string hex_of(const git_oid* id) {
+  std::string hex(GIT_OID_HEXSZ, '\0');
+  git_oid_fmt(hex.data(), id);
+  return hex;
+}
+
 std::string last_message() {
   const git_error* error = git_error_last();
   return error != nullptr && error->message != nullptr ? error->message : "no reason given";

@@ -15,6 +15,7 @@ struct git_repository;
 struct git_tree;
 struct git_tree_entry;
 struct git_object;
+struct git_oid;
 
 namespace runner::git {
 
@@ -58,6 +59,8 @@ class Out {
   T* raw_ = nullptr;
 };
 
+/// 40 hexadecimal digits.
+std::string hex_of(const git_oid* id);
 /// libgit2's text for the last failure of this thread.
 std::string last_message();
 /// Throws Error "<what>: <libgit2's text>" when `result` is negative.

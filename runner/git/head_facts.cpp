@@ -15,12 +15,6 @@ namespace {
 constexpr std::string_view kHeads = "refs/heads/";
 constexpr std::string_view kOrigin = "refs/remotes/origin/";
 
-std::string hex(const git_oid* id) {
-  std::string text(GIT_OID_HEXSZ, '\0');
-  git_oid_fmt(text.data(), id);
-  return text;
-}
-
 /// The date with the offset it was made with.
 std::string iso8601(const git_time& when) {
   const std::time_t shifted = when.time + std::time_t{when.offset} * 60;
@@ -77,7 +71,7 @@ void read_commit(git_repository* repository, LocalFacts& facts, const std::strin
   check(result, "cannot read HEAD");
   Handle<git_commit> commit;
   check(git_commit_lookup(Out(commit), repository, &id), "cannot read the commit at HEAD");
-  facts.sha = hex(&id);
+  facts.sha = hex_of(&id);
   if (const char* message = git_commit_message(commit.get()); message != nullptr)
     facts.commit_message = message;
   if (const git_signature* author = git_commit_author(commit.get()); author != nullptr) {
@@ -99,7 +93,7 @@ void read_tag(git_repository* repository, LocalFacts& facts) {
     Handle<git_object> target;
     Handle<git_object> commit;
     if (git_reference_peel(Out(commit), reference.get(), GIT_OBJECT_COMMIT) != 0) continue;
-    if (hex(git_object_id(commit.get())) != facts.sha) continue;
+    if (hex_of(git_object_id(commit.get())) != facts.sha) continue;
     const bool is_object = git_reference_peel(Out(target), reference.get(), GIT_OBJECT_TAG) == 0;
     const std::string name = git_reference_shorthand(reference.get());
     if (annotated && !is_object) continue;

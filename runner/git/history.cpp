@@ -10,12 +10,6 @@
 namespace runner::git {
 namespace {
 
-std::string hex(const git_oid* id) {
-  std::string text(GIT_OID_HEXSZ, '\0');
-  git_oid_fmt(text.data(), id);
-  return text;
-}
-
 git_oid parse(const std::string& id) {
   git_oid oid;
   check(git_oid_fromstr(&oid, id.c_str()), "'" + id + "' is no commit id");
@@ -66,7 +60,8 @@ std::optional<Version> version_in(git_commit* commit, const std::string& path) {
   const int result = git_tree_entry_bypath(Out(entry), tree.get(), path.c_str());
   if (result == GIT_ENOTFOUND) return std::nullopt;
   check(result, "cannot look up '" + path + "'");
-  return Version{hex(git_tree_entry_id(entry.get())), static_cast<int>(git_tree_entry_filemode(entry.get()))};
+  return Version{hex_of(git_tree_entry_id(entry.get())),
+                 static_cast<int>(git_tree_entry_filemode(entry.get()))};
 }
 
 }  // namespace
@@ -82,7 +77,7 @@ std::string resolve_commit(git_repository* repository, std::string_view name) {
     if (git_revparse_single(Out(object), repository, spec.c_str()) != 0) continue;
     Handle<git_object> commit;
     if (git_object_peel(Out(commit), object.get(), GIT_OBJECT_COMMIT) == 0)
-      return hex(git_object_id(commit.get()));
+      return hex_of(git_object_id(commit.get()));
   }
   return {};
 }
@@ -92,7 +87,7 @@ std::string merge_base(git_repository* repository, const std::string& one, const
   const git_oid second = parse(other);
   git_oid base;
   const int result = git_merge_base(&base, repository, &first, &second);
-  if (result == 0) return hex(&base);
+  if (result == 0) return hex_of(&base);
   if (result != GIT_ENOTFOUND) log_debug("git", "no merge base: " + last_message());
   return {};
 }
@@ -102,7 +97,7 @@ std::string first_parent(git_repository* repository, const std::string& commit) 
   if (git_commit_parentcount(found.get()) == 0) return {};
   Handle<git_commit> parent;
   const int result = git_commit_parent(Out(parent), found.get(), 0);
-  return result == 0 ? hex(git_commit_id(parent.get())) : std::string();
+  return result == 0 ? hex_of(git_commit_id(parent.get())) : std::string();
 }
 
 void add_committed_changes(git_repository* repository, const std::string& from, const std::string& to,
@@ -148,7 +143,7 @@ std::optional<std::string> last_commit_of(git_repository* repository, const std:
     }
     if (!same) {
       if (!ever || (!now && (parents == 0 || cut_off))) return std::nullopt;
-      return hex(git_commit_id(commit.get()));
+      return hex_of(git_commit_id(commit.get()));
     }
     commit = std::move(same);
   }

@@ -47,12 +47,6 @@ void make_bare(const fs::path& directory) {
     throw_errno("cannot make the mirror " + in_quotes(directory.native()));
 }
 
-std::string hex_of(const git_oid* id) {
-  std::string hex(GIT_OID_HEXSZ, '\0');
-  git_oid_fmt(hex.data(), id);
-  return hex;
-}
-
 }  // namespace
 
 UniqueFd lock_mirror(const fs::path& directory) {
@@ -79,6 +73,12 @@ void remove_leftovers(const fs::path& directory) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with("pack_git2_") || name.starts_with("tmp_") || name.ends_with(".lock"))
       stale.push_back(entry.path());
+  }
+  for (const fs::directory_entry& folder : fs::directory_iterator(directory / "objects", error)) {
+    if (folder.path().filename().native().size() != 2) continue;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder.path(), error)) {
+      if (entry.path().filename().native().starts_with("tmp_")) stale.push_back(entry.path());
+    }
   }
   for (const fs::path& path : stale) remove_tree(path);
 }
@@ -122,10 +122,15 @@ void Mirror::fetch(const FetchRequest& request) {
 }
 
 void Mirror::take_local(const fs::path& git_dir, const std::string& wanted) {
+  // Branches and tags may have come, moved and gone since, and whoever began to take them may have been
+  // killed.
+  const RefMap there = local_refs(git_dir, wanted);
   const auto taken = [&] {
-    const auto all = refs("refs/");
-    return has_commit(wanted) &&
-           std::any_of(all.begin(), all.end(), [&](const auto& ref) { return ref.second == wanted; });
+    RefMap here;
+    for (auto& [name, id] : refs("refs/")) {
+      if (!name.starts_with("refs/commits/") || there.contains(name)) here.emplace(name, id);
+    }
+    return here == there && has_commit(wanted);
   };
   if (taken()) return;
   const UniqueFd lock = lock_mirror(impl_->directory);
@@ -135,7 +140,7 @@ void Mirror::take_local(const fs::path& git_dir, const std::string& wanted) {
   failpoint("mirror.linked");
   // What was linked behind the back of the open handle.
   check(git_repository_open_bare(Out(impl_->repository), impl_->directory.c_str()), "cannot open the mirror");
-  copy_refs(git_dir, impl_->repository.get(), wanted);
+  set_refs(impl_->repository.get(), there);
 }
 
 bool Mirror::has_commit(std::string_view id) const {

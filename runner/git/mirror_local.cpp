@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
 #include <set>
 #include <vector>
 
 #include "runner/base/copy_content.h"
 #include "runner/base/error.h"
+#include "runner/base/failpoint.h"
 #include "runner/base/files.h"
 #include "runner/base/text.h"
 #include "runner/git/git_handles.h"
@@ -22,7 +22,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kMostAlternates = 16;
-constexpr std::string_view kHeads = "refs/heads/", kOrigin = "refs/remotes/origin/", kTags = "refs/tags/";
+constexpr std::string_view kHeads = "refs/heads/", kOrigin = "refs/remotes/origin/", kTags = "refs/tags/",
+                           kCommits = "refs/commits/";
 
 std::vector<std::string> names_in(const fs::path& directory) {
   std::vector<std::string> names;
@@ -45,6 +46,8 @@ void link_object(const fs::path& from, const fs::path& to) {
   if (!target) throw_errno("cannot make " + in_quotes(draft.native()));
   if (!clone_content(source.get(), target.get()))
     copy_content(source.get(), target.get(), info.st_size, from);
+  // Its name would be believed after the machine went down.
+  if (::fdatasync(target.get()) != 0) throw_errno("cannot write " + in_quotes(draft.native()));
   if (::rename(draft.c_str(), to.c_str()) != 0) throw_errno("cannot make " + in_quotes(to.native()));
 }
 
@@ -99,10 +102,10 @@ void link_repository(const fs::path& git_dir, const fs::path& mirror) {
   }
 }
 
-void copy_refs(const fs::path& git_dir, git_repository* mirror, const std::string& wanted) {
+RefMap local_refs(const fs::path& git_dir, const std::string& wanted) {
   Handle<git_repository> from;
   check(git_repository_open(Out(from), git_dir.c_str()), "cannot open " + in_quotes(git_dir.native()));
-  std::map<std::string, git_oid> refs;
+  RefMap refs;
   Handle<git_reference_iterator> all;
   check(git_reference_iterator_new(Out(all), from.get()), "cannot list the refs");
   for (;;) {
@@ -113,12 +116,15 @@ void copy_refs(const fs::path& git_dir, git_repository* mirror, const std::strin
     const std::string name = git_reference_name(reference.get());
     const git_oid* id = git_reference_target(reference.get());
     if (id == nullptr) continue;
-    if (name.starts_with(kHeads) || name.starts_with(kTags)) refs[name] = *id;
-    if (name.starts_with(kOrigin)) refs.emplace(std::string(kHeads) + name.substr(kOrigin.size()), *id);
+    if (name.starts_with(kHeads) || name.starts_with(kTags)) refs[name] = hex_of(id);
+    if (name.starts_with(kOrigin))
+      refs.emplace(std::string(kHeads) + name.substr(kOrigin.size()), hex_of(id));
   }
-  git_oid id;
-  check(git_oid_fromstr(&id, wanted.c_str()), "no commit id");
-  refs.emplace("refs/commits/" + wanted, id);
+  refs.emplace(std::string(kCommits) + wanted, wanted);
+  return refs;
+}
+
+void set_refs(git_repository* mirror, const RefMap& refs) {
   std::vector<std::string> gone;
   Handle<git_reference_iterator> own;
   check(git_reference_iterator_new(Out(own), mirror), "cannot list the refs of the mirror");
@@ -128,14 +134,17 @@ void copy_refs(const fs::path& git_dir, git_repository* mirror, const std::strin
     if (result == GIT_ITEROVER) break;
     check(result, "cannot read the refs of the mirror");
     const std::string name = git_reference_name(reference.get());
-    if (!refs.contains(name) && !name.starts_with("refs/commits/")) gone.push_back(name);
+    if (!refs.contains(name) && !name.starts_with(kCommits)) gone.push_back(name);
   }
   for (const std::string& name : gone)
     check(git_reference_remove(mirror, name.c_str()), "cannot remove a ref");
   for (const auto& [name, target] : refs) {
+    git_oid id;
+    check(git_oid_fromstr(&id, target.c_str()), "no commit id");
     Handle<git_reference> made;
-    check(git_reference_create(Out(made), mirror, name.c_str(), &target, 1, nullptr),
+    check(git_reference_create(Out(made), mirror, name.c_str(), &id, 1, nullptr),
           "cannot set " + in_quotes(name));
+    failpoint("mirror.ref_set");
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "runner/base/files.h"
 #include "runner/base/text.h"
@@ -124,6 +126,30 @@ TEST_F(ExecCommit, WithoutARemoteJobsFetchAndPushNowhere) {
     EXPECT_THAT(ended.out, HasSubstr("refused\n"));
     box.shell("! git rev-parse -q --verify refs/heads/pushed");
   }
+}
+
+TEST_F(ExecCommit, ASilentServerOfASubmoduleHoldsNobodyUp) {
+  // It takes connections, as the kernel does that for it, and never says a word.
+  const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(listener.get(), 8), 0);
+  ASSERT_EQ(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  box.write(".gitmodules", "[submodule \"sub\"]\n\tpath = sub\n\turl = http://127.0.0.1:" +
+                               std::to_string(ntohs(address.sin_port)) + "/sub.git\n");
+  box.write(".gitlab-ci.yml",
+            "variables: {GIT_SUBMODULE_STRATEGY: normal}\n"
+            "timed: {timeout: 1 second, script: [echo never]}\n"
+            "other: {timeout: 1 second, script: [echo never]}\n");
+  git("add -A && git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),sub && git commit -qm sub");
+  const Ended ended = box.run({"exec", "--commit", "HEAD"});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_THAT(ended.out, HasSubstr("timed │ ✗ failed after"));
+  EXPECT_THAT(ended.out, HasSubstr("took longer than 1 s"));
+  EXPECT_THAT(ended.out, Not(HasSubstr("│ never")));
 }
 
 TEST_F(ExecCommit, AnUnknownCommitIsRefused) {

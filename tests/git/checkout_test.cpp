@@ -142,6 +142,9 @@ TEST_F(CheckoutTest, ContentIsConvertedAsGitDoes) {
         "*.lat working-tree-encoding=ISO-8859-1\n*.both ident eol=crlf\n*.binary binary eol=crlf\n"
         "*.export export-subst export-ignore\n*.old crlf eol=crlf\n  # no comment\n");
   write("sub/.gitattributes", "*.txt -text\n*.off !eol\n*.both -ident\n[attr]windows -text\n");
+  // A byte order mark belongs to the first pattern.
+  write("marked/.gitattributes", "\xEF\xBB\xBF*.md eol=crlf\n*.txt eol=lf\n");
+  for (const char* name : {"marked/a.md", "marked/a.txt"}) write(name, "a\nb\n");
   const std::string mixed = "a\nb\r\nc\n", lines = "a\nb\n", odd = "x\r\ny\r";
   for (const char* directory : {"", "sub/", "deep/", "deep/er/", "dir/"}) {
     for (const char* name : {"a.txt", "a.auto", "a.bin", "odd \"name\".q", "a.win", "top.t", "x.y", "a.c",

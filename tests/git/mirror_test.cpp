@@ -152,6 +152,40 @@ TEST_F(MirrorTest, ARepositoryOfThisMachineIsTakenByLinks) {
   EXPECT_EQ(mirror->resolve("main"), "");
 }
 
+TEST_F(MirrorTest, WhatCameAndWentSinceACommitWasTakenIsSeen) {
+  run("git branch gone");
+  const auto mirror = Mirror::open(place());
+  mirror->take_local(work() / ".git", first);
+  run("git branch -D gone && git branch other && git tag -a -m text v1");
+  mirror->take_local(work() / ".git", first);
+  EXPECT_THAT(mirror->refs("refs/heads/"),
+              UnorderedElementsAre(Pair("refs/heads/main", first), Pair("refs/heads/other", first)));
+  EXPECT_EQ(run("git cat-file -t v1", place()), "tag");
+  EXPECT_EQ(run("git fsck 2>&1", place()), "");
+}
+
+TEST_F(MirrorTest, AProcessKilledWhileItTakesARepositoryIsMadeUpFor) {
+  run("git branch a && git branch z && git tag v1");
+  for (const std::string point : {"mirror.linked", "mirror.ref_set"}) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      set_failpoint_handler([&](std::string_view name) {
+        if (name == point) ::raise(SIGKILL);
+      });
+      Mirror::open(place())->take_local(work() / ".git", first);
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFSIGNALED(status)) << point;
+  }
+  const auto mirror = Mirror::open(place());
+  mirror->take_local(work() / ".git", first);
+  EXPECT_EQ(mirror->refs("refs/heads/").size(), 3U);
+  EXPECT_EQ(mirror->resolve("v1"), first);
+}
+
 TEST_F(MirrorTest, ObjectsThatARepositoryBorrowsAreTakenToo) {
   const fs::path borrower = top() / "borrower";
   run("git clone -q -s '" + work().string() + "' '" + borrower.string() + "'", top());
