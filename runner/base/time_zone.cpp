@@ -117,6 +117,7 @@ TimeZone::Period TimeZone::by_rule(sys_seconds time, sys_seconds earliest) const
 }
 
 local_seconds TimeZone::to_local(sys_seconds time) const {
+  time = std::clamp(time, kFirstTime, kLastTime);
   return local_seconds(time.time_since_epoch() + at(time).kind.offset);
 }
 

@@ -173,6 +173,8 @@ TEST(TimeZone, FarTimesAreCutAndDoNotOverflow) {
   const TimeZone berlin = TimeZone::load("Europe/Berlin");
   EXPECT_EQ(berlin.at(sys_seconds::min()).kind.abbreviation, "LMT");
   EXPECT_EQ(berlin.at(sys_seconds::max()).kind.abbreviation, "CET");
+  EXPECT_EQ(berlin.to_local(sys_seconds::max()), local(10000, 1, 1, 0, 59, 59));
+  EXPECT_LT(berlin.to_local(sys_seconds::min()), local(-9998, 1, 1));
   (void)berlin.to_utc(local_seconds::min());
   (void)berlin.to_utc(local_seconds::max());
 }
