@@ -118,7 +118,8 @@ TEST(CronProperty, EverythingThatAWalkOverTheMinutesFindsIsFoundAndNothingElse) 
     const sys_seconds start =
         period.end == sys_seconds::max()
             ? somewhere
-            : period.end - chrono::days(4) + chrono::seconds(*rc::gen::inRange<std::int64_t>(0, 4 * 86'400));
+            : period.end - chrono::days(4) +
+                  chrono::seconds(*rc::gen::inRange<std::int64_t>(0, std::int64_t{4} * 86'400));
     const sys_seconds end = start + chrono::days(9);
 
     CronError error;
