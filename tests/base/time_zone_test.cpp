@@ -299,7 +299,7 @@ TEST(TimeZone, HostileFilesAreCorrupt) {
       {"flags for fewer kinds", patched(kSecond + 20, bytes_of(1, 4))},
       {"a time out of range", patched(kSecond + 44, bytes_of(0x8000000000000000, 8))},
       {"a kind that is not there", patched(kSecond + 52, "\2")},
-      {"an offset of a week", patched(kSecond + 53, bytes_of(7 * 86400, 4))},
+      {"an offset of a week", patched(kSecond + 53, bytes_of(std::uint64_t{7} * 86400, 4))},
       {"a flag of seven", patched(kSecond + 57, "\7")},
       {"an abbreviation that is not there", patched(kSecond + 58, "\x08")},
       {"an abbreviation without end", patched(kSecond + 44 + 8 + 1 + 12 + 7, "B")},

@@ -7,9 +7,6 @@
 namespace runner::test {
 namespace {
 
-using triggers::Forge;
-using triggers::WebhookProblem;
-
 Recorded signed_push(const std::string& forge, const std::string& secret = kWebhookSecret) {
   Recorded recorded = read_recorded(forge + "_push");
   sign(recorded, secret);
