@@ -148,7 +148,7 @@ TEST_F(ExecCommit, ASilentServerOfASubmoduleHoldsNobodyUp) {
   const Ended ended = box.run({"exec", "--commit", "HEAD"});
   EXPECT_EQ(ended.code, 1);
   EXPECT_THAT(ended.out, HasSubstr("timed │ ✗ failed after"));
-  EXPECT_THAT(ended.out, HasSubstr("took longer than 1 s"));
+  EXPECT_THAT(ended.out, HasSubstr("took longer than 1.0 s"));
   EXPECT_THAT(ended.out, Not(HasSubstr("│ never")));
 }
 
