@@ -1,7 +1,6 @@
 #pragma once
 // Jobs whose turn it is, of all pipelines, and which of them goes next when there is room. Pure; one thread.
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -16,7 +15,10 @@ namespace runner::engine {
 struct JobRef {
   std::int64_t pipeline = 0;
   std::size_t job = 0;  // into Plan::jobs
-  auto operator<=>(const JobRef&) const = default;
+  bool operator==(const JobRef&) const = default;
+  bool operator<(const JobRef& other) const {
+    return std::tie(pipeline, job) < std::tie(other.pipeline, other.job);
+  }
 };
 
 /// Fair between projects: next is a job of the project that runs the fewest, of several the one served

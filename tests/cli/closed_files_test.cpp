@@ -8,7 +8,6 @@
 namespace runner::cli {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::Not;
 
