@@ -185,13 +185,12 @@ class Packer {
 
   void add_directory(int parent, const std::string& name) {
     constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    std::optional<OpenedUp> opened;
-    UniqueFd directory = open_child(parent, name, kFlags, opened);
+    std::optional<mode_t> left;
+    std::optional<OpenedUp> opened = open_up(parent, name, left);
+    UniqueFd directory(::openat(parent, name.c_str(), kFlags));
     if (!directory) throw_errno("cannot open directory " + in_quotes(shown_));
     struct stat info = stat_of(directory.get());
-    const bool searchable = user_ == 0 || info.st_uid != user_ || (info.st_mode & 0100U) != 0;
-    if (!searchable) opened = OpenedUp::make(parent, name);
-    if (opened) info.st_mode = opened->mode();
+    info.st_mode = left.value_or(info.st_mode);
     PaxEntry entry = entry_of(name, info, '5');
     entry.path = archived_ += '/';
     path_ += '/';
@@ -202,12 +201,14 @@ class Packer {
 
   void add_file(int parent, const std::string& name) {
     // Without blocking, should a FIFO have this name by now.
-    std::optional<OpenedUp> opened;
-    const UniqueFd file = open_child(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, opened);
+    std::optional<mode_t> left;
+    std::optional<OpenedUp> opened = open_up(parent, name, left);
+    const UniqueFd file(::openat(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!file) throw_errno("cannot open " + in_quotes(shown_));
     opened.reset();  // once is enough
-    const struct stat info = stat_of(file.get());
+    struct stat info = stat_of(file.get());
     if (!S_ISREG(info.st_mode)) throw changed();
+    info.st_mode = left.value_or(info.st_mode);
     PaxEntry entry = entry_of(name, info, '0');
     if (info.st_nlink > 1) {
       const auto [first, is_new] = linked_.try_emplace({info.st_dev, info.st_ino}, archived_);
@@ -242,13 +243,14 @@ class Packer {
                 "cannot pack " + in_quotes(shown_) + ": a layer has no sockets and no devices");
   }
 
-  static UniqueFd open_child(int parent, const std::string& name, int flags,
-                             std::optional<OpenedUp>& opened) {
-    UniqueFd fd(::openat(parent, name.c_str(), flags));
-    if (fd || errno != EACCES) return fd;
-    opened = OpenedUp::make(parent, name);
-    if (opened) fd.reset(::openat(parent, name.c_str(), flags));
-    return fd;
+  /// `left` is the mode as a job left it, should that differ.
+  static std::optional<OpenedUp> open_up(int parent, const std::string& name, std::optional<mode_t>& left) {
+    if (reads_everything()) return std::nullopt;
+    struct stat info {};
+    int error = 0;  // said by who opens it
+    auto opened = OpenedUp::look(parent, name, info, error);
+    if (opened) left = info.st_mode;
+    return opened;
   }
 
   struct stat stat_of(int file) const {

@@ -57,7 +57,7 @@ std::optional<Shown> StackCursor::find(std::string_view path) {
     Shown shown;
     shown.layer = directory.layer;
     const int flags = AT_SYMLINK_NOFOLLOW | (name.empty() ? AT_EMPTY_PATH : 0);
-    if (::fstatat(directory.fd.get(), name.c_str(), &shown.info, flags) == 0) {
+    if (OpenedUp::stat(directory.fd.get(), name.c_str(), shown.info, flags) == 0) {
       if (is_whiteout(shown.info)) return std::nullopt;
       return shown;
     }
@@ -109,13 +109,13 @@ void StackCursor::close_far() {
 std::vector<StackCursor::Open> StackCursor::descend(const std::vector<Open>& from, const std::string& name) {
   std::vector<Open> found;
   for (const Open& directory : from) {
-    UniqueFd fd(::openat(directory.fd.get(), name.c_str(), kDirectoryFlags));
     std::optional<OpenedUp> opened;
-    // Without the right to search it could be opened and would show nothing.
-    if (fd ? ::faccessat(fd.get(), ".", X_OK, AT_EACCESS) != 0 : errno == EACCES) {
-      opened = OpenedUp::make(directory.fd.get(), name);
-      if (opened && !fd) fd.reset(::openat(directory.fd.get(), name.c_str(), kDirectoryFlags));
+    if (!reads_everything()) {
+      struct stat info {};
+      int error = 0;  // said by what follows
+      opened = OpenedUp::look(directory.fd.get(), name, info, error);
     }
+    UniqueFd fd(::openat(directory.fd.get(), name.c_str(), kDirectoryFlags));
     if (fd) {
       const bool last = is_opaque(fd.get());
       found.push_back({directory.layer, std::move(fd), std::move(opened)});

@@ -10,7 +10,9 @@
 
 #include "runner/base/directory_stream.h"
 #include "runner/base/error.h"
+#include "runner/base/fd.h"
 #include "runner/base/log.h"
+#include "runner/base/synchronized.h"
 #include "runner/base/text.h"
 
 namespace runner {
@@ -37,45 +39,94 @@ bool may_read_all() {
   return (data[0].effective & kEither) != 0;
 }
 
+/// What is opened up in this process. Modes change, and are looked at by who depends on them, under its lock:
+/// so nobody takes the mode that another reader lent for the one that the job left.
+struct Kept {
+  UniqueFd handle;
+  mode_t mode = 0;  // as the job left it
+  std::size_t readers = 0;
+};
+using Register = Synchronized<std::map<std::pair<dev_t, ino_t>, Kept>>;
+
+Register& opened_register() {
+  static Register all;
+  return all;
+}
+
 }  // namespace
 
-std::optional<OpenedUp> OpenedUp::make(int parent, const std::string& name) {
-  UniqueFd handle(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  if (!handle) return std::nullopt;
-  struct stat info {};
-  if (::fstat(handle.get(), &info) != 0) return std::nullopt;
-  if (info.st_uid != ::geteuid() || !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode))) {
-    errno = EACCES;
+bool reads_everything() {
+  static const bool all = may_read_all();
+  return all;
+}
+
+std::optional<OpenedUp> OpenedUp::look(int parent, const std::string& name, struct stat& info, int& error) {
+  error = 0;
+  auto opened = opened_register().lock();
+  if (::fstatat(parent, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    error = errno;
     return std::nullopt;
   }
-  if (set_mode(handle.get(), info.st_mode | wanted_bits(info.st_mode)) != 0) return std::nullopt;
-  return OpenedUp(std::move(handle), info.st_mode);
+  if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) return std::nullopt;
+  const Key key{info.st_dev, info.st_ino};
+  if (const auto found = opened->find(key); found != opened->end()) {
+    ++found->second.readers;
+    info.st_mode = found->second.mode;
+    return OpenedUp(key);
+  }
+  const mode_t wanted = wanted_bits(info.st_mode);
+  if ((info.st_mode & wanted) == wanted || info.st_uid != ::geteuid()) return std::nullopt;
+  UniqueFd handle(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat held {};
+  // Something else may have this name by now: who reads it says so.
+  if (!handle || ::fstat(handle.get(), &held) != 0 || Key{held.st_dev, held.st_ino} != key)
+    return std::nullopt;
+  if (set_mode(handle.get(), info.st_mode | wanted) != 0) return std::nullopt;
+  opened->emplace(key, Kept{std::move(handle), info.st_mode, 1});
+  return OpenedUp(key);
+}
+
+int OpenedUp::stat(int parent, const char* name, struct stat& info, int flags) {
+  if (reads_everything()) return ::fstatat(parent, name, &info, flags);
+  auto opened = opened_register().lock();
+  const int result = ::fstatat(parent, name, &info, flags);
+  if (result != 0 || opened->empty()) return result;
+  const auto found = opened->find({info.st_dev, info.st_ino});
+  if (found != opened->end()) info.st_mode = found->second.mode;
+  return result;
 }
 
 OpenedUp::~OpenedUp() {
-  if (handle_ && set_mode(handle_.get(), mode_) != 0) {
-    const std::error_code error(errno, std::generic_category());
+  if (!key_) return;
+  int failed = 0;
+  {
+    auto opened = opened_register().lock();
+    const auto found = opened->find(*key_);
+    if (--found->second.readers > 0) return;
+    if (set_mode(found->second.handle.get(), found->second.mode) != 0) failed = errno;
+    opened->erase(found);
+  }
+  if (failed != 0) {
+    const std::error_code error(failed, std::generic_category());
     log_warn("files", Error(error, "cannot take back the permission to read what a job left").what());
   }
 }
 
-OpenedTrees::OpenedTrees() : needed_(!may_read_all()) {}
-
-void OpenedTrees::open_entry(int parent, const std::string& name, const struct stat& info) {
-  const mode_t wanted = wanted_bits(info.st_mode);
-  if ((info.st_mode & wanted) == wanted || info.st_uid != ::geteuid()) return;
-  auto opened = OpenedUp::make(parent, name);
-  if (!opened) return;  // who reads it says so
+bool OpenedTrees::open_entry(int parent, const std::string& name, struct stat& info) {
+  int error = 0;
+  auto opened = OpenedUp::look(parent, name, info, error);
+  if (error != 0) return false;
+  if (!opened) return true;  // nothing to do, or who reads it says so
   // Further names of one file were opened with the first.
-  modes_.try_emplace({info.st_dev, info.st_ino}, opened->mode());
-  opened_.push_back(std::move(*opened));
+  if (modes_.try_emplace({info.st_dev, info.st_ino}, info.st_mode).second)
+    opened_.push_back(std::move(*opened));
+  return true;
 }
 
 void OpenedTrees::open(const std::filesystem::path& tree, const std::function<bool()>& stop) {
-  if (!needed_) return;
+  if (reads_everything()) return;
   struct stat top {};
-  if (::lstat(tree.c_str(), &top) != 0) throw_errno("cannot look at " + in_quotes(tree.native()));
-  open_entry(AT_FDCWD, tree.native(), top);
+  if (!open_entry(AT_FDCWD, tree.native(), top)) throw_errno("cannot look at " + in_quotes(tree.native()));
   struct Level {
     DirectoryStream stream;
     std::string path;
@@ -103,8 +154,7 @@ void OpenedTrees::open(const std::filesystem::path& tree, const std::function<bo
     const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
     struct stat info {};
-    if (::fstatat(::dirfd(stream), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    if (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) open_entry(::dirfd(stream), name, info);
+    if (!open_entry(::dirfd(stream), name, info)) continue;
     if (S_ISDIR(info.st_mode)) enter(::dirfd(stream), name, levels.back().path + "/" + name);
   }
 }

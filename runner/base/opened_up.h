@@ -1,7 +1,8 @@
 #pragma once
-// Files and directories of a tree of ours that a job left without the permission to read them, while we read
-// them. Only root reads them without asking. For trees that belong to nobody else: another reader sees the
-// permissions change for a moment. One thread.
+// Files and directories of trees of ours that a job left without the permission to read them, while we read
+// them. Only root reads them without asking. Readers in one process share what is opened up: it is closed
+// again with the last of them, and each is told the mode as the job left it. For trees that nobody outside
+// this process reads at the time: others see the permissions change for a moment.
 
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -14,37 +15,42 @@
 #include <utility>
 #include <vector>
 
-#include "runner/base/fd.h"
-
 namespace runner {
 
-/// Gives the owner the permission to read, and to search a directory; takes it away again at the end.
-/// Move-only.
+/// Whether this process reads what it has no permission for: root, unless the right was taken away. Asked
+/// once.
+bool reads_everything();
+
+/// Keeps one file or directory open to its owner; the last one of it takes the permission away again.
+/// Move-only; made and ended in any thread.
 class OpenedUp {
  public:
-  /// nullopt, with errno, when it is not ours or nothing can be changed. Links are not followed.
-  static std::optional<OpenedUp> make(int parent, const std::string& name);
-  OpenedUp(OpenedUp&& other) noexcept = default;
+  /// lstat() of `name` in `parent`, and, when it is closed to us or was until another reader came, the
+  /// permission to read it (and to search a directory). `info` has the mode as the job left it. nullopt when
+  /// nothing was to be done; when nothing could be, it is not ours, and who reads it is told so; or when it
+  /// cannot be looked at: then `error` is an errno, else 0.
+  static std::optional<OpenedUp> look(int parent, const std::string& name, struct stat& info, int& error);
+  /// fstatat() with the mode as the job left it, also while somebody keeps it open. Sets errno.
+  static int stat(int parent, const char* name, struct stat& info, int flags);
+
+  OpenedUp(OpenedUp&& other) noexcept : key_(std::exchange(other.key_, std::nullopt)) {}
   OpenedUp& operator=(OpenedUp&& other) noexcept {
-    std::swap(handle_, other.handle_);
-    std::swap(mode_, other.mode_);
+    std::swap(key_, other.key_);
     return *this;
   }
   ~OpenedUp();
-  /// As it was, and will be.
-  mode_t mode() const noexcept { return mode_; }
 
  private:
-  OpenedUp(UniqueFd handle, mode_t mode) noexcept : handle_(std::move(handle)), mode_(mode) {}
-  UniqueFd handle_;
-  mode_t mode_ = 0;
+  using Key = std::pair<dev_t, ino_t>;
+  explicit OpenedUp(Key key) noexcept : key_(key) {}
+  std::optional<Key> key_;
 };
 
 /// Everything closed in some trees, opened up as long as this lives. Costs a walk, but nothing for who may
-/// read all.
+/// read all. One thread.
 class OpenedTrees {
  public:
-  OpenedTrees();
+  OpenedTrees() = default;
   /// The tree and all below it; what is not ours stays as it is. `stop` is asked now and then: true ends the
   /// walk. Throws Error.
   void open(const std::filesystem::path& tree, const std::function<bool()>& stop = {});
@@ -52,9 +58,9 @@ class OpenedTrees {
   void correct(struct stat& info) const;
 
  private:
-  void open_entry(int parent, const std::string& name, const struct stat& info);
+  /// False when it is gone.
+  bool open_entry(int parent, const std::string& name, struct stat& info);
 
-  const bool needed_;
   std::vector<OpenedUp> opened_;
   std::map<std::pair<dev_t, ino_t>, mode_t> modes_;
 };
