@@ -39,6 +39,7 @@
 #include "runner/cli/view.h"
 #include "runner/cli/work_place.h"
 #include "runner/engine/engine.h"
+#include "runner/engine/local_jobs.h"
 #include "runner/git/mask_layer.h"
 #include "runner/storage/store.h"
 
@@ -171,11 +172,9 @@ class LocalRun {
     engine_options.capacity = capacity_of(options_);
     engine_options.artifact_size_limit = options_.max_artifact_bytes;
     if (options_.timeout) engine_options.default_timeout = *options_.timeout;
-    const engine::EngineParts parts{
-        *store_, executor_, workspaces_, caches_ ? &*caches_ : nullptr, clock_, presenter, [this] {
-          housekeeper_->wake();
-        }};
-    engine::Engine engine(engine_options, parts);
+    engine::LocalJobs jobs(engine_options, {executor_, workspaces_, caches_ ? &*caches_ : nullptr, clock_,
+                                            presenter, [this] { housekeeper_->wake(); }});
+    engine::Engine engine(engine_options, {*store_, jobs, clock_, presenter});
     rules_ = keep_rules(plan);
     ref_ = facts.ref_name;
     sha_ = facts.sha;

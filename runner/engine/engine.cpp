@@ -5,9 +5,7 @@
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/engine/engine_loop.h"
-#include "runner/engine/job_runner.h"
 #include "runner/engine/pipeline_run.h"
-#include "runner/engine/shell_script.h"
 
 namespace runner::engine {
 namespace {
@@ -24,16 +22,10 @@ EngineOptions with_capacity(EngineOptions options) {
 
 struct Engine::Impl {
   Impl(EngineOptions engine_options, const EngineParts& engine_parts)
-      : options(with_capacity(std::move(engine_options))),
-        parts(engine_parts),
-        shell(find_shell()),
-        context{options, parts, shell},
-        loop(context) {}
+      : options(with_capacity(std::move(engine_options))), parts(engine_parts), loop(options, parts) {}
 
   const EngineOptions options;
   const EngineParts parts;
-  const Shell shell;
-  const JobContext context;
   EngineLoop loop;
 };
 

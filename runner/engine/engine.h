@@ -24,13 +24,8 @@
 #include "runner/engine/sources.h"
 
 namespace runner::cache {
-class Caches;
-class Workspaces;
 struct Entry;
 }  // namespace runner::cache
-namespace runner::executors {
-class Executor;
-}  // namespace runner::executors
 namespace runner::storage {
 class Store;
 }  // namespace runner::storage
@@ -123,16 +118,13 @@ struct EngineOptions {
   std::uint64_t artifact_size_limit = 0;  // bytes of one job's artifacts, 0 = none
 };
 
+class JobHost;
+
 struct EngineParts {
   storage::Store& store;
-  executors::Executor& executor;
-  cache::Workspaces& workspaces;
-  /// Caches and artifacts. Null when no job has either: a run that needs no layer store opens none.
-  cache::Caches* caches;
+  JobHost& host;
   const Clock& clock;
   Observer& observer;
-  /// Told by job threads when something new is in the layer store; quick; may be empty.
-  std::function<void()> on_commit;
 };
 
 struct PipelineEnd {

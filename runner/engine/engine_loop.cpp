@@ -8,15 +8,15 @@
 
 namespace runner::engine {
 
-EngineLoop::EngineLoop(const JobContext& context)
-    : context_(context), ids_(context.parts.store), job_threads_(context.options.capacity), archiver_(1) {
-  for (std::size_t slot = context.options.capacity; slot-- > 0;) free_slots_.push_back(slot);
+EngineLoop::EngineLoop(const EngineOptions& options, const EngineParts& parts)
+    : options_(options), parts_(parts), ids_(parts.store), job_threads_(options.capacity), archiver_(1) {
+  for (std::size_t slot = options.capacity; slot-- > 0;) free_slots_.push_back(slot);
 }
 
 std::int64_t EngineLoop::add(PipelineRequest request) {
   auto run = std::make_shared<PipelineRun>(
       std::move(request),
-      EngineServices{context_, job_threads_, archiver_, queue_, groups_, ids_,
+      EngineServices{options_, parts_, job_threads_, archiver_, queue_, groups_, ids_,
                      [this](std::int64_t pipeline, Message message) { post(pipeline, std::move(message)); }});
   const std::int64_t id = run->id();
   (*runs_.lock())[id] = std::move(run);
@@ -76,7 +76,7 @@ void EngineLoop::receive(Envelope envelope) {
 }
 
 void EngineLoop::wake_due() {
-  const TimePoint now = context_.parts.clock.now();
+  const TimePoint now = parts_.clock.now();
   for (auto timer = timers_.begin(); timer != timers_.end() && timer->first <= now; ++timer)
     touch(timer->second);
 }
@@ -130,7 +130,7 @@ void EngineLoop::flush() {
                [](const auto& run) { return run->needs_write(); });
   if (!writing.empty()) {
     const bool more_ids = ids_.used() && ids_.low();
-    context_.parts.store.write([&](storage::Tx& tx) {
+    parts_.store.write([&](storage::Tx& tx) {
       for (const auto& run : writing) run->write(tx);
       if (more_ids) ids_.refill(tx);
     });
@@ -144,9 +144,9 @@ void EngineLoop::flush() {
 }
 
 std::optional<SteadyPoint> EngineLoop::next_deadline() {
-  const SteadyPoint steady = context_.parts.clock.steady_now();
+  const SteadyPoint steady = parts_.clock.steady_now();
   std::optional<SteadyPoint> next;
-  if (!timers_.empty()) next = steady + (timers_.begin()->first - context_.parts.clock.now());
+  if (!timers_.empty()) next = steady + (timers_.begin()->first - parts_.clock.now());
   for (const std::int64_t pipeline : working_) {
     const auto run = lookup(pipeline);
     if (run == nullptr) continue;

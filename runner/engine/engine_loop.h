@@ -14,7 +14,6 @@
 
 #include "runner/base/synchronized.h"
 #include "runner/engine/job_queue.h"
-#include "runner/engine/job_runner.h"
 #include "runner/engine/mailbox.h"
 #include "runner/engine/pipeline_run.h"
 #include "runner/engine/resource_groups.h"
@@ -24,7 +23,7 @@ namespace runner::engine {
 
 class EngineLoop {
  public:
-  explicit EngineLoop(const JobContext& context);
+  EngineLoop(const EngineOptions& options, const EngineParts& parts);
   EngineLoop(const EngineLoop&) = delete;
   EngineLoop& operator=(const EngineLoop&) = delete;
 
@@ -57,7 +56,8 @@ class EngineLoop {
   std::shared_ptr<PipelineRun> lookup(std::int64_t pipeline) const;
   void touch(std::int64_t pipeline) { to_advance_.insert(pipeline); }
 
-  const JobContext& context_;
+  const EngineOptions& options_;
+  const EngineParts& parts_;
   Mailbox<Envelope> mailbox_;
   mutable Synchronized<Runs> runs_;
 

@@ -3,6 +3,7 @@
 // collect, clean up. Blocks as long as the job runs.
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,48 +12,33 @@
 #include "artifacts/reports.h"
 #include "cache/workspace.h"
 #include "executors/executor.h"
-#include "runner/engine/decide.h"
 #include "runner/engine/engine.h"
 #include "runner/engine/job_artifacts.h"
 #include "runner/engine/job_caches.h"
 #include "runner/engine/job_environment.h"
 #include "runner/engine/job_log.h"
+#include "runner/engine/job_order.h"
 #include "runner/engine/shell_script.h"
 #include "runner/engine/stop_control.h"
 
 namespace runner::engine {
 
-/// A job whose artifacts and variables this one takes.
-struct Upstream {
-  std::string name;
-  cache::HeldEntry layer;  // null: it left nothing
-  NamedValues dotenv;
-  bool kept = false;  // by an earlier run
-  std::string lost;   // why what it left is gone
-};
-
-/// What to run. The request outlives the run and does not change.
-struct JobOrder {
-  const PipelineRequest* request = nullptr;
-  JobState state;
-  std::vector<Upstream> upstream;  // in unpacking order
-  std::size_t slot = 0;
-  std::filesystem::path work_dir;  // made and removed by the run
-  std::filesystem::path log_path;
-};
-
-struct JobOutcome {
-  RunResult result;
-  Collected collected;
-  std::optional<double> coverage;
-  std::vector<std::string> warnings;
-  std::string environment_url;  // of environment:url, after the job
+/// What runs work with.
+struct JobParts {
+  executors::Executor& executor;
+  cache::Workspaces& workspaces;
+  /// Caches and artifacts. Null when no job has either: a run that needs no layer store opens none.
+  cache::Caches* caches;
+  const Clock& clock;
+  Observer& observer;
+  /// Told by job threads when something new is in the layer store; quick; may be empty.
+  std::function<void()> on_commit;
 };
 
 /// What all runs share.
 struct JobContext {
   const EngineOptions& options;
-  const EngineParts& parts;
+  const JobParts& parts;
   const Shell& shell;
 };
 

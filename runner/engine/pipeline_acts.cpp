@@ -2,11 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "artifacts/artifacts.h"
-#include "cache/mount_point.h"
 #include "runner/base/error.h"
-#include "runner/base/files.h"
-#include "runner/base/log.h"
 #include "runner/engine/pipeline_run.h"
 #include "runner/storage/store.h"
 #include "runner/storage/tables.h"
@@ -20,14 +16,6 @@ void must_hold(bool replaced, std::string_view what, std::int64_t id) {
   if (replaced) return;
   throw Error(ErrorCode::conflict,
               std::string(what) + " " + std::to_string(id) + " was changed by someone else");
-}
-
-ArchiveView write_one(const std::filesystem::path& tree, const std::filesystem::path& root,
-                      const std::string& name, const Collected& collected,
-                      const std::function<bool()>& stop) {
-  const artifacts::ArchiveInfo info =
-      artifacts::write_archive(tree, root, collected.format, collected.compression, stop);
-  return {name, info.path, info.sha256, info.bytes, info.files};
 }
 
 }  // namespace
@@ -94,14 +82,15 @@ void PipelineRun::start(const Start& start) {
   order->slot = start.slot;
   order->work_dir = paths_.work / (std::to_string(id()) + "-" + place);
   order->log_path = paths_.logs / (std::to_string(run.state.id) + ".log");
+  order->archive_root = paths_.archives;
   order->upstream = upstream_of(job);
   const SteadyPoint deadline =
-      parts_.clock.steady_now() + planned(job).timeout.value_or(services_.context.options.default_timeout);
-  run.control = std::make_shared<StopControl>(services_.context.options.cancel_grace, deadline,
+      parts_.clock.steady_now() + planned(job).timeout.value_or(services_.options.default_timeout);
+  run.control = std::make_shared<StopControl>(services_.options.cancel_grace, deadline,
                                               [this] { services_.post(id(), message::Wake{}); });
   views_.lock()->logs[job] = order->log_path;
   services_.job_threads.run([this, job, order, control = run.control] {
-    JobOutcome outcome = JobRunner(services_.context, *order, *control).run();
+    JobOutcome outcome = parts_.host.run(*order, *control);
     services_.post(id(), message::JobDone{job, order->slot, std::move(outcome)});
   });
 }
@@ -126,26 +115,11 @@ std::vector<Upstream> PipelineRun::upstream_of(std::size_t job) const {
 
 void PipelineRun::archive(std::size_t job) {
   ++archiving_;
-  const int attempt = jobs_[job].state.attempt;
-  services_.archiver.run([this, job, attempt, collected = jobs_[job].collected] {
-    message::Archived done{job, attempt, {}, {}, {}};
-    const auto stop = [this] { return killed_.load(); };
-    try {
-      if (collected.layer)
-        done.archive =
-            write_one(collected.layer->layers.front().tree, paths_.archives, collected.name, collected, stop);
-      if (collected.reports) {
-        done.reports = write_one(reports_tree(*collected.reports), paths_.archives,
-                                 collected.name + "-reports", collected, stop);
-      }
-    } catch (Error& e) {
-      const std::string full = cache::full_disk_context(e.system(), paths_.archives);
-      if (!full.empty()) e.add_context(full + "; " + cache::kFullDiskMend);
-      done.error = e.what();
-    } catch (const std::exception& e) {
-      done.error = e.what();
-    }
-    services_.post(id(), std::move(done));
+  const JobRun& run = jobs_[job];
+  const ArchiveOrder order{run.state.id, paths_.archives};
+  services_.archiver.run([this, job, order, attempt = run.state.attempt, collected = run.collected] {
+    Archives archives = parts_.host.archive(order, collected, [this] { return killed_.load(); });
+    services_.post(id(), message::Archived{job, attempt, std::move(archives)});
   });
 }
 

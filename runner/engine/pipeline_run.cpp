@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "artifacts/artifacts.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
@@ -16,7 +15,7 @@ using pipelines::JobStatus;
 
 PipelineRun::PipelineRun(PipelineRequest request, const EngineServices& services)
     : services_(services),
-      parts_(services.context.parts),
+      parts_(services.parts),
       request_(std::move(request)),
       jobs_(request_.plan.jobs.size()),
       play_(request_.plan.jobs.size(), false) {
@@ -25,7 +24,7 @@ PipelineRun::PipelineRun(PipelineRequest request, const EngineServices& services
   for (const std::size_t job : request_.play) play_.at(job) = true;
   insert_jobs();
 
-  const std::filesystem::path& data = services.context.options.data_dir;
+  const std::filesystem::path& data = services.options.data_dir;
   paths_ = {data / "work", data / "logs" / std::to_string(id()), data / "artifacts"};
   make_directories(paths_.work, 0700);
   make_directories(paths_.logs, 0750);
@@ -117,9 +116,10 @@ void PipelineRun::receive(message::Archived archived) {
   --archiving_;
   JobRun& job = jobs_[archived.job];
   if (job.state.attempt != archived.attempt) return;
-  job.archive = std::move(archived.archive);
-  job.reports = std::move(archived.reports);
-  if (!archived.error.empty()) job.warnings.push_back("the archive cannot be written: " + archived.error);
+  Archives& archives = archived.archives;
+  job.archive = std::move(archives.archive);
+  job.reports = std::move(archives.reports);
+  if (!archives.error.empty()) job.warnings.push_back("the archive cannot be written: " + archives.error);
   batch_.changed.insert(archived.job);
 }
 

@@ -18,8 +18,9 @@
 #include "runner/base/synchronized.h"
 #include "runner/engine/decide.h"
 #include "runner/engine/engine.h"
+#include "runner/engine/job_host.h"
+#include "runner/engine/job_order.h"
 #include "runner/engine/job_queue.h"
-#include "runner/engine/job_runner.h"
 #include "runner/engine/ready_jobs.h"
 #include "runner/engine/resource_groups.h"
 #include "runner/engine/stop_control.h"
@@ -42,8 +43,7 @@ struct JobDone {
 struct Archived {
   std::size_t job = 0;
   int attempt = 0;
-  std::optional<ArchiveView> archive, reports;
-  std::string error;
+  Archives archives;
 };
 struct Cancel {
   bool kill = false;
@@ -80,7 +80,8 @@ class JobIds {
 
 /// What all pipelines of an engine share. All but the threads belongs to the engine thread.
 struct EngineServices {
-  const JobContext& context;
+  const EngineOptions& options;
+  const EngineParts& parts;
   WorkerThreads& job_threads;
   WorkerThreads& archiver;
   JobQueue& queue;

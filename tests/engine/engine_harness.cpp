@@ -54,8 +54,10 @@ EngineHarness::EngineHarness(executors::Executor& executor, cache::MountMode mod
   make_directories(source_);
   make_directories(data_);
   options.data_dir = data_;
-  engine_ = std::make_unique<engine::Engine>(
-      options, engine::EngineParts{*store_, executor, workspaces_, &caches_, clock_, observer_, {}});
+  jobs_ = std::make_unique<engine::LocalJobs>(
+      options, engine::JobParts{executor, workspaces_, &caches_, clock_, observer_, {}});
+  engine_ =
+      std::make_unique<engine::Engine>(options, engine::EngineParts{*store_, *jobs_, clock_, observer_});
 }
 
 engine::PipelineRequest EngineHarness::request(pipelines::Plan plan) const {

@@ -13,6 +13,7 @@
 #include "executors/executor.h"
 #include "runner/base/files.h"
 #include "runner/engine/engine.h"
+#include "runner/engine/local_jobs.h"
 #include "runner/storage/store.h"
 
 namespace runner::test {
@@ -72,6 +73,7 @@ class EngineHarness {
   cache::Workspaces workspaces_;
   std::unique_ptr<cache::LayerStore> layers_;
   cache::Caches caches_;
+  std::unique_ptr<engine::LocalJobs> jobs_;
   std::unique_ptr<engine::Engine> engine_;
   std::int64_t pipeline_ = 0;
 };

@@ -1,0 +1,42 @@
+#pragma once
+// Where attempts run. The engine decides that one starts and what follows from its end; a host does it: in
+// threads of this process (local_jobs.h), or in processes that outlive it.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "runner/engine/engine.h"
+#include "runner/engine/job_order.h"
+#include "runner/engine/stop_control.h"
+
+namespace runner::engine {
+
+/// The archives of what an attempt left.
+struct Archives {
+  std::optional<ArchiveView> archive, reports;
+  std::string error;  // not empty: why something is missing
+};
+
+/// Called by the engine's job threads and its archiver, at the same time. Nothing throws: what fails becomes
+/// a failed outcome, or an error of the archives.
+class JobHost {
+ public:
+  virtual ~JobHost() = default;
+
+  /// Runs the attempt, or goes on with it when an engine before this one started it (by `order.state.id`),
+  /// and blocks until it has ended. `control` says when it is to stop.
+  virtual JobOutcome run(const JobOrder& order, StopControl& control) noexcept = 0;
+  /// Writes what is in `collected` to `order.archive_root`, or waits until that is done. `stop`: give up.
+  virtual Archives archive(const ArchiveOrder& order, const Collected& collected,
+                           const std::function<bool()>& stop) noexcept = 0;
+  /// Everything the attempt left is in the store: nothing of it will be asked for again. Engine thread,
+  /// quick.
+  virtual void settle(std::int64_t attempt) noexcept = 0;
+  /// Whether it ends jobs that are over their time by itself, so that nobody else need.
+  virtual bool keeps_time() const noexcept = 0;
+};
+
+}  // namespace runner::engine

@@ -1,0 +1,50 @@
+#pragma once
+// What a host is told about an attempt, and what it says of its end. Values.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runner/engine/decide.h"
+#include "runner/engine/engine.h"
+#include "runner/engine/job_artifacts.h"
+
+namespace runner::engine {
+
+/// A job whose artifacts and variables this one takes.
+struct Upstream {
+  std::string name;
+  cache::HeldEntry layer;  // null: it left nothing
+  NamedValues dotenv;
+  bool kept = false;  // by an earlier run
+  std::string lost;   // why what it left is gone
+};
+
+/// What to run. The request outlives the run and does not change.
+struct JobOrder {
+  const PipelineRequest* request = nullptr;
+  JobState state;
+  std::vector<Upstream> upstream;  // in unpacking order
+  std::size_t slot = 0;
+  std::filesystem::path work_dir;  // made and removed by the run
+  std::filesystem::path log_path;  // its directory exists
+  std::filesystem::path archive_root;
+};
+
+struct ArchiveOrder {
+  std::int64_t attempt = 0;
+  std::filesystem::path archive_root;
+};
+
+struct JobOutcome {
+  RunResult result;
+  Collected collected;
+  std::optional<double> coverage;
+  std::vector<std::string> warnings;
+  std::string environment_url;  // of environment:url, after the job
+};
+
+}  // namespace runner::engine

@@ -1,0 +1,30 @@
+#pragma once
+// Attempts that run in threads of this process, and end with it.
+
+#include "runner/engine/job_host.h"
+#include "runner/engine/job_runner.h"
+#include "runner/engine/shell_script.h"
+
+namespace runner::engine {
+
+class LocalJobs final : public JobHost {
+ public:
+  /// What `parts` refers to must outlive it.
+  LocalJobs(EngineOptions options, JobParts parts);
+  LocalJobs(const LocalJobs&) = delete;
+  LocalJobs& operator=(const LocalJobs&) = delete;
+
+  JobOutcome run(const JobOrder& order, StopControl& control) noexcept override;
+  Archives archive(const ArchiveOrder& order, const Collected& collected,
+                   const std::function<bool()>& stop) noexcept override;
+  void settle(std::int64_t) noexcept override {}
+  bool keeps_time() const noexcept override { return false; }
+
+ private:
+  const EngineOptions options_;
+  const JobParts parts_;
+  const Shell shell_;
+  const JobContext context_;
+};
+
+}  // namespace runner::engine
