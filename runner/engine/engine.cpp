@@ -42,6 +42,22 @@ PipelineEnd Engine::run(std::int64_t pipeline) {
   return impl_->loop.run(pipeline);
 }
 
+void Engine::resume(std::vector<StoredPipeline> pipelines) {
+  impl_->loop.resume(std::move(pipelines));
+}
+
+void Engine::serve(const std::stop_token& stop, const ServeOptions& options) {
+  impl_->loop.serve(stop, options);
+}
+
+void Engine::cancel_stored(std::int64_t pipeline, bool kill) {
+  impl_->loop.post(pipeline, message::Cancel{kill});
+}
+
+void Engine::play_stored(std::int64_t pipeline, std::size_t job) {
+  impl_->loop.post(pipeline, message::Play{job});
+}
+
 void Engine::cancel(std::int64_t pipeline) {
   impl_->loop.find(pipeline);
   impl_->loop.post(pipeline, message::Cancel{false});

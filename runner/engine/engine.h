@@ -28,6 +28,8 @@ struct Entry;
 }  // namespace runner::cache
 namespace runner::storage {
 class Store;
+class Tx;
+struct PipelineRecord;
 }  // namespace runner::storage
 
 namespace runner::engine {
@@ -68,6 +70,14 @@ struct PipelineRequest {
   std::map<std::size_t, std::shared_ptr<const cache::Entry>> kept_artifacts;
   /// Of such jobs those whose artifacts are gone, and why: a job that takes them fails.
   std::map<std::size_t, std::string> lost_artifacts;
+  /// Before the job's name in the key of its artifacts in the layer store. Empty: each run of a job takes the
+  /// place of the one before it.
+  std::string artifact_prefix;
+  /// For a host in another process: what it needs to know to make `checkout` itself. Not looked at here.
+  std::string recipe;
+  /// Called in the transaction that makes the pipeline, before its row is written; may complete the row, and
+  /// write what belongs to it. May be repeated. What it throws is thrown by create(), and nothing is made.
+  std::function<void(storage::Tx& tx, storage::PipelineRecord& record)> on_insert;
 };
 
 /// What people see of an artifact archive.
@@ -116,6 +126,7 @@ struct EngineOptions {
   std::uint64_t log_limit = 0;            // bytes of one job's log, 0 = none
   std::uint64_t file_size_limit = 0;      // RLIMIT_FSIZE of steps, 0 = none
   std::uint64_t artifact_size_limit = 0;  // bytes of one job's artifacts, 0 = none
+  bool durable = false;                   // another engine may go on with what is in the store
 };
 
 class JobHost;
@@ -130,6 +141,18 @@ struct EngineParts {
 struct PipelineEnd {
   pipelines::JobStatus status = pipelines::JobStatus::created;  // composite; manual = blocked
   bool warnings = false;
+};
+
+struct StoredPipeline;  // stored_pipeline.h
+
+/// What an engine that serves is told beside its options. Called on the engine thread.
+struct ServeOptions {
+  /// A pipeline that it has let go of, for a message to it; nullopt: there is none. Throws Error.
+  std::function<std::optional<StoredPipeline>(std::int64_t pipeline)> reload;
+  /// "" when the store can be written again, else why it cannot. May be empty.
+  std::function<void(const std::string& trouble)> on_store;
+  /// Between two tries to write, doubled each time up to the second one.
+  std::chrono::milliseconds retry_after{100}, retry_at_most{5'000};
 };
 
 class Engine {
@@ -147,6 +170,13 @@ class Engine {
   /// run any more: completed, or waiting for a person. Leaves no process, mount or directory of its jobs
   /// behind. Other pipelines go on meanwhile, and stay where they are when this one ends.
   PipelineEnd run(std::int64_t pipeline);
+  /// Goes on with what an engine before this one left in the store. Before serve(). Throws Error.
+  void resume(std::vector<StoredPipeline> pipelines);
+  /// Runs on the calling thread until `stop`: takes every pipeline through its turns, and lets go of those
+  /// that are idle. When the store cannot be written, nothing new starts, what was decided waits, and it is
+  /// tried again and again. Ends nothing: what runs is the host's. Throws Error when it cannot go on; the
+  /// store is right then, and another engine can resume.
+  void serve(const std::stop_token& stop, const ServeOptions& options);
   /// Any thread, async: created and waiting jobs are canceled, running ones are stopped (after_script still
   /// runs).
   void cancel(std::int64_t pipeline);
@@ -155,6 +185,9 @@ class Engine {
   /// Any thread, async: starts a job that waits for a person or a time, or runs a finished one once more, and
   /// brings back what was skipped because of it. When run() has returned already, call it again.
   void play(std::int64_t pipeline, std::size_t job);
+  /// As the three above, for pipelines that need not be in memory.
+  void cancel_stored(std::int64_t pipeline, bool kill = false);
+  void play_stored(std::int64_t pipeline, std::size_t job);
 
   std::vector<JobView> jobs(std::int64_t pipeline) const;
   /// The whole masked log of a job's newest attempt. Empty when it never started.

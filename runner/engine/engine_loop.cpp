@@ -14,14 +14,19 @@ EngineLoop::EngineLoop(const EngineOptions& options, const EngineParts& parts)
 }
 
 std::int64_t EngineLoop::add(PipelineRequest request) {
-  auto run = std::make_shared<PipelineRun>(
-      std::move(request),
-      EngineServices{options_, parts_, job_threads_, archiver_, queue_, groups_, ids_,
-                     [this](std::int64_t pipeline, Message message) { post(pipeline, std::move(message)); }});
+  auto run = std::make_shared<PipelineRun>(std::move(request), services());
   const std::int64_t id = run->id();
   (*runs_.lock())[id] = std::move(run);
   post(id, message::Wake{});
   return id;
+}
+
+EngineServices EngineLoop::services() {
+  return {
+      options_,     parts_,
+      job_threads_, archiver_,
+      queue_,       groups_,
+      ids_,         [this](std::int64_t pipeline, Message message) { post(pipeline, std::move(message)); }};
 }
 
 void EngineLoop::post(std::int64_t pipeline, Message message) {
@@ -56,12 +61,17 @@ PipelineEnd EngineLoop::run(std::int64_t pipeline) {
   return run->end();
 }
 
-void EngineLoop::turn(std::vector<Envelope> envelopes) {
-  for (Envelope& envelope : envelopes) receive(std::move(envelope));
+bool EngineLoop::turn(std::vector<Envelope> envelopes, const ServeOptions* serve) {
+  for (Envelope& envelope : envelopes) {
+    if (serve != nullptr && lookup(envelope.pipeline) == nullptr) reload(envelope.pipeline, *serve);
+    receive(std::move(envelope));
+  }
   wake_due();
   advance();
-  claim();
+  if (stalled_ == 0) claim();
+  if (serve != nullptr) return try_flush(*serve);
   flush();
+  return true;
 }
 
 void EngineLoop::receive(Envelope envelope) {
@@ -129,7 +139,7 @@ void EngineLoop::flush() {
   std::copy_if(changed.begin(), changed.end(), std::back_inserter(writing),
                [](const auto& run) { return run->needs_write(); });
   if (!writing.empty()) {
-    const bool more_ids = ids_.used() && ids_.low();
+    const bool more_ids = (ids_.used() || options_.durable) && ids_.low();
     parts_.store.write([&](storage::Tx& tx) {
       for (const auto& run : writing) run->write(tx);
       if (more_ids) ids_.refill(tx);
@@ -140,6 +150,7 @@ void EngineLoop::flush() {
   for (const auto& run : changed) {
     run->act();
     if (!run->busy()) working_.erase(run->id());
+    if (options_.durable && run->idle()) idle_.push_back(run->id());
   }
 }
 

@@ -3,12 +3,15 @@
 // receive and advance, room is given to whose turn it is, everything decided is written in one transaction,
 // then done.
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
+#include <stop_token>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,6 +20,7 @@
 #include "runner/engine/mailbox.h"
 #include "runner/engine/pipeline_run.h"
 #include "runner/engine/resource_groups.h"
+#include "runner/engine/stored_pipeline.h"
 #include "runner/engine/worker_threads.h"
 
 namespace runner::engine {
@@ -34,6 +38,10 @@ class EngineLoop {
   std::shared_ptr<PipelineRun> find(std::int64_t pipeline) const;
 
   // The calling thread becomes the engine thread.
+  /// Goes on with what an engine before this one left in the store. Before the first turn. Throws Error.
+  void resume(std::vector<StoredPipeline> pipelines);
+  /// As Engine::serve().
+  void serve(const std::stop_token& stop, const ServeOptions& serve);
   /// Until the pipeline is idle. On an exception everything that ran has ended.
   PipelineEnd run(std::int64_t pipeline);
 
@@ -44,7 +52,13 @@ class EngineLoop {
   };
   using Runs = std::map<std::int64_t, std::shared_ptr<PipelineRun>>;
 
-  void turn(std::vector<Envelope> envelopes);
+  /// False: the store cannot be written, and all that waits for it waits.
+  bool turn(std::vector<Envelope> envelopes, const ServeOptions* serve = nullptr);
+  void reload(std::int64_t pipeline, const ServeOptions& serve);
+  void adopt(std::vector<StoredPipeline> pipelines);
+  bool try_flush(const ServeOptions& serve);
+  void let_go();
+  EngineServices services();
   void receive(Envelope envelope);
   void wake_due();
   void advance();
@@ -69,6 +83,10 @@ class EngineLoop {
   std::set<std::pair<TimePoint, std::int64_t>> timers_;  // the next one of each pipeline
   std::map<std::int64_t, TimePoint> timer_of_;
   std::set<std::int64_t> working_;  // those with jobs that run
+  std::vector<std::int64_t> idle_;  // since the last turn: perhaps nobody needs them in memory
+  std::size_t resumed_ = 0;         // jobs that ran before this engine
+  std::size_t stalled_ = 0;         // how often in a row the store could not be written
+  std::optional<SteadyPoint> try_again_;
 
   // Last, so that they are joined before anything they use goes away.
   WorkerThreads job_threads_, archiver_;

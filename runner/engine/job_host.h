@@ -3,22 +3,12 @@
 // threads of this process (local_jobs.h), or in processes that outlive it.
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
-#include <optional>
-#include <string>
 
-#include "runner/engine/engine.h"
 #include "runner/engine/job_order.h"
 #include "runner/engine/stop_control.h"
 
 namespace runner::engine {
-
-/// The archives of what an attempt left.
-struct Archives {
-  std::optional<ArchiveView> archive, reports;
-  std::string error;  // not empty: why something is missing
-};
 
 /// Called by the engine's job threads and its archiver, at the same time. Nothing throws: what fails becomes
 /// a failed outcome, or an error of the archives.

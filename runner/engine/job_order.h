@@ -39,12 +39,21 @@ struct ArchiveOrder {
   std::filesystem::path archive_root;
 };
 
+/// The archives of what an attempt left.
+struct Archives {
+  std::optional<ArchiveView> archive, reports;
+  std::string error;  // not empty: why something is missing
+};
+
 struct JobOutcome {
   RunResult result;
   Collected collected;
   std::optional<double> coverage;
   std::vector<std::string> warnings;
   std::string environment_url;  // of environment:url, after the job
+  // From a host that keeps them itself: there are reports; or why the artifacts are gone.
+  bool reports = false;
+  std::string lost;
 };
 
 }  // namespace runner::engine

@@ -191,7 +191,8 @@ void JobRunner::take_what_is_left(bool success) {
   if (job_.artifacts.wanted() && script_started_) {
     artifacts.emplace(job_.artifacts, *environment_, *log_,
                       ArtifactPlace{layer_store().layers(),
-                                    {cache::Space::artifact, order_.request->scope, job_.name},
+                                    {cache::Space::artifact, order_.request->scope,
+                                     order_.request->artifact_prefix + job_.name},
                                     name,
                                     context_.options.artifact_size_limit});
     try {

@@ -4,6 +4,7 @@
 
 #include "runner/base/error.h"
 #include "runner/engine/pipeline_run.h"
+#include "runner/storage/result_table.h"
 #include "runner/storage/store.h"
 #include "runner/storage/tables.h"
 
@@ -29,7 +30,8 @@ bool PipelineRun::needs_write() {
     if (!record_.started_at && !batch_.starts.empty()) record_.started_at = now;
     record_.finished_at = is_completed(status) ? std::optional<TimePoint>(now) : std::nullopt;
   }
-  return !batch_.changed.empty() || record_.version != stored_version_ || !performed_.empty();
+  return !batch_.changed.empty() || record_.version != stored_version_ || !performed_.empty() ||
+         (services_.options.durable && !batch_.results.empty());
 }
 
 void PipelineRun::write(storage::Tx& tx) {
@@ -48,6 +50,10 @@ void PipelineRun::write(storage::Tx& tx) {
   storage::Outbox outbox(tx);
   for (const storage::OutboxRecord& effect : batch_.effects) outbox.append(effect);
   for (const std::string& key : performed_) outbox.remove(key);
+  if (services_.options.durable) {
+    storage::JobResults results(tx);
+    for (const std::size_t job : batch_.results) results.put(jobs_[job].state.id, freeze(result_of(job)));
+  }
   if (record_.version != stored_version_) {
     must_hold(storage::Pipelines(tx).replace(record_, stored_version_), "pipeline", record_.id);
   }
@@ -62,6 +68,9 @@ void PipelineRun::act() {
     views_.lock()->jobs[job] = now;
     parts_.observer.job_changed(now);
   }
+  for (const std::int64_t attempt : done.settled) parts_.host.settle(attempt);
+  // Before the stops: several turns may have been one transaction.
+  for (const std::size_t job : done.starts) start(job);
   for (const std::size_t job : done.stops) {
     if (jobs_[job].control) jobs_[job].control->cancel();
   }
@@ -69,29 +78,29 @@ void PipelineRun::act() {
     if (jobs_[job].control) jobs_[job].control->kill();
   }
   for (const storage::OutboxRecord& effect : done.effects) performed_.push_back(effect.key);
-  for (const Start& one : done.starts) start(one);
 }
 
-void PipelineRun::start(const Start& start) {
-  const std::size_t job = start.job;
+void PipelineRun::start(std::size_t job) {
   JobRun& run = jobs_[job];
   const std::string place = std::to_string(job) + "-" + std::to_string(run.state.attempt);
   auto order = std::make_shared<JobOrder>();
   order->request = &request_;
   order->state = run.state;
-  order->slot = start.slot;
+  order->slot = run.slot;
   order->work_dir = paths_.work / (std::to_string(id()) + "-" + place);
-  order->log_path = paths_.logs / (std::to_string(run.state.id) + ".log");
+  order->log_path = log_place(job);
   order->archive_root = paths_.archives;
   order->upstream = upstream_of(job);
-  const SteadyPoint deadline =
-      parts_.clock.steady_now() + planned(job).timeout.value_or(services_.options.default_timeout);
+  std::optional<SteadyPoint> deadline;
+  if (!parts_.host.keeps_time())
+    deadline = parts_.clock.steady_now() + planned(job).timeout.value_or(services_.options.default_timeout);
   run.control = std::make_shared<StopControl>(services_.options.cancel_grace, deadline,
                                               [this] { services_.post(id(), message::Wake{}); });
   views_.lock()->logs[job] = order->log_path;
-  services_.job_threads.run([this, job, order, control = run.control] {
-    JobOutcome outcome = parts_.host.run(*order, *control);
-    services_.post(id(), message::JobDone{job, order->slot, std::move(outcome)});
+  // What is posted may be the end of this object.
+  services_.job_threads.run([job, order, control = run.control, &host = parts_.host, post = services_.post] {
+    JobOutcome outcome = host.run(*order, *control);
+    post(order->state.pipeline, message::JobDone{job, order->slot, std::move(outcome)});
   });
 }
 
@@ -101,7 +110,8 @@ std::vector<Upstream> PipelineRun::upstream_of(std::size_t job) const {
     const JobRun& upstream = jobs_[source];
     if (upstream.exists) {
       if (!is_completed(upstream.state.status)) continue;
-      found.push_back({planned(source).name, upstream.collected.layer, upstream.collected.dotenv, false, {}});
+      found.push_back(
+          {planned(source).name, upstream.collected.layer, upstream.collected.dotenv, false, upstream.lost});
     } else if (const auto kept = request_.kept_artifacts.find(source);
                kept != request_.kept_artifacts.end()) {
       found.push_back({planned(source).name, kept->second, kept->second->facts.inputs, true, {}});
@@ -117,9 +127,10 @@ void PipelineRun::archive(std::size_t job) {
   ++archiving_;
   const JobRun& run = jobs_[job];
   const ArchiveOrder order{run.state.id, paths_.archives};
-  services_.archiver.run([this, job, order, attempt = run.state.attempt, collected = run.collected] {
-    Archives archives = parts_.host.archive(order, collected, [this] { return killed_.load(); });
-    services_.post(id(), message::Archived{job, attempt, std::move(archives)});
+  services_.archiver.run([this, job, order, pipeline = id(), attempt = run.state.attempt,
+                          collected = run.collected, &host = parts_.host, post = services_.post] {
+    Archives archives = host.archive(order, collected, [this] { return killed_.load(); });
+    post(pipeline, message::Archived{job, order.attempt, attempt, std::move(archives)});
   });
 }
 

@@ -23,11 +23,18 @@ PipelineRun::PipelineRun(PipelineRequest request, const EngineServices& services
   for (const std::size_t job : request_.selection) jobs_.at(job).exists = true;
   for (const std::size_t job : request_.play) play_.at(job) = true;
   insert_jobs();
+  make_places();
+  prepare_views();
+}
 
-  const std::filesystem::path& data = services.options.data_dir;
+void PipelineRun::make_places() {
+  const std::filesystem::path& data = services_.options.data_dir;
   paths_ = {data / "work", data / "logs" / std::to_string(id()), data / "artifacts"};
   make_directories(paths_.work, 0700);
   make_directories(paths_.logs, 0750);
+}
+
+void PipelineRun::prepare_views() {
   std::vector<JobNow> now(jobs_.size());
   for (std::size_t job = 0; job < jobs_.size(); ++job) now[job] = now_of(job);
   ready_.emplace(request_.plan, now);
@@ -51,6 +58,7 @@ void PipelineRun::insert_jobs() {
     storage::Pipelines pipelines(tx);
     // The id that variables already speak of, when it is free.
     record_.id = pipelines.find(facts.pipeline_id) ? 0 : facts.pipeline_id;
+    if (request_.on_insert) request_.on_insert(tx, record_);
     record_.id = pipelines.insert(record_);
     std::int64_t next = tx.take_ids("jobs", count);
     storage::Jobs table(tx);
@@ -105,9 +113,20 @@ void PipelineRun::receive(message::JobDone done) {
   job.warnings = std::move(done.outcome.warnings);
   job.environment_url = std::move(done.outcome.environment_url);
   const int attempt = job.state.attempt;
+  const std::int64_t id = job.state.id;
+  job.lost = std::move(done.outcome.lost);
+  job.archiving = job.collected.layer != nullptr || job.collected.reports != nullptr || done.outcome.reports;
+  batch_.results.insert(done.job);
   apply(done.job, event::Finished{std::move(done.outcome.result)});
-  if (job.state.attempt != attempt) return;  // tried again: what this attempt left does not count
-  if (job.collected.layer || job.collected.reports) archive(done.job);
+  if (job.state.attempt != attempt) {  // tried again: what this attempt left does not count
+    batch_.settled.push_back(id);
+    return;
+  }
+  if (job.archiving) {
+    archive(done.job);
+  } else {
+    batch_.settled.push_back(id);
+  }
   const bool counts = job.state.status == JobStatus::failed && !job.state.allow_failure;
   if (counts && request_.plan.cancel_on_job_failure) cancel_all(false);
 }
@@ -115,12 +134,18 @@ void PipelineRun::receive(message::JobDone done) {
 void PipelineRun::receive(message::Archived archived) {
   --archiving_;
   JobRun& job = jobs_[archived.job];
-  if (job.state.attempt != archived.attempt) return;
+  if (job.state.attempt != archived.attempt) {
+    batch_.settled.push_back(archived.id);
+    return;
+  }
   Archives& archives = archived.archives;
   job.archive = std::move(archives.archive);
   job.reports = std::move(archives.reports);
   if (!archives.error.empty()) job.warnings.push_back("the archive cannot be written: " + archives.error);
+  job.archiving = false;
   batch_.changed.insert(archived.job);
+  batch_.results.insert(archived.job);
+  batch_.settled.push_back(job.state.id);
 }
 
 void PipelineRun::receive(message::Cancel cancel) {
@@ -298,6 +323,9 @@ void PipelineRun::new_attempt(std::size_t job) {
   run.environment_url.clear();
   run.archive.reset();
   run.reports.reset();
+  run.archiving = false;
+  run.lost.clear();
+  batch_.results.erase(job);
   batch_.inserted.insert(job);
   batch_.changed.insert(job);
   enqueue(job, false);
@@ -307,7 +335,9 @@ bool PipelineRun::claim(std::size_t job, std::size_t slot) {
   offered_.erase(job);
   if (!apply(job, event::Claimed{})) return false;
   running_.insert(job);
-  batch_.starts.push_back({job, slot});
+  jobs_[job].slot = slot;
+  batch_.results.insert(job);
+  batch_.starts.push_back(job);
   return true;
 }
 

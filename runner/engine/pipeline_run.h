@@ -24,6 +24,7 @@
 #include "runner/engine/ready_jobs.h"
 #include "runner/engine/resource_groups.h"
 #include "runner/engine/stop_control.h"
+#include "runner/engine/stored_pipeline.h"
 #include "runner/engine/worker_threads.h"
 #include "runner/storage/records.h"
 
@@ -42,6 +43,7 @@ struct JobDone {
 };
 struct Archived {
   std::size_t job = 0;
+  std::int64_t id = 0;
   int attempt = 0;
   Archives archives;
 };
@@ -95,6 +97,9 @@ class PipelineRun {
  public:
   /// Writes the pipeline and its jobs to the store. Any thread.
   PipelineRun(PipelineRequest request, const EngineServices& services);
+  /// Goes on with what another engine left. Call claim_resources() of all, then resume() of all; engine
+  /// thread.
+  PipelineRun(StoredPipeline stored, const EngineServices& services);
   PipelineRun(const PipelineRun&) = delete;
   PipelineRun& operator=(const PipelineRun&) = delete;
 
@@ -103,6 +108,15 @@ class PipelineRun {
   PipelineEnd end() const { return {ready_->pipeline_status(), ready_->has_warnings()}; }
   /// Nothing runs or can run by itself, and all is written.
   bool idle() const;
+  /// Whether another one may wait for what this one decides about resource groups.
+  bool awaits_resource() const;
+
+  /// Jobs that run, or ran when the engine before ended: their places.
+  std::vector<std::size_t> used_slots() const;
+  /// Takes the resource groups that its jobs had.
+  void claim_resources();
+  /// Takes up what was under way. What it decides is written and done as ever.
+  void resume();
 
   void receive(Message message);
   /// Those that waited for a time that has come, and whatever follows from all changes so far.
@@ -142,9 +156,9 @@ class PipelineRun {
     std::string environment_url;
     std::optional<ArchiveView> archive, reports;
     std::shared_ptr<StopControl> control;  // while it runs
-  };
-  struct Start {
-    std::size_t job = 0, slot = 0;
+    std::size_t slot = 0;
+    bool archiving = false;  // what it left is not yet in an archive
+    std::string lost;        // why its artifacts are gone
   };
   /// What is decided and not yet written.
   struct Batch {
@@ -154,11 +168,19 @@ class PipelineRun {
     std::vector<storage::EventRecord> events;
     std::vector<storage::OutboxRecord> effects;
     std::vector<std::size_t> stops, kills;  // to do after the commit
-    std::vector<Start> starts;
+    std::vector<std::size_t> starts;
     std::set<std::size_t> changed;
+    std::set<std::size_t> results;      // to be written, when durable
+    std::vector<std::int64_t> settled;  // attempts: all they left is in the store with this
   };
 
   void insert_jobs();
+  void make_places();
+  void prepare_views();
+  JobResult result_of(std::size_t job) const;
+  std::filesystem::path log_place(std::size_t job) const {
+    return paths_.logs / (std::to_string(jobs_[job].state.id) + ".log");
+  }
 
   void receive(message::Wake) {}
   void receive(message::JobDone done);
@@ -175,7 +197,7 @@ class PipelineRun {
   void new_attempt(std::size_t job);
   void cancel_all(bool kill);
   void withdraw(std::size_t job);
-  void start(const Start& start);
+  void start(std::size_t job);
   std::vector<Upstream> upstream_of(std::size_t job) const;
   void archive(std::size_t job);
 

@@ -5,7 +5,7 @@
 
 namespace runner::engine {
 
-StopControl::StopControl(std::chrono::milliseconds grace, SteadyPoint job_deadline,
+StopControl::StopControl(std::chrono::milliseconds grace, std::optional<SteadyPoint> job_deadline,
                          std::function<void()> wake)
     : grace_(grace), wake_(std::move(wake)), job_deadline_(job_deadline) {}
 
@@ -19,6 +19,7 @@ void StopControl::kill() {
 void StopControl::demand(StopCause cause) {
   {
     const std::lock_guard lock(mutex_);
+    if (listener_ && cause > job_cause_) listener_(cause);
     job_cause_ = std::max(job_cause_, cause);
     if (step_ != nullptr && !(final_step_ && cause == StopCause::cancel)) stop_step(cause);
   }
@@ -76,6 +77,12 @@ executors::StepEnd StopControl::run(executors::Sandbox& sandbox, const executors
     }
   } const forget{*this};
   return step->wait();
+}
+
+void StopControl::pass_on(std::function<void(StopCause)> listener) {
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(listener);
+  if (listener_ && job_cause_ != StopCause::none) listener_(job_cause_);
 }
 
 StopCause StopControl::step_cause() const {

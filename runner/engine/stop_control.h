@@ -27,7 +27,9 @@ enum class StopCause : std::uint8_t {
 class StopControl {
  public:
   /// `wake` is called, outside the lock, when a deadline was set that is nearer than the ones before.
-  StopControl(std::chrono::milliseconds grace, SteadyPoint job_deadline, std::function<void()> wake);
+  /// Without a `job_deadline` somebody else ends what is over its time.
+  StopControl(std::chrono::milliseconds grace, std::optional<SteadyPoint> job_deadline,
+              std::function<void()> wake);
 
   // Engine's side; none of these blocks.
   void cancel();
@@ -41,6 +43,10 @@ class StopControl {
   executors::StepEnd run(executors::Sandbox& sandbox, const executors::StepSpec& spec,
                          executors::LogSink& sink, std::optional<SteadyPoint> phase_deadline,
                          bool final_step);
+  /// For who runs the job elsewhere: called with each cause that was not demanded before, by whoever demands
+  /// it, and at once with one that is there already; quick, not called any more once this is called again.
+  /// Empty: nobody.
+  void pass_on(std::function<void(StopCause)> listener);
   /// The cause that ended the last step, or none.
   StopCause step_cause() const;
   /// What was demanded of the whole job (never phase_timeout).
@@ -60,6 +66,7 @@ class StopControl {
   bool final_step_ = false;
   StopCause job_cause_ = StopCause::none, step_cause_ = StopCause::none;
   std::optional<SteadyPoint> job_deadline_, phase_deadline_;
+  std::function<void(StopCause)> listener_;
 };
 
 }  // namespace runner::engine

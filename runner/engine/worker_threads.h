@@ -1,6 +1,7 @@
 #pragma once
 // Threads for blocking work, made when needed and used again.
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
@@ -27,6 +28,12 @@ class WorkerThreads {
   WorkerThreads(const WorkerThreads&) = delete;
   WorkerThreads& operator=(const WorkerThreads&) = delete;
 
+  /// Raises the limit.
+  void at_least(std::size_t limit) {
+    const std::lock_guard lock(mutex_);
+    limit_ = std::max(limit_, limit);
+  }
+
   void run(std::function<void()> task) {
     {
       const std::lock_guard lock(mutex_);
@@ -52,8 +59,8 @@ class WorkerThreads {
     }
   }
 
-  const std::size_t limit_;
   std::mutex mutex_;
+  std::size_t limit_;
   std::condition_variable work_;
   std::queue<std::function<void()>> tasks_;
   std::vector<std::thread> threads_;
