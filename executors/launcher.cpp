@@ -30,6 +30,7 @@ namespace runner::executors {
 namespace {
 
 constexpr std::byte kLaunch{1};
+constexpr std::byte kForkMain{2};
 
 // The helper must not keep a terminal, a pipe of the caller or a directory busy.
 void detach_from_caller(int keep) {
@@ -84,10 +85,25 @@ LaunchRequest read_request(int memfd) {
   }
 }
 
-void accept_launch(int socket, int signals) {
+[[noreturn]] void run_forked_main(int socket, int signals, ForkedMain main,
+                                  std::vector<UniqueFd> fds) noexcept {
+  ::close(socket);
+  ::close(signals);
+  ::setsid();
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  main(std::move(fds));
+  _exit(0);
+}
+
+void accept_launch(int socket, int signals, ForkedMain main) {
   std::byte command{};
   Received received = receive_message(socket, std::span(&command, 1));
   if (received.size == 0) _exit(0);  // the program has ended
+  if (command == kForkMain && main != nullptr) {
+    // Who asked sees that nobody holds the descriptors, should this fail.
+    if (::fork() == 0) run_forked_main(socket, signals, main, std::move(received.fds));
+    return;
+  }
   if (command != kLaunch || received.fds.size() != 2) return;
   const pid_t child = ::fork();
   if (child == 0) run_supervisor(socket, signals, std::move(received.fds[0]), std::move(received.fds[1]));
@@ -97,7 +113,7 @@ void accept_launch(int socket, int signals) {
   }
 }
 
-[[noreturn]] void serve(int socket) {
+[[noreturn]] void serve(int socket, ForkedMain main) {
   detach_from_caller(socket);
   sigset_t child_ended;
   sigemptyset(&child_ended);
@@ -116,7 +132,7 @@ void accept_launch(int socket, int signals) {
     }
     if (watched[0].revents != 0) {
       try {
-        accept_launch(socket, signals);
+        accept_launch(socket, signals, main);
       } catch (const std::exception&) {
         _exit(1);  // callers see the closed socket
       }
@@ -161,13 +177,13 @@ UniqueFd request_in_memory(const LaunchRequest& request) {
 
 }  // namespace
 
-Launcher Launcher::start() {
+Launcher Launcher::start(ForkedMain main) {
   auto [ours, theirs] = make_channel();
   const pid_t helper = ::fork();
   if (helper < 0) throw_errno("cannot fork the launcher");
   if (helper == 0) {
     ours.reset();
-    serve(theirs.release());
+    serve(theirs.release(), main);
   }
   return Launcher(std::move(ours), helper);
 }
@@ -194,6 +210,11 @@ LaunchedStep Launcher::launch(const LaunchRequest& request) const {
   if (report.stage != Stage::started) throw_report(request, report);
   if (received.fds.size() != 1) throw Error(ErrorCode::internal, "the supervisor sent no process descriptor");
   return {std::move(ours), std::move(received.fds[0])};
+}
+
+void Launcher::fork_main(std::span<const int> fds) const {
+  if (!send_message(socket_.get(), std::span(&kForkMain, 1), fds))
+    throw Error(ErrorCode::unavailable, "the launcher process is gone; start the runner again");
 }
 
 std::optional<std::string> Launcher::try_overlay(const OverlayMount& mount) const {

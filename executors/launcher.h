@@ -9,7 +9,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "executors/executor.h"
 #include "runner/base/fd.h"
@@ -33,12 +35,16 @@ struct LaunchedStep {
   UniqueFd pidfd;    // readable when the supervisor has ended
 };
 
+/// What a process forked by fork_main() does, with the descriptors it was sent. It has one thread, a session
+/// of its own, all signals blocked, nothing on its standard streams, and belongs to nobody.
+using ForkedMain = void (*)(std::vector<UniqueFd> fds);
+
 /// Owns the helper process. It ignores what a terminal sends and ends when this object (or the program) is
 /// gone; supervisors go on then, unless told otherwise. Thread-safe after start().
 class Launcher {
  public:
   /// Call it in main() before any thread exists. Throws Error.
-  static Launcher start();
+  static Launcher start(ForkedMain main = nullptr);
 
   Launcher(Launcher&&) noexcept = default;
   Launcher& operator=(Launcher&&) = delete;
@@ -48,6 +54,10 @@ class Launcher {
   /// not executable, no such directory), Error{unavailable} when the helper is gone, Error when a mount
   /// fails.
   LaunchedStep launch(const LaunchRequest& request) const;
+
+  /// Forks a process that calls the `main` of start() and ends when that returns; it outlives this program.
+  /// Does not wait for it. Throws Error{unavailable} when the helper is gone.
+  void fork_main(std::span<const int> fds) const;
 
   /// Mounts `mount` for a moment and takes it away. nullopt: it works; else the reason why it does not.
   std::optional<std::string> try_overlay(const OverlayMount& mount) const;

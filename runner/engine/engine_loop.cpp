@@ -4,6 +4,7 @@
 #include <string>
 
 #include "runner/base/error.h"
+#include "runner/base/failpoint.h"
 #include "runner/storage/store.h"
 
 namespace runner::engine {
@@ -16,6 +17,7 @@ EngineLoop::EngineLoop(const EngineOptions& options, const EngineParts& parts)
 std::int64_t EngineLoop::add(PipelineRequest request) {
   auto run = std::make_shared<PipelineRun>(std::move(request), services());
   const std::int64_t id = run->id();
+  failpoint("engine.created");
   (*runs_.lock())[id] = std::move(run);
   post(id, message::Wake{});
   return id;
@@ -140,16 +142,19 @@ void EngineLoop::flush() {
                [](const auto& run) { return run->needs_write(); });
   if (!writing.empty()) {
     const bool more_ids = (ids_.used() || options_.durable) && ids_.low();
+    failpoint("engine.deciding");
     parts_.store.write([&](storage::Tx& tx) {
       for (const auto& run : writing) run->write(tx);
       if (more_ids) ids_.refill(tx);
     });
     if (more_ids) ids_.refilled();
+    failpoint("engine.committed");
   }
   to_write_.clear();
   for (const auto& run : changed) {
     run->act();
     if (!run->busy()) working_.erase(run->id());
+    failpoint("engine.acted");
     if (options_.durable && run->idle()) idle_.push_back(run->id());
   }
 }

@@ -155,6 +155,7 @@ void JobRunner::prepare_sandbox() {
         executors::OverlayMount{plan->lowers, plan->upper, plan->work, plan->target, plan->user_namespace};
   }
   prepared_ = true;
+  if (context_.parts.on_begin) context_.parts.on_begin();
   sandbox_ = context_.parts.executor.prepare(spec, *log_, control_.token());
 }
 

@@ -32,7 +32,10 @@ struct JobParts {
   const Clock& clock;
   Observer& observer;
   /// Told by job threads when something new is in the layer store; quick; may be empty.
-  std::function<void()> on_commit;
+  std::function<void()> on_commit = {};
+  /// Called by the job's thread before anything of the job's own may run; throws, and nothing runs then. May
+  /// be empty.
+  std::function<void()> on_begin = {};
 };
 
 /// What all runs share.

@@ -32,6 +32,11 @@ JobOutcome LocalJobs::run(const JobOrder& order, StopControl& control) noexcept 
 
 Archives LocalJobs::archive(const ArchiveOrder& order, const Collected& collected,
                             const std::function<bool()>& stop) noexcept {
+  return write_archives(order, collected, stop);
+}
+
+Archives write_archives(const ArchiveOrder& order, const Collected& collected,
+                        const std::function<bool()>& stop) noexcept {
   Archives done;
   try {
     if (collected.layer) {

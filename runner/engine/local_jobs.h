@@ -7,6 +7,10 @@
 
 namespace runner::engine {
 
+/// JobHost::archive() for what this process holds.
+Archives write_archives(const ArchiveOrder& order, const Collected& collected,
+                        const std::function<bool()>& stop) noexcept;
+
 class LocalJobs final : public JobHost {
  public:
   /// What `parts` refers to must outlive it.

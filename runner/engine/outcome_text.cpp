@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runner/base/error.h"
+#include "runner/engine/entry_json.h"
 #include "runner/engine/exact_json.h"
 
 namespace runner::engine {
@@ -11,30 +12,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kSpaces[] = {"cache", "checkout", "artifact"};
-
-json to_json(const cache::EntryName& name) {
-  return json::array({kSpaces[static_cast<std::size_t>(name.space)], exact(name.scope), exact(name.key)});
-}
-
-cache::EntryName entry_name(const json& value) {
-  cache::EntryName name;
-  const auto space = value.at(0).get<std::string>();
-  bool known = false;
-  for (const cache::Space one : {cache::Space::cache, cache::Space::checkout, cache::Space::artifact}) {
-    if (space != kSpaces[static_cast<std::size_t>(one)]) continue;
-    name.space = one;
-    known = true;
-  }
-  if (!known) throw Error(ErrorCode::corrupt, "there is no space '" + space + "' for layers");
-  name.scope = exact_text(value.at(1));
-  name.key = exact_text(value.at(2));
-  return name;
-}
-
 json to_json(const Collected& collected) {
   json value = json::object();
-  if (collected.layer) value["layer"] = to_json(collected.layer->name);
+  if (collected.layer) value["layer"] = entry_to_json(collected.layer->name);
   if (!collected.name.empty()) value["name"] = exact(collected.name);
   if (collected.format == artifacts::ArchiveFormat::tar_zst) value["tar_zst"] = true;
   value["compression"] = collected.compression;

@@ -28,6 +28,21 @@ StoredPipeline load_pipeline(storage::Tx& tx, std::int64_t pipeline, const FindE
   return stored;
 }
 
+std::vector<std::int64_t> attempts_at_host(const StoredPipeline& stored) {
+  std::vector<std::int64_t> attempts;
+  for (std::size_t i = 0; i < stored.attempts.size(); ++i) {
+    const storage::JobRecord& attempt = stored.attempts[i];
+    const bool newest =
+        i + 1 == stored.attempts.size() || stored.attempts[i + 1].plan_index != attempt.plan_index;
+    if (!newest) continue;
+    const auto result = stored.results.find(attempt.id);
+    const bool archiving = result != stored.results.end() && result->second.archiving;
+    if (attempt.status == JobStatus::running || attempt.status == JobStatus::canceling || archiving)
+      attempts.push_back(attempt.id);
+  }
+  return attempts;
+}
+
 PipelineRun::PipelineRun(StoredPipeline stored, const EngineServices& services)
     : services_(services),
       parts_(services.parts),

@@ -25,4 +25,7 @@ struct StoredPipeline {
 /// such pipeline.
 StoredPipeline load_pipeline(storage::Tx& tx, std::int64_t pipeline, const FindEntry& find);
 
+/// Its attempts that the host will be asked for: those that run, and those whose archives are not there yet.
+std::vector<std::int64_t> attempts_at_host(const StoredPipeline& stored);
+
 }  // namespace runner::engine

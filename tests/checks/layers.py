@@ -31,7 +31,7 @@ INTERFACES = {
     ],
 }
 # These wire concrete classes together and may include everything of ours.
-WIRING = ["runner/cli", "runner/main.cpp"]
+WIRING = ["runner/daemon", "runner/cli", "runner/main.cpp"]
 
 HEAVY = re.compile(
     r"^(boost/|nlohmann/json\.hpp$|yaml\.h$|re2/|spdlog/|CLI/|sqlite3\.h$|git2\.h$|git2/|archive\.h$|archive_entry\.h$"
@@ -41,7 +41,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
 def folder_of(path):
     """The folder of the table that holds `path` (from the root), or None."""
-    for folder in [*LEVELS, "runner/cli"]:
+    for folder in [*LEVELS, "runner/daemon", "runner/cli"]:
         if path.startswith(folder + "/"):
             return folder
     return None
