@@ -121,7 +121,10 @@ struct RequestParser::Impl {
     while (!error && !sink->head_done)
       done += sink->put(boost::asio::buffer(bytes.data() + done, end - done), error);
     consumed += done;
-    if (error == beast_http::error::bad_version) return fail(505, "HTTP/1.0 and HTTP/1.1 are spoken here");
+    // Beast calls a lone line feed behind the version a bad version too.
+    if (error == beast_http::error::bad_version &&
+        bytes.substr(0, bytes.find('\n')).find(" HTTP/1.") == std::string_view::npos)
+      return fail(505, "HTTP/1.0 and HTTP/1.1 are spoken here");
     if (error) return fail(400, "the head of the request is malformed: " + error.message());
     return judge();
   }
