@@ -27,11 +27,11 @@ struct Host {
 
   std::set<std::shared_ptr<Connection>> connections;  // a connection lives until it takes itself out
   std::function<void(const Peer&)> gone;              // it did
-  std::uint64_t bodies_bytes = 0;
   bool stopping = false;
 
   std::atomic<std::size_t> connection_count = 0;
   std::atomic<std::size_t> streams = 0;
+  std::atomic<std::uint64_t> bodies_bytes = 0;
   std::atomic<std::uint64_t> requests = 0;
   std::atomic<std::uint64_t> refused = 0;
 

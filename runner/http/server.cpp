@@ -242,7 +242,7 @@ void Server::reload_tls() {
 
 ServerStats Server::stats() const noexcept {
   const Host& host = *impl_->host;
-  return {host.connection_count, host.streams, host.requests, host.refused};
+  return {host.connection_count, host.streams, host.requests, host.refused, host.bodies_bytes};
 }
 
 void Server::request_stop(std::chrono::milliseconds grace) {

@@ -74,8 +74,9 @@ struct ServerOptions {
 struct ServerStats {
   std::size_t connections = 0;
   std::size_t streams = 0;
-  std::uint64_t requests = 0;  // answered
-  std::uint64_t refused = 0;   // connections beyond the limits
+  std::uint64_t requests = 0;      // answered
+  std::uint64_t refused = 0;       // connections beyond the limits
+  std::uint64_t bodies_bytes = 0;  // of requests, in memory now
 };
 
 /// Any thread, unless said otherwise.
