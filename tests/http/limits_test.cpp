@@ -75,7 +75,7 @@ TEST_F(LimitsTest, CutClientsThatDoNotRead) {
   client.send(get("/file"));
   const auto records = wait_for_records(1);
   EXPECT_FALSE(records[0].complete);
-  EXPECT_EQ(server->stats().connections, 0U);
+  EXPECT_TRUE(eventually([&] { return server->stats().connections == 0; }));
 }
 
 TEST_F(LimitsTest, CutFollowersThatDoNotRead) {
