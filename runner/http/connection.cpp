@@ -92,7 +92,8 @@ void Connection::received(std::error_code error, std::size_t count) {
       parse();
       return;
     case State::sending:
-      if (!sender_.is_streaming()) return;  // begun for a stream that has ended since; what came is parsed later
+      if (!sender_.is_streaming())
+        return;  // begun for a stream that has ended since; what came is parsed later
       if (error || count == 0) {
         cut(GoneReason::client);
         return;
