@@ -15,7 +15,7 @@ Connection::Connection(std::shared_ptr<Host> host, std::unique_ptr<Transport> tr
       transport_(std::move(transport)),
       peer_(std::move(peer)),
       deadline_(*host_->reactor),
-      parser_(host_->limits.header_bytes),
+      parser_(host_->limits.header_bytes, host_->limits.header_fields),
       sender_(*host_, *transport_, deadline_),
       input_(host_->limits.header_bytes) {}
 
@@ -115,7 +115,7 @@ void Connection::received(std::error_code error, std::size_t count) {
 /// Takes as much as one request from what was received.
 void Connection::parse() {
   while (state_ == State::head || state_ == State::body) {
-    if (state_ == State::head && began_ == SteadyPoint() && begin_ != end_) begin_request();
+    if (state_ == State::head && began_ == SteadyPoint() && skip_line_ends()) begin_request();
     std::size_t consumed = 0;
     const RequestParser::Step step = parser_.feed(unparsed(), consumed);
     begin_ += consumed;
@@ -141,6 +141,13 @@ void Connection::parse() {
         return;
     }
   }
+}
+
+/// Those between requests begin none (RFC 9112, section 2.2): the connection stays idle. True when more is
+/// there.
+bool Connection::skip_line_ends() {
+  while (begin_ != end_ && (input_[begin_] == '\r' || input_[begin_] == '\n')) ++begin_;
+  return begin_ != end_;
 }
 
 /// The first bytes of a request are there.
@@ -232,10 +239,7 @@ bool Connection::admit_body() {
 /// Each byte gives more time, but on the whole it must not be slower than the limit says.
 void Connection::body_progress() {
   const Limits& limits = host_->limits;
-  const auto earned = std::chrono::milliseconds(static_cast<std::int64_t>(
-      body_counted_ * 1000 / std::max<std::uint64_t>(limits.body_bytes_per_second, 1)));
-  deadline_.at(std::min(std::chrono::steady_clock::now() + limits.body_timeout,
-                        body_began_ + limits.body_timeout + earned));
+  deadline_.at(patience(body_began_, body_counted_, limits.body_timeout, limits.body_bytes_per_second));
 }
 
 void Connection::expired() {

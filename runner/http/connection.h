@@ -37,11 +37,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool admit_body();
   void body_progress();
   void expired();
+  bool skip_line_ends();
   void begin_request();
 
   void handle();
   void refuse(int status, std::string detail);
   void answer(Response response);
+  void answer_or_cut(const std::shared_ptr<Response>& response);
   void send(Response response, const Framing& wanted);
   void answered(bool whole);
   void write_access_record(bool whole);

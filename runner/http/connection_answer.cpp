@@ -10,9 +10,15 @@
 namespace runner::http {
 namespace {
 
-/// In the thread of the handler.
-Response response_of(const Route& route, const Request& request) {
-  return prepare(request, call_handler(route, request));
+/// In the thread of the handler. nullptr when not even a problem could be made of what failed (no memory).
+/// Shared, as a posted call must be copyable.
+std::shared_ptr<Response> response_of(const Route& route, const Request& request) noexcept {
+  try {
+    return std::make_shared<Response>(prepare(request, call_handler(route, request)));
+  } catch (...) {
+    log_error("http", "a request gets no answer, as there is no memory for one");
+    return nullptr;
+  }
 }
 
 }  // namespace
@@ -22,28 +28,24 @@ void Connection::handle() {
   state_ = State::handling;
   deadline_.never();  // the handler's time is not the client's fault
   if (match_.route->fast) {
-    answer(response_of(*match_.route, request_));
+    answer_or_cut(response_of(*match_.route, request_));
     return;
   }
   // The request stays where it is: nobody else touches it until the answer is posted back.
   host_->handlers->submit([self = shared_from_this()] {
-    std::shared_ptr<Response> response;  // shared, as a posted call must be copyable
-    try {
-      response = std::make_shared<Response>(response_of(*self->match_.route, self->request_));
-    } catch (const std::exception& error) {
-      log_error("http",
-                "request " + in_quotes(self->request_.id) + ": no answer could be made: " + error.what());
-    }
-    Reactor& reactor = *self->host_->reactor;
-    reactor.post([self, response] {
-      if (self->state_ != State::handling) return;
-      if (response) {
-        self->answer(std::move(*response));
-      } else {
-        self->cut(GoneReason::server);
-      }
+    const std::shared_ptr<Response> response = response_of(*self->match_.route, self->request_);
+    self->host_->reactor->post([self, response] {
+      if (self->state_ == State::handling) self->answer_or_cut(response);
     });
   });
+}
+
+void Connection::answer_or_cut(const std::shared_ptr<Response>& response) {
+  if (response) {
+    answer(std::move(*response));
+  } else {
+    cut(GoneReason::server);
+  }
 }
 
 /// Answers what is no request, or one that nobody may handle.

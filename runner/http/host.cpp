@@ -1,5 +1,6 @@
 #include "runner/http/host.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <ctime>
@@ -33,6 +34,17 @@ const std::string& Host::date() {
     date_ = format_http_date(now);
   }
   return date_;
+}
+
+SteadyPoint patience(SteadyPoint began, std::uint64_t bytes, std::chrono::milliseconds pause,
+                     std::uint64_t rate) {
+  // Whole seconds and the rest of one, so that no number of bytes overflows.
+  const std::uint64_t divisor = std::max<std::uint64_t>(rate, 1);
+  const std::uint64_t seconds = std::min<std::uint64_t>(bytes / divisor, 1'000'000'000);
+  const std::chrono::duration<double> rest(static_cast<double>(bytes % divisor) /
+                                           static_cast<double>(divisor));
+  const auto earned = std::chrono::seconds(seconds) + std::chrono::duration_cast<SteadyPoint::duration>(rest);
+  return std::min(std::chrono::steady_clock::now() + pause, began + pause + earned);
 }
 
 void Deadline::in(std::chrono::milliseconds time) {

@@ -47,6 +47,11 @@ struct Host {
   std::string date_;
 };
 
+/// For a message that moves without a pause longer than `pause`, but on the whole no slower than `rate`
+/// (bytes a second): when to give up, now that so many bytes of it have moved since `began`.
+SteadyPoint patience(SteadyPoint began, std::uint64_t bytes, std::chrono::milliseconds pause,
+                     std::uint64_t rate);
+
 /// When to give up. Setting it costs next to nothing: the timer behind it is left alone as long as it rings
 /// early enough.
 class Deadline {

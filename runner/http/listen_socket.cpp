@@ -112,8 +112,10 @@ void make_way(const std::filesystem::path& path) {
   SocketAddress address = unix_address(path);
   const UniqueFd probe = open_socket(AF_UNIX);
   // EAGAIN is a full queue of a live one. Only a refusal says that nobody listens.
-  if (::connect(probe.get(), address.get(), address.length) == 0 || errno != ECONNREFUSED)
+  if (::connect(probe.get(), address.get(), address.length) == 0 || errno == EAGAIN)
     in_the_way(path, "another process listens there; stop it, or choose another path");
+  if (errno != ECONNREFUSED)
+    throw_errno("cannot find out whether somebody listens on " + in_quotes(path.string()));
   if (::unlink(path.c_str()) != 0) throw_errno("cannot remove the old socket " + in_quotes(path.string()));
 }
 

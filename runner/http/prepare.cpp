@@ -76,6 +76,7 @@ Response prepare_file(const Request& request, Response response) {
     make_empty(response, 304);
     return response;
   }
+  if (request.method != "GET") return response;  // ranges are for GET alone (RFC 9110, section 14.2)
   const std::uint64_t size = *file.length;
   const RangeChoice choice = range_of(request.headers, validators, size);
   if (choice.kind == RangeKind::unsatisfiable) {

@@ -11,16 +11,26 @@ namespace {
 namespace beast = boost::beast;
 namespace beast_http = boost::beast::http;
 
+bool is_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte < 0x20 && c != '\t') || byte == 0x7f;
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 /// Puts what Beast calls out into our own types.
 class Sink final : public beast_http::basic_parser<true> {
  public:
-  explicit Sink(std::uint32_t max_head_bytes) {
+  Sink(std::uint32_t max_head_bytes, std::size_t max_fields) : max_fields_(max_fields) {
     header_limit(max_head_bytes);
     body_limit(boost::none);  // the connection counts: it knows the route
   }
 
   RequestHead head;
   bool head_done = false;
+  std::size_t fields = 0;
   std::string body;
 
  private:
@@ -35,6 +45,7 @@ class Sink final : public beast_http::basic_parser<true> {
   void on_response_impl(int, Text, int, Error&) override {}
   void on_field_impl(beast_http::field, Text name, Text value, Error&) override {
     if (head_done) return;  // trailers are dropped: nobody may change a field after it was judged
+    if (++fields > max_fields_) return;  // judge() refuses it
     head.headers.add(std::string(name.data(), name.size()), std::string(value.data(), value.size()));
   }
   void on_header_impl(Error&) override {
@@ -48,12 +59,18 @@ class Sink final : public beast_http::basic_parser<true> {
     body.append(bytes.data(), bytes.size());
     return bytes.size();
   }
-  void on_chunk_header_impl(std::uint64_t, Text, Error&) override {}
+  /// A line end in a quoted extension ends the line for some, and not for others.
+  void on_chunk_header_impl(std::uint64_t, Text extensions, Error& error) override {
+    const bool plain = std::none_of(extensions.begin(), extensions.end(), is_control);
+    if (!plain) error = beast_http::error::bad_chunk_extension;
+  }
   std::size_t on_chunk_body_impl(std::uint64_t, Text bytes, Error&) override {
     body.append(bytes.data(), bytes.size());
     return bytes.size();
   }
   void on_finish_impl(Error&) override {}
+
+  std::size_t max_fields_;
 };
 
 /// Where the head ends, just behind its empty line; npos when it does not yet. Lines that end with LF alone
@@ -67,6 +84,12 @@ std::size_t end_of_head(std::string_view bytes) {
   return std::string_view::npos;
 }
 
+/// A line of the head that begins with a blank belongs to the one before (obs-fold, RFC 9112, section 5.2);
+/// or to nobody, when that is the request line. Servers do not agree on what it means.
+bool has_folded_line(std::string_view head) {
+  return head.find("\n ") != std::string_view::npos || head.find("\n\t") != std::string_view::npos;
+}
+
 bool begins_a_method(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
@@ -74,9 +97,9 @@ bool begins_a_method(char c) {
 }  // namespace
 
 struct RequestParser::Impl {
-  explicit Impl(std::size_t max) : max_head_bytes(max) { renew(); }
+  Impl(std::size_t bytes, std::size_t fields) : max_head_bytes(bytes), max_fields(fields) { renew(); }
 
-  void renew() { sink = std::make_unique<Sink>(static_cast<std::uint32_t>(max_head_bytes)); }
+  void renew() { sink = std::make_unique<Sink>(static_cast<std::uint32_t>(max_head_bytes), max_fields); }
 
   Step fail(int status, std::string text) {
     error_status = status;
@@ -88,6 +111,8 @@ struct RequestParser::Impl {
   /// read it differently are how requests are smuggled (RFC 9112, section 11.2).
   Step judge() {
     const RequestHead& head = sink->head;
+    if (sink->fields > max_fields)
+      return fail(431, "the request has more than " + std::to_string(max_fields) + " fields");
     if (head.headers.count("Transfer-Encoding") != 0) {
       const std::string* coding = head.headers.find("Transfer-Encoding");
       if (head.minor == 0) return fail(400, "HTTP/1.0 has no Transfer-Encoding");
@@ -96,6 +121,10 @@ struct RequestParser::Impl {
         return fail(501, "the only Transfer-Encoding that is understood is 'chunked'");
     }
     if (head.headers.count("Content-Length") > 1) return fail(400, "there is more than one Content-Length");
+    // Beast takes lists, "3, 3".
+    if (const std::string* length = head.headers.find("Content-Length");
+        length != nullptr && !is_number(*length))
+      return fail(400, "a Content-Length is one number");
     const std::size_t hosts = head.headers.count("Host");
     if (hosts > 1 || (hosts == 0 && head.minor == 1))
       return fail(400, "a request has exactly one field 'Host'");
@@ -116,6 +145,7 @@ struct RequestParser::Impl {
       return bytes.find('\n') == std::string_view::npos ? fail(414, "the request line" + limit)
                                                         : fail(431, "the head of the request" + limit);
     }
+    if (has_folded_line(bytes.substr(0, end))) return fail(400, "a line of the head begins with a blank");
     beast::error_code error;
     std::size_t done = 0;
     while (!error && !sink->head_done)
@@ -145,12 +175,14 @@ struct RequestParser::Impl {
   }
 
   std::size_t max_head_bytes;
+  std::size_t max_fields;
   std::unique_ptr<Sink> sink;
   int error_status = 400;
   std::string error_text;
 };
 
-RequestParser::RequestParser(std::size_t max_head_bytes) : impl_(std::make_unique<Impl>(max_head_bytes)) {}
+RequestParser::RequestParser(std::size_t max_head_bytes, std::size_t max_fields)
+    : impl_(std::make_unique<Impl>(max_head_bytes, max_fields)) {}
 RequestParser::~RequestParser() = default;
 
 RequestParser::Step RequestParser::feed(std::string_view bytes, std::size_t& consumed) {

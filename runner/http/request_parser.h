@@ -33,7 +33,7 @@ class RequestParser {
     error,      // error_status() and error_text() say what to answer; the connection cannot be used further
   };
 
-  explicit RequestParser(std::size_t max_head_bytes);
+  RequestParser(std::size_t max_head_bytes, std::size_t max_fields);
   ~RequestParser();
   RequestParser(const RequestParser&) = delete;
   RequestParser& operator=(const RequestParser&) = delete;

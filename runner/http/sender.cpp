@@ -30,6 +30,7 @@ void Sender::send(std::shared_ptr<void> keep, std::string head, Body body, const
                   Done done) {
   keep_ = std::move(keep);
   done_ = std::move(done);
+  began_ = std::chrono::steady_clock::now();
   sent_ = 0;
   head_bytes_ = head.size();
   out_ = std::move(head);
@@ -69,7 +70,12 @@ void Sender::write_out() {
     return;
   }
   writing_ = true;
-  deadline_.in(host_.limits.write_timeout);
+  const Limits& limits = host_.limits;
+  if (stream_) {  // as slow as its writers: who reads more slowly than they write overflows it
+    deadline_.in(limits.write_timeout);
+  } else {
+    deadline_.at(patience(began_, sent_, limits.write_timeout, limits.body_bytes_per_second));
+  }
   transport_.write(std::string_view(out_).substr(out_at_),
                    [this, keep = keep_](std::error_code error, std::size_t count) {
                      writing_ = false;
@@ -105,6 +111,7 @@ void Sender::written() {
 
 void Sender::next_piece() {
   deadline_.never();  // the disk is ours, not the client's
+  disk_began_ = std::chrono::steady_clock::now();
   auto piece = std::make_shared<std::string>(
       static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, *file_->length)), '\0');
   // The descriptor stays with the sender, which `keep` keeps: it is closed in the reactor, after this came
@@ -121,6 +128,7 @@ void Sender::piece_read(const std::shared_ptr<std::string>& piece, bool failed) 
     file_.reset();  // abandoned meanwhile
     return;
   }
+  began_ += std::chrono::steady_clock::now() - disk_began_;
   if (failed) {
     // The length was promised already: only an end that cannot be mistaken for the real one is left.
     finish(false);

@@ -62,6 +62,8 @@ class Sender {
   bool chunked_ = false;
   bool ending_ = false;  // the stream was told to end
   bool ended_ = false;   // its last bytes are on their way
+  SteadyPoint began_;    // moved on by the time that reading took
+  SteadyPoint disk_began_;
   std::uint64_t sent_ = 0;
   std::uint64_t head_bytes_ = 0;
 };

@@ -31,8 +31,10 @@ void turn_away(int fd, bool tls) noexcept {
       "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 5\r\nConnection: close\r\n\r\n";
   if (tls) return;
   std::array<char, 4096> unread{};
-  // What lies unread makes a reset of the close, and that may overtake the answer.
-  while (::recv(fd, unread.data(), unread.size(), MSG_DONTWAIT) == static_cast<ssize_t>(unread.size())) {
+  // What lies unread makes a reset of the close, and that may overtake the answer. Who sends faster than this
+  // reads gets the reset.
+  for (int i = 0; i < 16; ++i) {
+    if (::recv(fd, unread.data(), unread.size(), MSG_DONTWAIT) < static_cast<ssize_t>(unread.size())) break;
   }
   if (::send(fd, kAnswer.data(), kAnswer.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) ::shutdown(fd, SHUT_WR);
 }
@@ -58,6 +60,7 @@ struct Listener {
   std::size_t tls_index = SIZE_MAX;  // in Impl::tls; SIZE_MAX: plain
   std::unique_ptr<Watch> watch;      // goes before the socket
   std::unique_ptr<Timer> pause;
+  bool failing = false;  // and it was logged
 };
 
 }  // namespace
@@ -110,12 +113,13 @@ void Server::Impl::accept_some(Listener& listener) {
     for (int i = 0; i < kAcceptAtOnce; ++i) {
       auto accepted = listener.socket.accept();
       if (!accepted) break;
+      listener.failing = false;
       admit(std::move(*accepted), listener);
     }
   } catch (const std::exception& error) {
     // Mostly no descriptors are left. They come back when connections end; until then nothing is gained by
     // trying.
-    log_error("http", error.what());
+    if (!std::exchange(listener.failing, true)) log_error("http", error.what());
     listener.pause->set(steady_clock::now() + kAcceptPause, [this, &listener] { watch(listener); });
     return;
   }
@@ -137,10 +141,11 @@ void Server::Impl::admit(Accepted accepted, const Listener& listener) {
   std::unique_ptr<Transport> transport =
       secure ? tls_transport(*reactor, std::move(accepted.fd), (*tls.lock())[listener.tls_index])
              : plain_transport(*reactor, std::move(accepted.fd));
-  if (!address.empty()) ++per_address[address];
-  auto connection = std::make_shared<Connection>(host, std::move(transport), std::move(accepted.peer));
+  auto connection = std::make_shared<Connection>(host, std::move(transport), accepted.peer);
+  std::size_t* const of_address = address.empty() ? nullptr : &per_address[address];
   host->connections.insert(connection);
   ++host->connection_count;
+  if (of_address != nullptr) ++*of_address;
   connection->start();
 }
 
@@ -165,6 +170,7 @@ void Server::Impl::end_if_idle() {
 }
 
 void Server::Impl::run() noexcept {
+  { const std::lock_guard wait_for_start(mutex); }  // `thread` is set: handlers may ask for it
   reactor->run();
   reactor->drain();
   {
@@ -185,14 +191,14 @@ Server::Server(ServerOptions options, Router router) : impl_(std::make_unique<Im
   std::size_t secure = 0;
   for (const TcpListen& listen : impl_->options.tcp) {
     auto listener = std::make_unique<Listener>(
-        Listener{ListenSocket::tcp(listen.address, listen.port), SIZE_MAX, {}, {}});
+        Listener{ListenSocket::tcp(listen.address, listen.port), SIZE_MAX, {}, {}, false});
     if (listen.tls) listener->tls_index = secure++;
     impl_->ports.push_back(listener->socket.port());
     impl_->listeners.push_back(std::move(listener));
   }
   for (const UnixListen& listen : impl_->options.unix_sockets) {
     impl_->listeners.push_back(std::make_unique<Listener>(
-        Listener{ListenSocket::unix_socket(listen.path, listen.mode), SIZE_MAX, {}, {}}));
+        Listener{ListenSocket::unix_socket(listen.path, listen.mode), SIZE_MAX, {}, {}, false}));
   }
   Host& host = *impl_->host;
   host.router = std::move(router);
@@ -229,6 +235,7 @@ void Server::start() {
     listener->pause = std::make_unique<Timer>(*impl.reactor);
     impl.watch(*listener);
   }
+  const std::lock_guard lock(impl.mutex);
   impl.thread = std::thread([&impl] { impl.run(); });
 }
 

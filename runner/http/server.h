@@ -24,6 +24,7 @@ namespace runner::http {
 /// notices.
 struct Limits {
   std::size_t header_bytes = 16U << 10U;  // request line and fields; that much each connection holds anyway
+  std::size_t header_fields = 128;
   std::size_t target_bytes = 8U << 10U;
   std::uint64_t body_bytes = 1U << 20U;          // of a route without a limit of its own
   std::uint64_t all_bodies_bytes = 256U << 20U;  // that are in memory at once
@@ -32,8 +33,9 @@ struct Limits {
   std::chrono::milliseconds header_timeout{
       10'000};  // from the first byte to the last one; TLS handshake likewise
   std::chrono::milliseconds body_timeout{30'000};  // without a byte of the body
-  std::uint64_t body_bytes_per_second =
-      1024;  // or slower than that on the whole, after the first body_timeout
+  // Bodies of requests and answers, but streams, may not be slower on the whole, after the first body_timeout
+  // or write_timeout.
+  std::uint64_t body_bytes_per_second = 1024;
   std::chrono::milliseconds idle_timeout{60'000};   // between requests
   std::chrono::milliseconds write_timeout{30'000};  // without a byte that the client takes
   std::chrono::milliseconds linger_timeout{2'000};  // for the client to see the last answer and close

@@ -42,6 +42,13 @@ std::string_view without_authority(std::string_view target) {
   return end == std::string_view::npos ? "/" : target.substr(end);
 }
 
+/// Of one segment, decoded: it may hold slashes, and become part of a path of files.
+bool has_dots(const std::string& segment) {
+  const std::vector<std::string_view> parts = split(segment, '/');
+  return std::any_of(parts.begin(), parts.end(),
+                     [](std::string_view part) { return part == "." || part == ".."; });
+}
+
 }  // namespace
 
 std::optional<std::string> percent_decode(std::string_view text) {
@@ -76,7 +83,7 @@ std::optional<Target> parse_target(std::string_view target) {
   if (!parsed.path.starts_with('/')) return {};
   for (const std::string_view segment : split(std::string_view(parsed.path).substr(1), '/')) {
     auto decoded = percent_decode(segment);
-    if (!decoded || *decoded == "." || *decoded == "..") return {};
+    if (!decoded || has_dots(*decoded)) return {};
     parsed.segments.push_back(std::move(*decoded));
   }
   if (mark != std::string_view::npos && !parse_query(target.substr(mark + 1), parsed)) return {};

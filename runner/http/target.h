@@ -18,8 +18,10 @@ struct Target {
   std::multimap<std::string, std::string, std::less<>> query;
 };
 
-/// Takes "/path?query", "http://host/path?query" and "*". nullopt for anything else, for bad escapes, and for
-/// a segment that is "." or "..", encoded or not: clients resolve those, so who sends one is up to something.
+/// Takes "/path?query", "http://host/path?query" and "*". nullopt for anything else, for bad escapes, and
+/// where
+/// "." or ".." stands between slashes, encoded or not: clients resolve those, so who sends one is up to
+/// something.
 std::optional<Target> parse_target(std::string_view target);
 
 /// "/a/b?token&page" of "/a/b?token=x&page=2": a target for logs, without values, which may be secret.

@@ -9,11 +9,20 @@
 namespace runner::http {
 
 WorkerPool::WorkerPool(std::size_t threads) {
-  for (std::size_t i = 0; i < std::max<std::size_t>(threads, 1); ++i)
-    threads_.emplace_back([this] { run(); });
+  try {
+    for (std::size_t i = 0; i < std::max<std::size_t>(threads, 1); ++i)
+      threads_.emplace_back([this] { run(); });
+  } catch (...) {  // no more threads to be had: those that run must end before they are dropped
+    end();
+    throw;
+  }
 }
 
 WorkerPool::~WorkerPool() {
+  end();
+}
+
+void WorkerPool::end() noexcept {
   std::deque<std::function<void()>> dropped;
   {
     const std::lock_guard lock(mutex_);

@@ -18,6 +18,7 @@ namespace runner::http {
 /// connection has one call in it at most.
 class WorkerPool {
  public:
+  /// Throws std::system_error when the system has no more threads.
   explicit WorkerPool(std::size_t threads);
   /// Drops what waits; blocks until what runs has ended.
   ~WorkerPool();
@@ -34,6 +35,7 @@ class WorkerPool {
 
  private:
   void run() noexcept;
+  void end() noexcept;
 
   std::mutex mutex_;
   std::condition_variable arrived_;

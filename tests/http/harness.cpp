@@ -138,4 +138,9 @@ std::string get(const std::string& target, const std::string& fields) {
   return "GET " + target + " HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n";
 }
 
+std::string post(const std::string& target, const std::string& body, const std::string& fields) {
+  return "POST " + target + " HTTP/1.1\r\nHost: x\r\n" + fields +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
 }  // namespace runner::http::testing

@@ -64,5 +64,6 @@ struct ServerTest : ::testing::Test {
 };
 
 std::string get(const std::string& target, const std::string& fields = {});
+std::string post(const std::string& target, const std::string& body, const std::string& fields = {});
 
 }  // namespace runner::http::testing

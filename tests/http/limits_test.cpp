@@ -66,6 +66,16 @@ TEST_F(LimitsTest, EndIdleConnections) {
   EXPECT_TRUE(client.ends());
 }
 
+TEST_F(LimitsTest, TakeLineEndsBetweenRequestsForNoRequest) {
+  Limits limits = patient();
+  limits.idle_timeout = milliseconds(100);
+  start({.limits = limits});
+  Client client = connect();
+  client.send(get("/hello") + "\r\n\n");
+  EXPECT_EQ(client.read_answer().status, 200);
+  EXPECT_TRUE(client.ends());  // as an idle one, without a word
+}
+
 TEST_F(LimitsTest, CutClientsThatDoNotRead) {
   write_file_atomic(file, std::string(64U << 20U, 'x'), 0644, false);
   Limits limits = patient();
@@ -76,6 +86,26 @@ TEST_F(LimitsTest, CutClientsThatDoNotRead) {
   const auto records = wait_for_records(1);
   EXPECT_FALSE(records[0].complete);
   EXPECT_TRUE(eventually([&] { return server->stats().connections == 0; }));
+}
+
+TEST_F(LimitsTest, CutClientsThatReadTooSlowlyOnTheWhole) {
+  write_file_atomic(file, "", 0644, false);
+  std::filesystem::resize_file(file, std::uint64_t{4} << 30U);
+  Limits limits = patient();
+  limits.write_timeout = milliseconds(500);
+  limits.body_bytes_per_second = std::uint64_t{4} << 30U;
+  const auto path = directory.path() / "socket";  // whose buffers in the kernel are small
+  start({.unix_sockets = {{.path = path}}, .limits = limits});
+  Client client = Client::unix_socket(path);
+  client.send(get("/file"));
+  // It reads all the time, but all of it would take a minute or so.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (records().empty() && std::chrono::steady_clock::now() < deadline) {
+    ASSERT_FALSE(client.read_bytes(64U << 10U).empty());
+    ::poll(nullptr, 0, 1);
+  }
+  ASSERT_EQ(records().size(), 1U) << "it may go on";
+  EXPECT_FALSE(records()[0].complete);
 }
 
 TEST_F(LimitsTest, CutFollowersThatDoNotRead) {

@@ -115,6 +115,14 @@ TEST_F(FileTest, IsSentWholeOrInParts) {
   EXPECT_TRUE(client.read_answer().body == content.substr(300000, 400001));
 }
 
+TEST_F(FileTest, HasRangesForGetAlone) {
+  write_file_atomic(file, "content", 0644, false);
+  start();
+  const Answer head = ask("HEAD /file HTTP/1.1\r\nHost: x\r\nRange: bytes=1-2\r\n\r\n");
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.header("content-length"), "7");
+}
+
 TEST_F(FileTest, IsNotSentAgainToWhoHasIt) {
   write_file_atomic(file, "one", 0644, false);
   start();

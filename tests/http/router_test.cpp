@@ -163,11 +163,12 @@ TEST(Target, IsTakenApart) {
               ElementsAre(Pair("flag", ""), Pair("x", "1"), Pair("x", "2"), Pair("y", "a b&")));
   EXPECT_THAT(parse_target("https://host:1?q=1")->segments, ElementsAre(""));
   EXPECT_THAT(parse_target("*")->segments, IsEmpty());
+  EXPECT_THAT(parse_target("/.../a..b%2f..c")->segments, ElementsAre("...", "a..b/..c"));
 }
 
 TEST(Target, IsRefusedWhenItCannotBeRead) {
-  for (const char* target :
-       {"", "a", "//..", "/%", "/%1", "/%g1", "/%00", "/a/./b", "/%2e%2e/a", "/a?%zz", "/a#b", "ftp://x/"})
+  for (const char* target : {"", "a", "//..", "/%", "/%1", "/%g1", "/%00", "/a/./b", "/%2e%2e/a",
+                             "/a%2F..%2Fb", "/..%2fb", "/a%2f.", "/a?%zz", "/a#b", "ftp://x/"})
     EXPECT_FALSE(parse_target(target)) << target;
 }
 

@@ -3,9 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <thread>
-
-#include "runner/base/error.h"
 #include "tests/http/harness.h"
 
 namespace runner::http {
@@ -17,12 +14,8 @@ using testing::Client;
 using testing::get;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::post;
 using ServerTest = testing::ServerTest;
-
-std::string post(const std::string& target, const std::string& body, const std::string& fields = {}) {
-  return "POST " + target + " HTTP/1.1\r\nHost: x\r\n" + fields +
-         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-}
 
 TEST_F(ServerTest, AnswersOneRequestAfterAnotherOnAConnection) {
   start();
@@ -54,66 +47,6 @@ TEST_F(ServerTest, TakesARequestThatComesByteByByte) {
   Client client = connect();
   for (const char c : post("/echo", "body")) client.send(std::string(1, c));
   EXPECT_EQ(client.read_answer().body, "body");
-}
-
-TEST_F(ServerTest, TakesChunkedBodiesAndDropsTheirTrailers) {
-  start();
-  Client client = connect();
-  client.send(
-      "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-      "4;x=y\r\nWiki\r\n6\r\npedia \r\n1\r\n!\r\n0\r\nX-Late: 1\r\n\r\n" +
-      get("/hello"));
-  EXPECT_EQ(client.read_answer().body, "Wikipedia !");
-  EXPECT_EQ(client.read_answer().body, "hello\n");
-}
-
-TEST_F(ServerTest, TakesTheLastChunkInPieces) {
-  start();
-  Client client = connect();
-  client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
-  for (const char c : std::string("0\r\n\r\n")) client.send(std::string(1, c));
-  EXPECT_EQ(client.read_answer().status, 200);
-}
-
-TEST_F(ServerTest, SaysContinueOnlyWhenTheBodyIsWanted) {
-  start();
-  Client client = connect();
-  client.send("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
-  EXPECT_EQ(client.read_answer().status, 100);
-  client.send("body");
-  EXPECT_EQ(client.read_answer().body, "body");
-  client.send("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n");
-  EXPECT_EQ(client.read_answer().status, 413);
-  EXPECT_TRUE(client.ends());
-}
-
-TEST_F(ServerTest, RefusesBodiesThatAreTooLongBeforeTheyCome) {
-  start();
-  Client told = connect();
-  told.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n");
-  const Answer answer = told.read_answer();
-  EXPECT_EQ(answer.status, 413);
-  EXPECT_THAT(answer.body, HasSubstr("1.0 MiB"));
-  EXPECT_EQ(answer.header("connection"), "close");
-
-  Client chunked = connect();
-  chunked.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
-  const std::string chunk = "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
-  for (int i = 0; i < 40; ++i)
-    chunked.send(chunk);  // it is read on, and thrown away, so that the answer arrives
-  EXPECT_EQ(chunked.read_answer().status, 413);
-}
-
-TEST_F(ServerTest, LetsARouteTakeMore) {
-  start();
-  const std::string body(8U << 20U, 'b');
-  Client client = connect();
-  client.send("PUT /big HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
-  std::thread writer([&] { client.send(body); });
-  const Answer answer = client.read_answer();
-  writer.join();
-  EXPECT_EQ(answer.body.size(), body.size());
-  EXPECT_EQ(ask(post("/echo", std::string(1U << 20U, 'b'))).status, 200);
 }
 
 TEST_F(ServerTest, AnswersHeadLikeGetWithoutTheBody) {
@@ -193,73 +126,6 @@ TEST_F(ServerTest, GivesParametersDecoded) {
   EXPECT_EQ(ask(get("http://host:1/parts/x?y")).body, "x");
 }
 
-struct Malformed {
-  const char* name;
-  std::string bytes;
-  int status;
-};
-
-struct MalformedTest : testing::ServerTest, ::testing::WithParamInterface<Malformed> {};
-
-TEST_P(MalformedTest, IsRefusedAndTheConnectionClosed) {
-  start();
-  Client client = connect();
-  client.send(GetParam().bytes);
-  EXPECT_EQ(client.read_answer().status, GetParam().status);
-  EXPECT_TRUE(client.ends());
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Requests, MalformedTest,
-    ::testing::Values(
-        Malformed{"NotHttp", "\x16\x03\x01\x02", 400}, Malformed{"NoVersion", "GET /hello\r\n\r\n", 400},
-        Malformed{"BareLineFeeds", "GET /hello HTTP/1.1\nHost: x\n\n", 400},
-        Malformed{"NoHost", "GET /hello HTTP/1.1\r\n\r\n", 400},
-        Malformed{"TwoHosts", "GET /hello HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400},
-        Malformed{"BlankBeforeColon", "GET /hello HTTP/1.1\r\nHost : x\r\n\r\n", 400},
-        Malformed{"ByteZero", std::string("GET /hello HTTP/1.1\r\nHost: x\r\nA: \0b\r\n\r\n", 41), 400},
-        Malformed{"Http2", "PRI * HTTP/2.0\r\n\r\n", 505},
-        Malformed{"BothLengths",
-                  "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
-                  400},
-        Malformed{"BothLengthsSwapped",
-                  "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n",
-                  400},
-        Malformed{"TwoLengths",
-                  "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", 400},
-        Malformed{"NegativeLength", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -3\r\n\r\n", 400},
-        Malformed{"HugeLength",
-                  "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", 400},
-        Malformed{"UnknownCoding", "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501},
-        Malformed{"CodingBeforeChunks",
-                  "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501},
-        Malformed{"ChunksInHttp10", "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-        Malformed{"BadChunk", "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-                  400},
-        Malformed{"LongChunkHead",
-                  "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;" +
-                      std::string(20'000, 'a'),
-                  400},
-        Malformed{"LongHead", "GET /hello HTTP/1.1\r\nHost: x\r\nA: " + std::string(20'000, 'a'), 431},
-        Malformed{"ManyFields",
-                  [] {
-                    std::string text = "GET /hello HTTP/1.1\r\nHost: x\r\n";
-                    for (int i = 0; i < 5000; ++i) text += "A: b\r\n";
-                    return text;
-                  }(),
-                  431},
-        Malformed{"LongLine", "GET /" + std::string(20'000, 'a'), 414}),
-    [](const ::testing::TestParamInfo<Malformed>& tested) { return tested.param.name; });
-
-TEST_F(ServerTest, RefusesTargetsThatAreNone) {
-  start();
-  for (const char* target :
-       {"/parts/%zz", "/parts/%00", "/parts/..", "/parts/%2e%2E", "hello", "/hello?a=%4"})
-    EXPECT_EQ(ask(get(target)).status, 400) << target;
-  EXPECT_EQ(ask(get("/" + std::string(9000, 'a'))).status, 414);
-  EXPECT_EQ(ask(get("/hello", "Expect: the unexpected\r\n")).status, 417);
-}
-
 TEST_F(ServerTest, WritesDownEachRequestWithoutSecrets) {
   start();
   ask(post("/echo?token=s3cret&page=2", "12345", "X-Request-Id: r7\r\n"));
@@ -312,23 +178,6 @@ TEST_F(ServerTest, AnswersSixtyFourClientsAtOnce) {
   EXPECT_EQ(ask(get("/fast")).body, "fast");
   gate.open();
   for (Client& client : clients) EXPECT_EQ(client.read_answer().body, "waited");
-}
-
-TEST_F(ServerTest, ListensOnIpv6Too) {
-  start({.tcp = {{.address = "127.0.0.1", .port = 0}, {.address = "::1", .port = 0}}});
-  Client client = Client::tcp(server->port(1), "::1");
-  client.send(get("/peer"));
-  EXPECT_EQ(client.read_answer().body, "::1");
-  EXPECT_EQ(ask(get("/peer")).body, "127.0.0.1");
-}
-
-TEST_F(ServerTest, SaysThatAPortIsTaken) {
-  start();
-  ServerOptions options;
-  options.tcp.push_back({.address = "127.0.0.1", .port = server->port()});
-  EXPECT_THROW(Server(options, Router()), Error);
-  options.tcp[0].address = "localhost";
-  EXPECT_THROW(Server(options, Router()), Error);
 }
 
 }  // namespace

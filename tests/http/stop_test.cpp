@@ -94,6 +94,20 @@ TEST_F(StopTest, CutsWhatIsThereAfterTheGrace) {
   EXPECT_TRUE(server->stop(milliseconds(5000)));
 }
 
+TEST_F(StopTest, DoesNotWaitForAFollowerThatDoesNotRead) {
+  stream_options.buffer_bytes = 64U << 20U;
+  start();
+  Client client = connect();
+  client.send(get("/stream"));
+  client.read_head();
+  StreamHandle handle = stream(0);
+  std::atomic<int> gone = -1;
+  handle.on_gone([&](GoneReason reason) { gone = static_cast<int>(reason); });
+  EXPECT_TRUE(handle.write(std::string(32U << 20U, 'x')));
+  EXPECT_TRUE(server->stop(milliseconds(50)));
+  EXPECT_EQ(gone, static_cast<int>(GoneReason::server));
+}
+
 TEST_F(StopTest, ComesFromAnyThread) {
   start();
   std::vector<std::thread> threads;

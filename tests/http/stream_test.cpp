@@ -111,6 +111,33 @@ TEST_F(StreamServerTest, SendsEventsAsTheyComeAndGoesOnWithTheConnection) {
   EXPECT_EQ(server->stats().streams, 0U);
 }
 
+// As a browser does when it connects again; the events come from a thread that outlives the handler.
+TEST_F(StreamServerTest, GoesOnBehindTheLastEventThatAClientSaw) {
+  std::vector<std::thread> writers;
+  router.add({"GET", "/events", "events", [&](const Request& request) {
+                auto made = make_stream({.events = true});
+                const std::string* last = request.headers.find("Last-Event-ID");
+                const int seen = last == nullptr ? 0 : std::stoi(*last);
+                writers.emplace_back([this, handle = std::move(made.first), seen]() mutable {
+                  gate.pass();
+                  for (int id = seen + 1; id <= 3; ++id)
+                    handle.write(format_event("", "e", std::to_string(id)));
+                });
+                return stream_response(std::move(made.second));
+              }});
+  start();
+  Client client = connect();
+  client.send(get("/events", "Last-Event-ID: 1\r\n"));
+  EXPECT_EQ(client.read_head().status, 200);
+  gate.open();
+  std::string got;
+  for (auto chunk = client.read_chunk(); chunk && !chunk->empty(); chunk = client.read_chunk()) got += *chunk;
+  EXPECT_EQ(got, "id: 2\ndata: e\n\nid: 3\ndata: e\n\n");
+  client.send(get("/hello"));
+  EXPECT_EQ(client.read_answer().body, "hello\n");
+  for (std::thread& writer : writers) writer.join();
+}
+
 TEST_F(StreamServerTest, SendsHeartbeatsInSilence) {
   stream_options = {.events = true, .heartbeat = std::chrono::milliseconds(20)};
   start();

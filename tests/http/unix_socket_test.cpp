@@ -77,6 +77,21 @@ TEST_F(UnixSocketTest, NeverReplacesAFile) {
   EXPECT_EQ(read_file(path), "precious");
 }
 
+TEST_F(UnixSocketTest, NeverReplacesASocketOfAnotherKind) {
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.string().copy(name.sun_path, sizeof name.sun_path - 1);
+  ASSERT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
+  try {
+    ListenSocket::unix_socket(path, 0600);
+    ADD_FAILURE() << "it was replaced";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("cannot find out whether somebody listens"));
+  }
+  EXPECT_TRUE(std::filesystem::exists(path));
+}
+
 TEST_F(UnixSocketTest, LeavesTheSocketOfASuccessor) {
   {
     const ListenSocket first = ListenSocket::unix_socket(path, 0600);
