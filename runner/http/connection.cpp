@@ -46,7 +46,7 @@ void Connection::drain() {
 
 void Connection::cut(GoneReason reason) noexcept {
   if (state_ == State::closed) return;
-  const auto self = shared_from_this();
+  const auto self = weak_from_this().lock();  // the host holds it, until further down
   const bool under_way = state_ == State::handling || state_ == State::sending || state_ == State::body;
   state_ = State::closed;
   sender_.abandon(reason);

@@ -1,7 +1,6 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 
 #include "runner/http/reactor.h"
 
@@ -14,12 +13,12 @@ class PlainTransport final : public Transport {
  public:
   // The protocol's numbers are for opening sockets; this one is open.
   PlainTransport(Reactor& reactor, UniqueFd fd)
-      : socket_(reactor.context(), asio::generic::stream_protocol(0, 0), fd.get()) {
+      : reactor_(reactor), socket_(reactor.context(), asio::generic::stream_protocol(0, 0), fd.get()) {
     fd.release();
   }
 
   void handshake(std::function<void(std::error_code)> done) override {
-    asio::post(socket_.get_executor(), [done = std::move(done)] { done({}); });
+    reactor_.post([done = std::move(done)] { done({}); });
   }
 
   void read(std::span<char> into, IoDone done) override {
@@ -39,7 +38,7 @@ class PlainTransport final : public Transport {
   void goodbye(std::function<void()> done) override {
     boost::system::error_code gone;  // the other side went first
     socket_.shutdown(asio::socket_base::shutdown_send, gone);
-    asio::post(socket_.get_executor(), std::move(done));
+    reactor_.post(std::move(done));
   }
 
   void close() noexcept override {
@@ -48,6 +47,7 @@ class PlainTransport final : public Transport {
   }
 
  private:
+  Reactor& reactor_;
   asio::generic::stream_protocol::socket socket_;
 };
 

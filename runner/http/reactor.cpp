@@ -51,8 +51,11 @@ void Reactor::stop() {
 
 void Reactor::drain() noexcept {
   impl_->guarded([this] {
-    impl_->context.restart();
-    impl_->context.poll();
+    std::size_t ran = 0;
+    do {  // one of them may call stop(), and what is behind it must not stay: it may own what owns this
+      impl_->context.restart();
+      ran = impl_->context.poll();
+    } while (ran > 0);
   });
 }
 

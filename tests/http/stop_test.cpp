@@ -95,16 +95,39 @@ TEST_F(StopTest, CutsWhatIsThereAfterTheGrace) {
 }
 
 TEST_F(StopTest, DoesNotWaitForAFollowerThatDoesNotRead) {
-  stream_options.buffer_bytes = 64U << 20U;
-  start();
-  Client client = connect();
+  stream_options.buffer_bytes = 4U << 20U;
+  const auto path = directory.path() / "socket";  // whose buffers in the kernel are small
+  start({.unix_sockets = {{.path = path}}});
+  Client client = Client::unix_socket(path);
   client.send(get("/stream"));
   client.read_head();
   StreamHandle handle = stream(0);
   std::atomic<int> gone = -1;
   handle.on_gone([&](GoneReason reason) { gone = static_cast<int>(reason); });
-  EXPECT_TRUE(handle.write(std::string(32U << 20U, 'x')));
-  EXPECT_TRUE(server->stop(milliseconds(50)));
+  EXPECT_TRUE(handle.write(std::string(4U << 20U, 'x')));
+  server->request_stop(milliseconds(50));
+  EXPECT_TRUE(server->stop(seconds(20)));  // which makes the grace no longer
+  EXPECT_EQ(gone, static_cast<int>(GoneReason::server));
+}
+
+TEST_F(StopTest, DropsAnswersThatComeTooLate) {
+  std::optional<StreamHandle> handle;
+  std::atomic<int> gone = -1;
+  router.add({"GET", "/late", "late", [&](const Request&) {
+                auto made = make_stream();
+                handle = made.first;
+                handle->on_gone([&](GoneReason reason) { gone = static_cast<int>(reason); });
+                gate.pass();
+                return stream_response(std::move(made.second));
+              }});
+  start();
+  Client client = connect();
+  client.send(get("/late"));
+  ASSERT_TRUE(gate.wait_for(1));
+  EXPECT_FALSE(server->stop(milliseconds(0)));  // the handler still runs
+  server->request_stop(milliseconds(0));        // waits before the answer in a reactor that has ended
+  gate.open();
+  server.reset();
   EXPECT_EQ(gone, static_cast<int>(GoneReason::server));
 }
 

@@ -14,7 +14,6 @@ namespace {
 
 using testing::Client;
 using testing::get;
-using ::testing::HasSubstr;
 using StreamServerTest = testing::ServerTest;
 
 TEST(Stream, HandsOverWhatWasWritten) {
@@ -277,7 +276,7 @@ TEST_F(StreamServerTest, TakesManyWritersAtOnce) {
     });
   }
   std::size_t got = 0;
-  while (got < 4 * 500 * 5) {
+  while (got < std::size_t{4} * 500 * 5) {
     const auto chunk = client.read_chunk();
     ASSERT_TRUE(chunk);
     got += chunk->size();
