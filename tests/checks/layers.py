@@ -22,6 +22,7 @@ LEVELS = {
     "runner/storage": ["runner/base", "runner/database", "pipelines"],
     "runner/engine": ["runner/base", "pipelines", "runner/git", "runner/storage"],
     "runner/triggers": ["runner/base", "runner/database", "runner/storage", "runner/git", "runner/engine", "pipelines"],
+    "runner/http": ["runner/base", "runner/database", "runner/storage", "runner/engine", "runner/triggers", "pipelines"],
 }
 # folder -> single headers of other folders: the interfaces, not what is behind them.
 INTERFACES = {
