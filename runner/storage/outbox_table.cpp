@@ -9,14 +9,14 @@ namespace {
 #define RUNNER_OUTBOX_COLUMNS \
   "effect_key, kind, job_id, payload, created_at, attempts, next_attempt_at, last_error"
 
-constexpr std::string_view kInsert = "INSERT INTO outbox (" RUNNER_OUTBOX_COLUMNS
+constexpr std::string_view kInsert = "INSERT INTO effects (" RUNNER_OUTBOX_COLUMNS
                                      ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
                                      "ON CONFLICT (effect_key) DO NOTHING";
-constexpr std::string_view kByKey = "SELECT " RUNNER_OUTBOX_COLUMNS " FROM outbox WHERE effect_key = $1";
+constexpr std::string_view kByKey = "SELECT " RUNNER_OUTBOX_COLUMNS " FROM effects WHERE effect_key = $1";
 constexpr std::string_view kAll =
-    "SELECT " RUNNER_OUTBOX_COLUMNS " FROM outbox ORDER BY created_at, effect_key";
+    "SELECT " RUNNER_OUTBOX_COLUMNS " FROM effects ORDER BY created_at, effect_key";
 constexpr std::string_view kDue = "SELECT " RUNNER_OUTBOX_COLUMNS
-                                  " FROM outbox WHERE kind = $1 AND next_attempt_at <= $2 "
+                                  " FROM effects WHERE kind = $1 AND next_attempt_at <= $2 "
                                   "ORDER BY next_attempt_at, created_at, effect_key LIMIT $3";
 
 #undef RUNNER_OUTBOX_COLUMNS
@@ -59,18 +59,18 @@ std::vector<OutboxRecord> Outbox::due(const std::string& kind, TimePoint now, st
 
 std::optional<TimePoint> Outbox::next_due(const std::string& kind) {
   return as_optional_time(
-      tx_.sql().query("SELECT MIN(next_attempt_at) FROM outbox WHERE kind = $1", {kind})[0][0]);
+      tx_.sql().query("SELECT MIN(next_attempt_at) FROM effects WHERE kind = $1", {kind})[0][0]);
 }
 
 bool Outbox::postpone(const std::string& key, TimePoint next, std::string_view error) {
   return tx_.sql().exec(
-             "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = $2, last_error = $3 "
+             "UPDATE effects SET attempts = attempts + 1, next_attempt_at = $2, last_error = $3 "
              "WHERE effect_key = $1",
              {key, to_value(next), storable_text(error)}) == 1;
 }
 
 void Outbox::remove(const std::string& key) {
-  tx_.sql().exec("DELETE FROM outbox WHERE effect_key = $1", {key});
+  tx_.sql().exec("DELETE FROM effects WHERE effect_key = $1", {key});
 }
 
 }  // namespace runner::storage

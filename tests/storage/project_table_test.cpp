@@ -210,7 +210,7 @@ TEST_P(ProjectTable, NumbersOfPipelinesRiseFromOneInEachProject) {
 
 TEST_P(ProjectTable, RemovalTakesAllThatHangsOnItAndNothingElse) {
   const std::vector<std::string> tables = {"projects",   "pipelines", "pipeline_plans", "jobs",
-                                           "job_events", "outbox",    "credentials",    "ref_heads",
+                                           "job_events", "effects",   "credentials",    "ref_heads",
                                            "deliveries", "schedules"};
   const std::int64_t shop = new_project("shop"), depot = new_project("depot");
   furnish(shop);

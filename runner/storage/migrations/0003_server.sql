@@ -3,9 +3,8 @@
 --
 -- BYTEA holds sealed values (sealer.h); SQLite knows no such type and keeps bytes as they are.
 
-INSERT INTO sequences (name, value) VALUES
-  ('projects', 0), ('credentials', 0), ('deliveries', 0), ('schedules', 0), ('users', 0), ('tokens', 0),
-  ('events', 0);
+-- Local runs make these tables too, in memory and each time. So the changes of old ones come early: SQLite reads the
+-- whole schema again after each, and there is little of it yet.
 
 CREATE TABLE projects (
   id BIGINT NOT NULL PRIMARY KEY,
@@ -20,6 +19,36 @@ CREATE TABLE projects (
   created_at BIGINT NOT NULL,
   next_iid BIGINT NOT NULL
 );
+
+-- Without a project: a local run.
+ALTER TABLE pipelines ADD COLUMN project_id BIGINT REFERENCES projects (id);
+ALTER TABLE pipelines ADD COLUMN iid BIGINT;
+ALTER TABLE pipelines ADD COLUMN before_sha TEXT NOT NULL DEFAULT '';
+ALTER TABLE pipelines ADD COLUMN once_key TEXT;
+ALTER TABLE pipelines ADD COLUMN priority BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE pipelines ADD COLUMN started_by TEXT NOT NULL DEFAULT '';
+
+-- In place of `outbox`: acts need not be of a job, and it is counted how often one was tried. Under another name, as
+-- SQLite can neither take a NOT NULL away nor rename a table at less cost than all else here together.
+CREATE TABLE effects (
+  effect_key TEXT NOT NULL PRIMARY KEY,
+  kind TEXT NOT NULL,
+  job_id BIGINT REFERENCES jobs (id),
+  payload TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  attempts BIGINT NOT NULL,
+  next_attempt_at BIGINT NOT NULL,
+  last_error TEXT NOT NULL
+);
+INSERT INTO effects (effect_key, kind, job_id, payload, created_at, attempts, next_attempt_at, last_error)
+  SELECT effect_key, kind, job_id, payload, created_at, 0, created_at, '' FROM outbox;
+DROP TABLE outbox;
+CREATE INDEX effects_due ON effects (kind, next_attempt_at);
+CREATE INDEX effects_by_job ON effects (job_id);
+
+INSERT INTO sequences (name, value) VALUES
+  ('projects', 0), ('credentials', 0), ('deliveries', 0), ('schedules', 0), ('users', 0), ('tokens', 0),
+  ('events', 0);
 
 CREATE TABLE credentials (
   id BIGINT NOT NULL PRIMARY KEY,
@@ -40,13 +69,6 @@ CREATE TABLE ref_heads (
   PRIMARY KEY (project_id, ref)
 );
 
--- Without a project: a local run.
-ALTER TABLE pipelines ADD COLUMN project_id BIGINT REFERENCES projects (id);
-ALTER TABLE pipelines ADD COLUMN iid BIGINT;
-ALTER TABLE pipelines ADD COLUMN before_sha TEXT NOT NULL DEFAULT '';
-ALTER TABLE pipelines ADD COLUMN once_key TEXT;
-ALTER TABLE pipelines ADD COLUMN priority BIGINT NOT NULL DEFAULT 0;
-ALTER TABLE pipelines ADD COLUMN started_by TEXT NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX pipelines_by_iid ON pipelines (project_id, iid);
 CREATE UNIQUE INDEX pipelines_by_once_key ON pipelines (once_key);
 CREATE INDEX pipelines_by_project ON pipelines (project_id, id);
@@ -92,7 +114,6 @@ CREATE TABLE schedules (
   version BIGINT NOT NULL,
   created_at BIGINT NOT NULL
 );
-CREATE INDEX schedules_by_project ON schedules (project_id, id);
 CREATE INDEX schedules_due ON schedules (next_run_at, id) WHERE active = 1;
 
 CREATE TABLE users (
@@ -115,26 +136,6 @@ CREATE TABLE tokens (
   last_used_at BIGINT,
   revoked_at BIGINT
 );
-CREATE INDEX tokens_by_user ON tokens (user_id, id);
-
--- The outbox takes acts that are not of a job too, and counts how often one was tried. Made anew, because SQLite
--- cannot take a NOT NULL away.
-ALTER TABLE outbox RENAME TO outbox_of_jobs;
-CREATE TABLE outbox (
-  effect_key TEXT NOT NULL PRIMARY KEY,
-  kind TEXT NOT NULL,
-  job_id BIGINT REFERENCES jobs (id),
-  payload TEXT NOT NULL,
-  created_at BIGINT NOT NULL,
-  attempts BIGINT NOT NULL,
-  next_attempt_at BIGINT NOT NULL,
-  last_error TEXT NOT NULL
-);
-INSERT INTO outbox (effect_key, kind, job_id, payload, created_at, attempts, next_attempt_at, last_error)
-  SELECT effect_key, kind, job_id, payload, created_at, 0, created_at, '' FROM outbox_of_jobs;
-DROP TABLE outbox_of_jobs;
-CREATE INDEX outbox_due ON outbox (kind, next_attempt_at);
-CREATE INDEX outbox_by_job ON outbox (job_id);
 
 -- Everything that happened, in one order; never altered. Not bound to other tables: it outlives what it tells of.
 CREATE TABLE events (
