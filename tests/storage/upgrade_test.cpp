@@ -10,8 +10,6 @@
 namespace runner::storage {
 namespace {
 
-using pipelines::JobStatus;
-
 const SystemClock kClock;
 
 /// As 0001 and 0002 left it, with a row in each table.

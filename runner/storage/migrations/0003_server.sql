@@ -96,6 +96,7 @@ CREATE TABLE deliveries (
   done_at BIGINT,
   UNIQUE (project_id, delivery_key)
 );
+CREATE INDEX deliveries_by_project ON deliveries (project_id, id);
 CREATE INDEX deliveries_pending ON deliveries (id) WHERE state = 'pending';
 CREATE INDEX deliveries_by_time ON deliveries (received_at);
 
