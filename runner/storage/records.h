@@ -18,6 +18,13 @@ struct PipelineRecord {
   pipelines::JobStatus status = pipelines::JobStatus::created;  // composite of its jobs
   TimePoint created_at{};
   std::optional<TimePoint> started_at, finished_at;
+  // Of a server's pipelines; a local run has none of these.
+  std::optional<std::int64_t> project_id;
+  std::optional<std::int64_t> iid;      // number in its project
+  std::string before_sha;               // what the ref pointed to before; may be empty
+  std::optional<std::string> once_key;  // at most one pipeline has it: push_once_key()
+  std::int64_t priority = 0;
+  std::string started_by;  // who or what, for people
 };
 
 /// One attempt of a job.
@@ -52,9 +59,12 @@ struct EventRecord {
 struct OutboxRecord {
   std::string key;  // the same act has the same key
   std::string kind;
-  std::int64_t job = 0;
+  std::optional<std::int64_t> job;  // it goes with this job
   std::string payload;
   TimePoint created_at{};
+  std::int64_t attempts = 0;                      // that failed
+  std::optional<TimePoint> next_attempt_at = {};  // nullopt in append(): at once
+  std::string last_error = {};                    // of the last attempt, for people
 };
 
 }  // namespace runner::storage

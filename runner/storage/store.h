@@ -1,6 +1,8 @@
 #pragma once
 // Transactions over the repositories. Any thread.
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -9,6 +11,9 @@
 #include "runner/database/sql.h"
 
 namespace runner::storage {
+
+/// No list of a repository that takes a limit is longer than this.
+inline constexpr std::size_t kMaxPage = 1000;
 
 /// What a transaction's body works with; the repositories (tables.h) take it.
 class Tx {

@@ -1,14 +1,13 @@
 #include "runner/storage/tables.h"
 
+#include <string>
+#include <string_view>
+
 #include "runner/base/error.h"
 #include "runner/storage/row.h"
 
 namespace runner::storage {
 namespace {
-
-constexpr std::string_view kPipelineById =
-    "SELECT id, version, project, name, source, ref, sha, status, created_at, started_at, finished_at "
-    "FROM pipelines WHERE id = $1";
 
 #define RUNNER_JOB_COLUMNS                                                                                  \
   "id, version, pipeline_id, plan_index, attempt, name, stage, status, allow_failure, failure, exit_code, " \
@@ -63,48 +62,6 @@ JobRecord to_job(const Row& row) {
 
 }  // namespace
 
-std::optional<PipelineRecord> Pipelines::find(std::int64_t id) {
-  const auto rows = tx_.sql().query(kPipelineById, {id});
-  if (rows.empty()) return std::nullopt;
-  const Row& row = rows[0];
-  PipelineRecord pipeline;
-  pipeline.id = as_integer(row[0]);
-  pipeline.version = as_integer(row[1]);
-  pipeline.project = as_text(row[2]);
-  pipeline.name = as_text(row[3]);
-  pipeline.source = as_text(row[4]);
-  pipeline.ref = as_text(row[5]);
-  pipeline.sha = as_text(row[6]);
-  pipeline.status = as_status(row[7]);
-  pipeline.created_at = as_time(row[8]);
-  pipeline.started_at = as_optional_time(row[9]);
-  pipeline.finished_at = as_optional_time(row[10]);
-  return pipeline;
-}
-
-std::int64_t Pipelines::insert(const PipelineRecord& record) {
-  const std::int64_t id = record.id != 0 ? record.id : tx_.take_ids("pipelines", 1);
-  if (record.id != 0) {
-    tx_.sql().exec("UPDATE sequences SET value = $2 WHERE name = $1 AND value < $2",
-                   {std::string("pipelines"), id});
-  }
-  tx_.sql().exec(
-      "INSERT INTO pipelines (id, version, project, name, source, ref, sha, status, created_at, started_at, "
-      "finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-      {id, record.version, record.project, record.name, record.source, record.ref, record.sha,
-       to_value(record.status), to_value(record.created_at), to_value(record.started_at),
-       to_value(record.finished_at)});
-  return id;
-}
-
-bool Pipelines::replace(const PipelineRecord& next, std::int64_t expected_version) {
-  return tx_.sql().exec(
-             "UPDATE pipelines SET version = $3, status = $4, started_at = $5, finished_at = $6 "
-             "WHERE id = $1 AND version = $2",
-             {next.id, expected_version, next.version, to_value(next.status), to_value(next.started_at),
-              to_value(next.finished_at)}) == 1;
-}
-
 std::optional<JobRecord> Jobs::find(std::int64_t id) {
   const auto rows = tx_.sql().query(kJobById, {id});
   if (rows.empty()) return std::nullopt;
@@ -154,28 +111,6 @@ std::vector<EventRecord> Events::of_job(std::int64_t job) {
                       as_status(row[4]), as_text(row[5]), as_time(row[6])});
   }
   return events;
-}
-
-void Outbox::append(const OutboxRecord& effect) {
-  tx_.sql().exec(
-      "INSERT INTO outbox (effect_key, kind, job_id, payload, created_at) VALUES ($1, $2, $3, $4, $5) "
-      "ON CONFLICT (effect_key) DO NOTHING",
-      {effect.key, effect.kind, effect.job, effect.payload, to_value(effect.created_at)});
-}
-
-std::vector<OutboxRecord> Outbox::all() {
-  std::vector<OutboxRecord> effects;
-  for (const Row& row : tx_.sql().query(
-           "SELECT effect_key, kind, job_id, payload, created_at FROM outbox ORDER BY created_at, effect_key",
-           {})) {
-    effects.push_back(
-        {as_text(row[0]), as_text(row[1]), as_integer(row[2]), as_text(row[3]), as_time(row[4])});
-  }
-  return effects;
-}
-
-void Outbox::remove(const std::string& key) {
-  tx_.sql().exec("DELETE FROM outbox WHERE effect_key = $1", {key});
 }
 
 }  // namespace runner::storage

@@ -1,0 +1,76 @@
+#include "runner/storage/outbox_table.h"
+
+#include "runner/storage/names.h"
+#include "runner/storage/row.h"
+
+namespace runner::storage {
+namespace {
+
+#define RUNNER_OUTBOX_COLUMNS \
+  "effect_key, kind, job_id, payload, created_at, attempts, next_attempt_at, last_error"
+
+constexpr std::string_view kInsert = "INSERT INTO effects (" RUNNER_OUTBOX_COLUMNS
+                                     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
+                                     "ON CONFLICT (effect_key) DO NOTHING";
+constexpr std::string_view kByKey = "SELECT " RUNNER_OUTBOX_COLUMNS " FROM effects WHERE effect_key = $1";
+constexpr std::string_view kAll =
+    "SELECT " RUNNER_OUTBOX_COLUMNS " FROM effects ORDER BY created_at, effect_key";
+constexpr std::string_view kDue = "SELECT " RUNNER_OUTBOX_COLUMNS
+                                  " FROM effects WHERE kind = $1 AND next_attempt_at <= $2 "
+                                  "ORDER BY next_attempt_at, created_at, effect_key LIMIT $3";
+
+#undef RUNNER_OUTBOX_COLUMNS
+
+OutboxRecord to_effect(const Row& row) {
+  return {as_text(row[0]), as_text(row[1]), as_optional_integer(row[2]),
+          as_text(row[3]), as_time(row[4]), as_integer(row[5]),
+          as_time(row[6]), as_text(row[7])};
+}
+
+std::vector<OutboxRecord> to_effects(const std::vector<Row>& rows) {
+  std::vector<OutboxRecord> effects;
+  effects.reserve(rows.size());
+  for (const Row& row : rows) effects.push_back(to_effect(row));
+  return effects;
+}
+
+}  // namespace
+
+void Outbox::append(const OutboxRecord& effect) {
+  tx_.sql().exec(kInsert,
+                 {effect.key, effect.kind, to_value(effect.job), effect.payload, to_value(effect.created_at),
+                  effect.attempts, to_value(effect.next_attempt_at.value_or(effect.created_at)),
+                  storable_text(effect.last_error)});
+}
+
+std::optional<OutboxRecord> Outbox::find(const std::string& key) {
+  const auto rows = tx_.sql().query(kByKey, {key});
+  if (rows.empty()) return std::nullopt;
+  return to_effect(rows[0]);
+}
+
+std::vector<OutboxRecord> Outbox::all() {
+  return to_effects(tx_.sql().query(kAll, {}));
+}
+
+std::vector<OutboxRecord> Outbox::due(const std::string& kind, TimePoint now, std::size_t limit) {
+  return to_effects(tx_.sql().query(kDue, {kind, to_value(now), limit_value(limit)}));
+}
+
+std::optional<TimePoint> Outbox::next_due(const std::string& kind) {
+  return as_optional_time(
+      tx_.sql().query("SELECT MIN(next_attempt_at) FROM effects WHERE kind = $1", {kind})[0][0]);
+}
+
+bool Outbox::postpone(const std::string& key, TimePoint next, std::string_view error) {
+  return tx_.sql().exec(
+             "UPDATE effects SET attempts = attempts + 1, next_attempt_at = $2, last_error = $3 "
+             "WHERE effect_key = $1",
+             {key, to_value(next), storable_text(error)}) == 1;
+}
+
+void Outbox::remove(const std::string& key) {
+  tx_.sql().exec("DELETE FROM effects WHERE effect_key = $1", {key});
+}
+
+}  // namespace runner::storage
