@@ -30,6 +30,7 @@ constexpr std::string_view kInsert =
 /// What refers comes before what it refers to.
 constexpr std::array<std::string_view, 10> kRemoval = {
     "DELETE FROM effects WHERE job_id IN " RUNNER_JOBS_OF_PROJECT,
+    "DELETE FROM job_results WHERE job_id IN " RUNNER_JOBS_OF_PROJECT,
     "DELETE FROM job_events WHERE job_id IN " RUNNER_JOBS_OF_PROJECT,
     "DELETE FROM jobs WHERE pipeline_id IN " RUNNER_PIPELINES_OF_PROJECT,
     "DELETE FROM pipeline_plans WHERE pipeline_id IN " RUNNER_PIPELINES_OF_PROJECT,
