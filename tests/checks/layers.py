@@ -23,6 +23,8 @@ LEVELS = {
     "runner/engine": ["runner/base", "pipelines", "runner/git", "runner/storage"],
     "runner/triggers": ["runner/base", "runner/database", "runner/storage", "runner/git", "runner/engine", "pipelines"],
     "runner/http": ["runner/base", "runner/database", "runner/storage", "runner/engine", "runner/triggers", "pipelines"],
+    "runner/api": ["runner/base", "runner/database", "runner/storage", "runner/git", "runner/engine", "runner/triggers",
+                   "runner/http", "pipelines"],
 }
 # folder -> single headers of other folders: the interfaces, not what is behind them.
 INTERFACES = {

@@ -1,0 +1,52 @@
+#pragma once
+// What the API has done by others: the engine and git. The daemon implements it. Any thread; blocks as said.
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "runner/storage/project_table.h"
+
+namespace runner::api {
+
+struct StartRequest {
+  std::string ref;  // branch or tag, or a full ref; "" = the default branch
+  std::map<std::string, std::string> variables;
+  std::string started_by;  // name of the user
+  std::string source = "api";
+};
+
+/// Whether a repository can be reached.
+struct ReachReport {
+  bool ok = false;
+  std::string why;  // one sentence with the mend, when it cannot
+  std::size_t branches = 0, tags = 0;
+};
+
+class Actions {
+ public:
+  virtual ~Actions() = default;
+
+  /// Fetches the ref, plans and makes a pipeline, also for a commit that had one. Returns its id. Blocks on the
+  /// network. Throws Error{not_found} without such a ref, {invalid_input} when the pipeline file is wrong or
+  /// gives no jobs (the message has the diagnostics), {unavailable} when the repository cannot be reached.
+  virtual std::int64_t start_pipeline(const storage::ProjectRecord& project, const StartRequest& request) = 0;
+
+  // Asynchronous; what does not fit the status of the job is passed over.
+  virtual void cancel_pipeline(std::int64_t pipeline) = 0;
+  virtual void retry_pipeline(std::int64_t pipeline) = 0;
+  /// Starts a job that waits for a person or a time, or runs a finished one once more.
+  virtual void play_job(std::int64_t pipeline, std::size_t plan_index) = 0;
+  virtual void cancel_job(std::int64_t pipeline, std::size_t plan_index) = 0;
+
+  /// Asks the remote of a project now. Blocks on the network.
+  virtual ReachReport test_project(const storage::ProjectRecord& project) = 0;
+  /// Projects were added, changed or removed: look at them again.
+  virtual void projects_changed() = 0;
+  /// A webhook was stored for this project. Quick.
+  virtual void delivery_stored(std::int64_t project) = 0;
+  /// No more than this is taken: the daemon drains, or its store cannot be written. "" = all is well.
+  virtual std::string refuses_work() = 0;
+};
+
+}  // namespace runner::api
