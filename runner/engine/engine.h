@@ -188,6 +188,11 @@ class Engine {
   /// As the three above, for pipelines that need not be in memory.
   void cancel_stored(std::int64_t pipeline, bool kill = false);
   void play_stored(std::int64_t pipeline, std::size_t job);
+  void cancel_job(std::int64_t pipeline, std::size_t job);
+  /// Every job that failed or was canceled runs once more.
+  void retry(std::int64_t pipeline);
+  /// A newer pipeline of the same ref is there: does what the plan says of that (workflow:auto_cancel).
+  void supersede(std::int64_t pipeline);
 
   std::vector<JobView> jobs(std::int64_t pipeline) const;
   /// The whole masked log of a job's newest attempt. Empty when it never started.

@@ -1,28 +1,18 @@
-#include "runner/cli/commit_sources.h"
+#include "runner/engine/commit_sources.h"
 
 #include <algorithm>
-#include <memory>
-#include <mutex>
-#include <utility>
 
+#include "cache/layer_store.h"
 #include "runner/base/digest.h"
 #include "runner/base/error.h"
 #include "runner/base/text.h"
-#include "runner/cli/work_place.h"
 #include "runner/git/checkout.h"
 #include "runner/git/mirror.h"
 
-namespace runner::cli {
+namespace runner::engine {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// One directory for each address; the name begins so that people know which is which.
-fs::path mirror_directory(const fs::path& data, const std::string& address) {
-  std::string name = fs::path(address).filename().string();
-  if (name.ends_with(".git")) name.resize(name.size() - 4);
-  return data / "git" / (name + "-" + sha256_hex(address).substr(0, 12) + ".git");
-}
 
 git::SubmoduleStrategy strategy_of(const std::string& text) {
   if (text == "recursive") return git::SubmoduleStrategy::recursive;
@@ -31,11 +21,15 @@ git::SubmoduleStrategy strategy_of(const std::string& text) {
 
 }  // namespace
 
-CommitSources::CommitSources(git::LocalRepository& repository, cache::LayerStore& layers, Place place)
-    : repository_(repository), layers_(layers), place_(std::move(place)) {
-  mirror_ = git::Mirror::open(mirror_directory(fs::canonical(place_.data), repository.root().string()));
-  mirror_->take_local(repository.common_dir(), repository.commit());
+fs::path mirror_directory(const fs::path& mirrors, const std::string& address) {
+  std::string name = fs::path(address).filename().string();
+  if (name.ends_with(".git")) name.resize(name.size() - 4);
+  return mirrors / (name + "-" + sha256_hex(address).substr(0, 12) + ".git");
 }
+
+CommitSources::CommitSources(std::unique_ptr<git::Mirror> mirror, cache::LayerStore& layers,
+                             CommitPlace place)
+    : layers_(layers), place_(std::move(place)), mirror_(std::move(mirror)) {}
 
 CommitSources::~CommitSources() = default;
 
@@ -43,16 +37,16 @@ std::unique_ptr<git::Mirror> CommitSources::submodule_mirror(const std::string& 
                                                              const std::string& commit,
                                                              const std::stop_token& stop) const {
   git::FetchRequest request;
+  if (place_.submodule_access) request.access = place_.submodule_access(url);
   request.access.url = url;
-  request.access.own_ssh = true;  // as `git submodule update` would
   request.wanted = commit;
   request.stop = stop;
-  auto mirror = git::Mirror::open(mirror_directory(fs::canonical(place_.data), url));
+  auto mirror = git::Mirror::open(mirror_directory(place_.mirrors, url));
   mirror->fetch(request);
   return mirror;
 }
 
-engine::Sources CommitSources::make(const engine::SourceKnobs& knobs, const std::stop_token& stop) {
+Sources CommitSources::make(const SourceKnobs& knobs, const std::stop_token& stop) {
   const std::lock_guard lock(mutex_);
   if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "the job was stopped");
   const auto known =
@@ -61,16 +55,14 @@ engine::Sources CommitSources::make(const engine::SourceKnobs& knobs, const std:
   return made_.emplace_back(knobs, make_new(knobs, stop)).second;
 }
 
-engine::Sources CommitSources::make_new(const engine::SourceKnobs& knobs, const std::stop_token& stop) {
-  const git::LocalFacts& facts = repository_.facts();
+Sources CommitSources::make_new(const SourceKnobs& knobs, const std::stop_token& stop) {
   git::CheckoutRequest request;
   request.scope = place_.scope;
-  request.commit = repository_.commit();
+  request.commit = place_.commit;
   request.ref = place_.ref;
   request.depth = knobs.depth;
-  request.origin_url = facts.origin_url.empty() ? repository_.root().string() : facts.origin_url;
-  // Where the repository is, jobs see their workspace; and nothing of theirs is to get into the repository.
-  if (facts.origin_url.empty()) request.fetch_from = mirror_->directory().string();
+  request.origin_url = place_.origin_url;
+  request.fetch_from = place_.fetch_from;
   request.submodules = strategy_of(knobs.submodules);
   request.submodule_paths = knobs.submodule_paths;
   request.submodule_depth = knobs.submodule_depth;
@@ -78,15 +70,15 @@ engine::Sources CommitSources::make_new(const engine::SourceKnobs& knobs, const 
     return submodule_mirror(url, commit, stop);
   };
   request.lfs = knobs.lfs;
-  engine::Sources sources;
+  Sources sources;
   if (!knobs.checkout) {
-    request.attached_branch = facts.default_branch;
-    request.ref = "refs/heads/" + facts.default_branch;
+    request.attached_branch = place_.default_branch;
+    request.ref = "refs/heads/" + place_.default_branch;
     request.commit = mirror_->resolve(request.ref);
-    sources.notices.push_back("GIT_CHECKOUT is false: the files are of " + in_quotes(facts.default_branch) +
+    sources.notices.push_back("GIT_CHECKOUT is false: the files are of " + in_quotes(place_.default_branch) +
                               ", not of the commit");
     if (request.commit.empty())
-      throw Error(ErrorCode::not_found, "there is no branch " + in_quotes(facts.default_branch));
+      throw Error(ErrorCode::not_found, "there is no branch " + in_quotes(place_.default_branch));
   }
   git::CheckoutLayers layers = git::checkout_layers(*mirror_, request, layers_);
   sources.lowers = std::move(layers.lowers);
@@ -95,4 +87,4 @@ engine::Sources CommitSources::make_new(const engine::SourceKnobs& knobs, const 
   return sources;
 }
 
-}  // namespace runner::cli
+}  // namespace runner::engine
