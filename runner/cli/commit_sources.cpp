@@ -1,11 +1,8 @@
 #include "runner/cli/commit_sources.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <exception>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include "runner/base/digest.h"
@@ -32,34 +29,6 @@ git::SubmoduleStrategy strategy_of(const std::string& text) {
   return text == "normal" ? git::SubmoduleStrategy::normal : git::SubmoduleStrategy::none;
 }
 
-/// Fetches on a thread of its own, which is left alone when the job is to end: libgit2 waits for a silent
-/// server as long as that likes. What it was about to write is a leftover for the next fetch.
-void fetch_or_leave(const fs::path& directory, git::FetchRequest request, const std::stop_token& stop) {
-  struct Shared {
-    std::mutex mutex;
-    std::condition_variable_any changed;
-    bool done = false;
-    std::exception_ptr failure;
-  };
-  const auto shared = std::make_shared<Shared>();
-  std::thread([shared, directory, request = std::move(request)] {
-    std::exception_ptr failure;
-    try {
-      git::Mirror::open(directory)->fetch(request);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    const std::lock_guard lock(shared->mutex);
-    shared->done = true;
-    shared->failure = failure;
-    shared->changed.notify_all();
-  }).detach();
-  std::unique_lock lock(shared->mutex);
-  shared->changed.wait(lock, stop, [&] { return shared->done; });
-  if (!shared->done) throw Error(ErrorCode::cancelled, "the fetch of a submodule was stopped");
-  if (shared->failure) std::rethrow_exception(shared->failure);
-}
-
 }  // namespace
 
 CommitSources::CommitSources(git::LocalRepository& repository, cache::LayerStore& layers, Place place)
@@ -73,13 +42,14 @@ CommitSources::~CommitSources() = default;
 std::unique_ptr<git::Mirror> CommitSources::submodule_mirror(const std::string& url,
                                                              const std::string& commit,
                                                              const std::stop_token& stop) const {
-  const fs::path directory = mirror_directory(fs::canonical(place_.data), url);
   git::FetchRequest request;
-  request.url = url;
+  request.access.url = url;
+  request.access.own_ssh = true;  // as `git submodule update` would
   request.wanted = commit;
-  request.cancelled = [stop] { return stop.stop_requested(); };
-  fetch_or_leave(directory, std::move(request), stop);
-  return git::Mirror::open(directory);
+  request.stop = stop;
+  auto mirror = git::Mirror::open(mirror_directory(fs::canonical(place_.data), url));
+  mirror->fetch(request);
+  return mirror;
 }
 
 engine::Sources CommitSources::make(const engine::SourceKnobs& knobs, const std::stop_token& stop) {
