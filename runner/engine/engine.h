@@ -78,6 +78,8 @@ struct PipelineRequest {
   /// Called in the transaction that makes the pipeline, before its row is written; may complete the row, and
   /// write what belongs to it. May be repeated. What it throws is thrown by create(), and nothing is made.
   std::function<void(storage::Tx& tx, storage::PipelineRecord& record)> on_insert;
+  /// The same once the rows of the pipeline and its jobs are written.
+  std::function<void(storage::Tx& tx, const storage::PipelineRecord& record)> after_insert;
 };
 
 /// What people see of an artifact archive.

@@ -75,6 +75,7 @@ void PipelineRun::insert_jobs() {
       state.created_at = record_.created_at;
       table.insert(state);
     }
+    if (request_.after_insert) request_.after_insert(tx, record_);
   });
 }
 
