@@ -93,8 +93,8 @@ struct Daemon::Impl {
   }
 
   void run(const std::stop_token& stop) {
-    watch = std::make_unique<ProjectWatch>(
-        ProjectWatch::Parts{*store, sealer, maker, engine, clock, data.path()}, options.watch);
+    watch = std::make_unique<ProjectWatch>(LookParts{*store, sealer, maker, engine, clock, data.path()},
+                                           options.watch);
     actions.emplace(engine, *watch, [this] { return refusal(); });
     server->start();
     ready = true;

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "cache/layer_store.h"
+#include "runner/daemon/trigger.h"
 #include "runner/engine/engine.h"
 #include "runner/engine/stored_pipeline.h"
 #include "runner/git/mirror.h"
@@ -18,17 +19,6 @@
 #include "runner/storage/store.h"
 
 namespace runner::daemon {
-
-/// Why a pipeline is to be made.
-struct Trigger {
-  std::string ref;     // full name
-  std::string sha;     // the commit; the mirror has it
-  std::string before;  // what the ref was before; "" = it is new
-  std::string source = "push";
-  std::string started_by;
-  std::map<std::string, std::string> variables;
-  bool asked = false;  // also for a commit that had one
-};
 
 struct Made {
   std::optional<std::int64_t> pipeline;  // nullopt: there is none, or it had one already

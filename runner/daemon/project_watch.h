@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "runner/daemon/pipeline_maker.h"
+#include "runner/daemon/repository_look.h"
 #include "runner/engine/engine.h"
 #include "runner/git/remote.h"
 #include "runner/storage/project_table.h"
@@ -38,16 +38,8 @@ struct WatchStats {
 /// Any thread.
 class ProjectWatch {
  public:
-  struct Parts {
-    storage::Store& store;
-    const storage::Sealer& sealer;
-    PipelineMaker& maker;
-    engine::Engine& engine;
-    const Clock& clock;
-    std::filesystem::path data_dir;
-  };
   /// Starts threads. References must outlive it.
-  ProjectWatch(Parts parts, WatchOptions options);
+  ProjectWatch(LookParts parts, WatchOptions options);
   /// As stop().
   ~ProjectWatch();
   ProjectWatch(const ProjectWatch&) = delete;
@@ -73,13 +65,5 @@ class ProjectWatch {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// The refs of `remote` that the project watches and that are not what `known` says, oldest names first.
-/// Pure.
-struct ChangedRef {
-  std::string ref, before, id;  // before: "" = new; id: the commit, of a tag what it stands for
-};
-std::vector<ChangedRef> changed_refs(const storage::ProjectRecord& project, const git::RemoteRefs& remote,
-                                     const std::map<std::string, std::string>& known);
 
 }  // namespace runner::daemon

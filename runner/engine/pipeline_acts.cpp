@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "runner/base/error.h"
+#include "runner/engine/event_text.h"
 #include "runner/engine/pipeline_run.h"
+#include "runner/storage/event_table.h"
 #include "runner/storage/result_table.h"
 #include "runner/storage/store.h"
 #include "runner/storage/tables.h"
@@ -35,6 +37,7 @@ bool PipelineRun::needs_write() {
 }
 
 void PipelineRun::write(storage::Tx& tx) {
+  const TimePoint now = parts_.clock.now();
   storage::Jobs table(tx);
   for (const JobState& ended : batch_.ended_attempts) {
     // Several changes in one batch are one row: the version in the store is the one before all of them.
@@ -53,6 +56,13 @@ void PipelineRun::write(storage::Tx& tx) {
   if (services_.options.durable) {
     storage::JobResults results(tx);
     for (const std::size_t job : batch_.results) results.put(jobs_[job].state.id, freeze(result_of(job)));
+    storage::EventLog log(tx);
+    for (const std::size_t job : batch_.changed) {
+      // Some changed only in what is known of them.
+      if (batch_.replaced.contains(job) || batch_.inserted.contains(job))
+        log.append(event_of(record_, jobs_[job].state, now));
+    }
+    if (record_.version != stored_version_) log.append(event_of(record_, now));
   }
   if (record_.version != stored_version_) {
     must_hold(storage::Pipelines(tx).replace(record_, stored_version_), "pipeline", record_.id);

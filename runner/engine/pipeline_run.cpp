@@ -6,6 +6,8 @@
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
+#include "runner/engine/event_text.h"
+#include "runner/storage/event_table.h"
 #include "runner/storage/store.h"
 #include "runner/storage/tables.h"
 
@@ -75,6 +77,7 @@ void PipelineRun::insert_jobs() {
       state.created_at = record_.created_at;
       table.insert(state);
     }
+    if (services_.options.durable) storage::EventLog(tx).append(event_of(record_, record_.created_at));
     if (request_.after_insert) request_.after_insert(tx, record_);
   });
 }

@@ -1,0 +1,20 @@
+#pragma once
+// What planning is told of a commit on a server. Blocks on the disk.
+
+#include <string>
+
+#include "pipelines/facts.h"
+#include "runner/daemon/trigger.h"
+#include "runner/git/local_repository.h"
+#include "runner/git/mirror.h"
+#include "runner/storage/project_table.h"
+
+namespace runner::daemon {
+
+/// All but the numbers of the pipeline and its time. `commit` is that of the trigger in `mirror`;
+/// `server_url` counts where the repository's address names no server.
+pipelines::PipelineFacts facts_of(const storage::ProjectRecord& project, const git::Mirror& mirror,
+                                  git::LocalRepository& commit, const Trigger& trigger,
+                                  const std::string& server_url);
+
+}  // namespace runner::daemon

@@ -1,0 +1,177 @@
+#include "runner/daemon/repository_look.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "runner/base/error.h"
+#include "runner/base/failpoint.h"
+#include "runner/base/log.h"
+#include "runner/base/text.h"
+#include "runner/daemon/watched_refs.h"
+#include "runner/storage/ref_table.h"
+#include "runner/storage/tables.h"
+
+namespace runner::daemon {
+namespace {
+
+using storage::ProjectRecord;
+
+constexpr std::string_view kBranch = "refs/heads/", kTag = "refs/tags/";
+constexpr std::size_t kDeliveries = 100;  // read at once
+
+void tell(const ProjectRecord& project, const Trigger& trigger, const Made& made) {
+  const std::string what = project.name + ": " + trigger.ref + " is " + trigger.sha.substr(0, 8) + ": ";
+  if (made.failed) {
+    log_warn("watch", what + made.why);
+  } else {
+    log_info("watch", what + (made.pipeline ? "pipeline " + std::to_string(*made.pipeline) : made.why));
+  }
+}
+
+}  // namespace
+
+ProjectAccess RepositoryLook::access_of(const ProjectRecord& project) {
+  ProjectAccess opened;
+  parts_.store.read(
+      [&](storage::Tx& tx) { opened = open_access(tx, parts_.sealer, project, parts_.data_dir); });
+  return opened;
+}
+
+git::RemoteRefs RepositoryLook::ask(const ProjectRecord& project) {
+  return git::list_refs(access_of(project).access, limits_, stop_);
+}
+
+std::optional<RepositoryLook::Opened> RepositoryLook::open(std::int64_t id) {
+  std::optional<Opened> opened;
+  parts_.store.read([&](storage::Tx& tx) {
+    opened.reset();
+    const auto project = storage::Projects(tx).find(id);
+    if (!project) return;
+    opened.emplace();
+    opened->project = *project;
+    opened->access = open_access(tx, parts_.sealer, *project, parts_.data_dir);
+    for (const auto& head : storage::RefHeads(tx).of_project(id)) opened->heads.emplace(head.ref, head.sha);
+    for (std::int64_t after = 0;;) {
+      auto page = storage::Deliveries(tx).pending(kDeliveries, after);
+      if (page.empty()) break;
+      after = page.back().id;
+      for (auto& delivery : page) {
+        if (delivery.project == id) opened->deliveries.push_back(std::move(delivery));
+      }
+    }
+  });
+  return opened;
+}
+
+bool RepositoryLook::look(std::int64_t id) {
+  auto opened = open(id);
+  if (!opened) return false;
+  if (opened->project.paused) return true;
+  finish_deliveries(*opened, look_at(*opened));
+  return true;
+}
+
+std::size_t RepositoryLook::look_at(Opened& opened) {
+  const ProjectRecord& project = opened.project;
+  const git::RemoteRefs remote = git::list_refs(opened.access.access, limits_, stop_);
+  const auto refs = changed_refs(project, remote, opened.heads);
+  forget_gone(opened, remote);
+  if (refs.empty()) return 0;
+  auto mirror = git::Mirror::open(parts_.maker.mirror_of(project));
+  fetch(*mirror, opened.access.access);
+  failpoint("watch.fetched");
+  std::size_t made = 0;
+  for (const ChangedRef& ref : refs) {
+    Trigger trigger;
+    trigger.ref = ref.ref;
+    // What came with the fetch may be newer than what was asked for.
+    trigger.sha = mirror->resolve(ref.ref);
+    if (trigger.sha.empty()) continue;
+    trigger.before = ref.before;
+    trigger.started_by = "push";
+    const Made one = parts_.maker.make(parts_.engine, project, *mirror, trigger);
+    tell(project, trigger, one);
+    if (!one.pipeline) continue;
+    ++made;
+    ++pipelines_;
+    if (!one.failed) supersede(project, ref.ref, *one.pipeline);
+  }
+  return made;
+}
+
+void RepositoryLook::fetch(git::Mirror& mirror, const git::RemoteAccess& access) {
+  git::FetchRequest request;
+  request.access = access;
+  request.limits = limits_;
+  request.stop = stop_;
+  mirror.fetch(request);
+  ++fetches_;
+}
+
+void RepositoryLook::forget_gone(const Opened& opened, const git::RemoteRefs& remote) {
+  std::vector<std::string> gone;
+  for (const auto& [ref, sha] : opened.heads) {
+    const auto there = std::any_of(remote.refs.begin(), remote.refs.end(),
+                                   [&](const git::RemoteRef& one) { return one.name == ref; });
+    if (!there) gone.push_back(ref);
+  }
+  if (gone.empty()) return;
+  parts_.store.write([&](storage::Tx& tx) {
+    for (const std::string& ref : gone) storage::RefHeads(tx).remove(opened.project.id, ref);
+  });
+}
+
+/// Older pipelines of the ref that still go on are told.
+void RepositoryLook::supersede(const ProjectRecord& project, const std::string& ref, std::int64_t newest) {
+  std::vector<std::int64_t> older;
+  const std::string name = ref.substr(ref.find('/', 5) + 1);
+  parts_.store.read([&](storage::Tx& tx) {
+    older.clear();
+    for (const auto& pipeline : storage::Pipelines(tx).unfinished()) {
+      if (pipeline.project_id == project.id && pipeline.ref == name && pipeline.id < newest &&
+          pipeline.source == "push")
+        older.push_back(pipeline.id);
+    }
+  });
+  for (const std::int64_t pipeline : older) parts_.engine.supersede(pipeline);
+}
+
+void RepositoryLook::finish_deliveries(const Opened& opened, std::size_t made) {
+  if (opened.deliveries.empty()) return;
+  const std::string detail = made == 0 ? "nothing new" : "pipelines: " + std::to_string(made);
+  parts_.store.write([&](storage::Tx& tx) {
+    for (const auto& delivery : opened.deliveries) {
+      storage::Deliveries(tx).finish(
+          delivery.id, made == 0 ? storage::DeliveryState::ignored : storage::DeliveryState::done, detail,
+          parts_.clock.now());
+    }
+  });
+}
+
+std::int64_t RepositoryLook::start_pipeline(const ProjectRecord& project, const std::string& ref,
+                                            Trigger trigger) {
+  const ProjectAccess opened = access_of(project);
+  auto mirror = git::Mirror::open(parts_.maker.mirror_of(project));
+  fetch(*mirror, opened.access);
+  std::vector<std::string> names;
+  if (ref.empty()) {
+    names = {std::string(kBranch) + mirror->default_branch()};
+  } else if (ref.starts_with("refs/")) {
+    names = {ref};
+  } else {
+    names = {std::string(kBranch) + ref, std::string(kTag) + ref};
+  }
+  for (const std::string& name : names) {
+    trigger.sha = mirror->resolve(name);
+    if (trigger.sha.empty()) continue;
+    trigger.ref = name;
+    trigger.asked = true;
+    const Made made = parts_.maker.make(parts_.engine, project, *mirror, trigger);
+    ++pipelines_;
+    return made.pipeline.value();
+  }
+  throw Error(ErrorCode::not_found, ref.empty() ? "the repository has no default branch; name one with --ref"
+                                                : "there is no branch and no tag " + in_quotes(ref));
+}
+
+}  // namespace runner::daemon

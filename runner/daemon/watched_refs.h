@@ -1,0 +1,22 @@
+#pragma once
+// Which refs of a remote are news to a project. Pure.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "runner/git/remote.h"
+#include "runner/storage/project_table.h"
+
+namespace runner::daemon {
+
+struct ChangedRef {
+  std::string ref, before, id;  // before: "" = new; id: the commit, of a tag what it stands for
+};
+
+/// The refs of `remote` that the project watches and that are not what `known` (by full name) says, by name.
+/// In patterns `*` is any text, '/' included.
+std::vector<ChangedRef> changed_refs(const storage::ProjectRecord& project, const git::RemoteRefs& remote,
+                                     const std::map<std::string, std::string>& known);
+
+}  // namespace runner::daemon
