@@ -229,6 +229,16 @@ class JobProcess {
   std::atomic<bool> has_outcome_{false}, has_archives_{false}, settled_{false}, failed_{false};
 };
 
+/// A server may be spared when memory is short; its jobs are not. Lowering it again would take a right.
+void be_no_exception() noexcept {
+  try {
+    const UniqueFd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+    if (file) write_all(file.get(), "0");
+  } catch (const std::exception& error) {
+    log_debug("job", error.what());  // a container may forbid it
+  }
+}
+
 /// The machinery failed before the job began, or after it had ended.
 void give_up(const fs::path& place, const char* why) noexcept {
   try {
@@ -251,6 +261,7 @@ void run_job_process(std::vector<UniqueFd> fds, const CheckoutMaker& make_checko
   try {
     place = path_of(fds[0].get());
     keep_messages(place);
+    be_no_exception();
     // The lock stays with this function: it is given up last.
     JobProcess(place, std::move(fds[2]), make_checkout).run();
   } catch (const std::exception& error) {

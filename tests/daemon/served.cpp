@@ -105,7 +105,7 @@ std::vector<storage::PipelineRecord> Served::pipelines() {
 
 std::vector<storage::PipelineRecord> Served::wait_until(
     const std::function<bool(const std::vector<storage::PipelineRecord>&)>& is_so) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
   for (;;) {
     auto found = pipelines();
     if (is_so(found)) return found;

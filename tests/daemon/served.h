@@ -46,9 +46,10 @@ class Served {
   storage::Store& store() { return *store_; }
   const std::filesystem::path& data() const { return data_; }
   daemon::DaemonOptions options;
+  std::chrono::minutes patience{1};  // of those that wait
 
   // What is in its store.
-  /// Waits until `is_so` of the pipelines, newest last. Fails the test after a minute.
+  /// Waits until `is_so` of the pipelines, newest last. Throws when `patience` is over.
   std::vector<storage::PipelineRecord> wait_until(
       const std::function<bool(const std::vector<storage::PipelineRecord>&)>& is_so);
   /// Waits until there are `count` pipelines and all are over, or wait for a person.
