@@ -27,9 +27,9 @@ class Actions {
  public:
   virtual ~Actions() = default;
 
-  /// Fetches the ref, plans and makes a pipeline, also for a commit that had one. Returns its id. Blocks on the
-  /// network. Throws Error{not_found} without such a ref, {invalid_input} when the pipeline file is wrong or
-  /// gives no jobs (the message has the diagnostics), {unavailable} when the repository cannot be reached.
+  /// Fetches the ref, plans and makes a pipeline, also for a commit that had one. Returns its id. Blocks on
+  /// the network. Throws Error{not_found} without such a ref, {invalid_input} when the pipeline file is wrong
+  /// or gives no jobs (the message has the diagnostics), {unavailable} when the repository cannot be reached.
   virtual std::int64_t start_pipeline(const storage::ProjectRecord& project, const StartRequest& request) = 0;
 
   // Asynchronous; what does not fit the status of the job is passed over.

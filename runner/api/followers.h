@@ -1,0 +1,53 @@
+#pragma once
+// One thread for all who follow something: a log, the events. Internal to this folder.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "runner/base/fd.h"
+#include "runner/base/synchronized.h"
+
+namespace runner::api {
+
+/// The thread looks this often when nobody wakes it: logs grow without a word.
+inline constexpr std::chrono::milliseconds kFollowInterval{100};
+
+/// Called in the thread only. May block on the store and the disk, and never on a reader.
+class Follower {
+ public:
+  virtual ~Follower() = default;
+  /// Sends what there is and what there is room for. `changes` is another number when something was
+  /// committed. False: done. What it throws is logged, and ends it.
+  virtual bool step(std::uint64_t changes) = 0;
+};
+
+/// Any thread.
+class Followers {
+ public:
+  Followers();
+  ~Followers();
+  Followers(const Followers&) = delete;
+  Followers& operator=(const Followers&) = delete;
+
+  void add(std::unique_ptr<Follower> follower);
+  /// Something was committed.
+  void changed() noexcept;
+  /// Has the thread look once more; may be called after this object is gone.
+  std::function<void()> waker() const;
+
+ private:
+  void work();
+
+  std::shared_ptr<WakeUp> wake_ = std::make_shared<WakeUp>();
+  std::atomic<std::uint64_t> changes_ = 1;
+  std::atomic<bool> stop_ = false;
+  Synchronized<std::vector<std::unique_ptr<Follower>>> added_;
+  std::thread thread_;
+};
+
+}  // namespace runner::api

@@ -1,0 +1,141 @@
+#include "runner/api/openapi_schemas.h"
+
+namespace runner::api {
+namespace {
+
+constexpr std::string_view kSchemas = R"json({
+"Version": {"type": "object", "required": ["version", "commit"], "properties": {
+  "version": {"type": "string"}, "commit": {"type": "string"}}},
+"Document": {"type": "object", "required": ["openapi", "info", "paths", "components"]},
+"Time": {"type": "string", "format": "date-time"},
+"TimeOrNull": {"type": "string", "format": "date-time", "nullable": true},
+"Role": {"type": "string", "enum": ["viewer", "developer", "admin"]},
+"Status": {"type": "string", "enum": ["created", "waiting_for_resource", "preparing", "pending", "running",
+  "canceling", "manual", "scheduled", "success", "failed", "canceled", "skipped"]},
+"Credential": {"type": "object", "required": ["kind", "username", "created_at"], "additionalProperties": false,
+  "properties": {
+    "kind": {"type": "string", "enum": ["token", "password", "ssh_key", "webhook_secret"]},
+    "username": {"type": "string"}, "created_at": {"$ref": "#/components/schemas/Time"}}},
+"Project": {"type": "object", "additionalProperties": false,
+  "required": ["name", "url", "branches", "tags", "pipeline_file", "poll_interval_seconds", "paused", "created_at",
+    "credentials"],
+  "properties": {
+    "name": {"type": "string"}, "url": {"type": "string"},
+    "branches": {"type": "array", "items": {"type": "string"}},
+    "tags": {"type": "array", "items": {"type": "string"}},
+    "pipeline_file": {"type": "string"}, "poll_interval_seconds": {"type": "integer"},
+    "paused": {"type": "boolean"}, "created_at": {"$ref": "#/components/schemas/Time"},
+    "credentials": {"type": "array", "items": {"$ref": "#/components/schemas/Credential"}}}},
+"NewProject": {"type": "object", "required": ["name", "url"], "additionalProperties": false, "properties": {
+    "name": {"type": "string", "maxLength": 64}, "url": {"type": "string"},
+    "branches": {"type": "array", "items": {"type": "string"}},
+    "tags": {"type": "array", "items": {"type": "string"}},
+    "pipeline_file": {"type": "string"}, "poll_interval_seconds": {"type": "integer", "minimum": 0},
+    "username": {"type": "string", "nullable": true}, "token": {"type": "string", "nullable": true},
+    "ssh_key": {"type": "string", "nullable": true}, "webhook_secret": {"type": "string", "nullable": true}}},
+"ProjectChange": {"type": "object", "additionalProperties": false, "properties": {
+    "url": {"type": "string"}, "paused": {"type": "boolean"},
+    "branches": {"type": "array", "items": {"type": "string"}},
+    "tags": {"type": "array", "items": {"type": "string"}},
+    "pipeline_file": {"type": "string"}, "poll_interval_seconds": {"type": "integer", "minimum": 0},
+    "username": {"type": "string", "nullable": true}, "token": {"type": "string", "nullable": true},
+    "ssh_key": {"type": "string", "nullable": true}, "webhook_secret": {"type": "string", "nullable": true}}},
+"Reach": {"type": "object", "required": ["ok", "why", "branches", "tags", "milliseconds"],
+  "additionalProperties": false, "properties": {
+    "ok": {"type": "boolean"}, "why": {"type": "string"}, "branches": {"type": "integer"},
+    "tags": {"type": "integer"}, "milliseconds": {"type": "integer"}}},
+"Pipeline": {"type": "object", "additionalProperties": false,
+  "required": ["id", "iid", "project", "name", "source", "ref", "sha", "before_sha", "status", "started_by",
+    "created_at", "started_at", "finished_at"],
+  "properties": {
+    "id": {"type": "integer"}, "iid": {"type": "integer", "nullable": true}, "project": {"type": "string"},
+    "name": {"type": "string"}, "source": {"type": "string"}, "ref": {"type": "string"},
+    "sha": {"type": "string"}, "before_sha": {"type": "string"},
+    "status": {"$ref": "#/components/schemas/Status"}, "started_by": {"type": "string"},
+    "created_at": {"$ref": "#/components/schemas/Time"},
+    "started_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "finished_at": {"$ref": "#/components/schemas/TimeOrNull"}}},
+"PipelineWithJobs": {"type": "object", "additionalProperties": false,
+  "required": ["id", "iid", "project", "name", "source", "ref", "sha", "before_sha", "status", "started_by",
+    "created_at", "started_at", "finished_at", "jobs"],
+  "properties": {
+    "id": {"type": "integer"}, "iid": {"type": "integer", "nullable": true}, "project": {"type": "string"},
+    "name": {"type": "string"}, "source": {"type": "string"}, "ref": {"type": "string"},
+    "sha": {"type": "string"}, "before_sha": {"type": "string"},
+    "status": {"$ref": "#/components/schemas/Status"}, "started_by": {"type": "string"},
+    "created_at": {"$ref": "#/components/schemas/Time"},
+    "started_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "finished_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "jobs": {"type": "array", "items": {"$ref": "#/components/schemas/Job"}}}},
+"NewPipeline": {"type": "object", "additionalProperties": false, "properties": {
+    "ref": {"type": "string"},
+    "variables": {"type": "object", "additionalProperties": {"type": "string"}}}},
+"Job": {"type": "object", "additionalProperties": false,
+  "required": ["id", "pipeline", "project", "name", "stage", "status", "allow_failure", "attempt", "failure",
+    "exit_code", "reason", "created_at", "queued_at", "started_at", "finished_at", "scheduled_at", "coverage",
+    "tests_total", "tests_failed", "warnings", "environment_url", "artifacts"],
+  "properties": {
+    "id": {"type": "integer"}, "pipeline": {"type": "integer"}, "project": {"type": "string"},
+    "name": {"type": "string"}, "stage": {"type": "string"},
+    "status": {"$ref": "#/components/schemas/Status"}, "allow_failure": {"type": "boolean"},
+    "attempt": {"type": "integer"}, "failure": {"type": "string", "nullable": true},
+    "exit_code": {"type": "integer", "nullable": true}, "reason": {"type": "string"},
+    "created_at": {"$ref": "#/components/schemas/Time"},
+    "queued_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "started_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "finished_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "scheduled_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "coverage": {"type": "number", "nullable": true}, "tests_total": {"type": "integer", "nullable": true},
+    "tests_failed": {"type": "integer", "nullable": true},
+    "warnings": {"type": "array", "items": {"type": "string"}}, "environment_url": {"type": "string"},
+    "artifacts": {"type": "boolean"}}},
+"Artifact": {"type": "object", "required": ["name", "kind", "bytes", "files", "sha256"],
+  "additionalProperties": false, "properties": {
+    "name": {"type": "string"}, "kind": {"type": "string", "enum": ["archive", "reports"]},
+    "bytes": {"type": "integer"}, "files": {"type": "integer"}, "sha256": {"type": "string"}}},
+"User": {"type": "object", "required": ["name", "role", "disabled", "created_at", "disabled_at"],
+  "additionalProperties": false, "properties": {
+    "name": {"type": "string"}, "role": {"$ref": "#/components/schemas/Role"}, "disabled": {"type": "boolean"},
+    "created_at": {"$ref": "#/components/schemas/Time"},
+    "disabled_at": {"$ref": "#/components/schemas/TimeOrNull"}}},
+"NewUser": {"type": "object", "required": ["name", "role"], "additionalProperties": false, "properties": {
+    "name": {"type": "string", "maxLength": 64}, "role": {"$ref": "#/components/schemas/Role"}}},
+"UserChange": {"type": "object", "additionalProperties": false, "properties": {
+    "role": {"$ref": "#/components/schemas/Role"}, "disabled": {"type": "boolean"}}},
+"Token": {"type": "object", "additionalProperties": false,
+  "required": ["id", "user", "name", "role", "created_at", "expires_at", "last_used_at", "revoked_at"],
+  "properties": {
+    "id": {"type": "integer"}, "user": {"type": "string"}, "name": {"type": "string"},
+    "role": {"$ref": "#/components/schemas/Role"}, "created_at": {"$ref": "#/components/schemas/Time"},
+    "expires_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "last_used_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "revoked_at": {"$ref": "#/components/schemas/TimeOrNull"}}},
+"MadeToken": {"type": "object", "additionalProperties": false,
+  "required": ["id", "user", "name", "role", "created_at", "expires_at", "last_used_at", "revoked_at", "token"],
+  "properties": {
+    "id": {"type": "integer"}, "user": {"type": "string"}, "name": {"type": "string"},
+    "role": {"$ref": "#/components/schemas/Role"}, "created_at": {"$ref": "#/components/schemas/Time"},
+    "expires_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "last_used_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "revoked_at": {"$ref": "#/components/schemas/TimeOrNull"}, "token": {"type": "string"}}},
+"NewToken": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
+    "name": {"type": "string", "maxLength": 64}, "role": {"$ref": "#/components/schemas/Role"},
+    "expires_in_days": {"type": "integer", "minimum": 1, "maximum": 3650}}},
+"Delivery": {"type": "object", "required": ["state", "forge", "event"], "additionalProperties": false,
+  "properties": {
+    "state": {"type": "string", "enum": ["stored", "known"]}, "forge": {"type": "string"},
+    "event": {"type": "string", "enum": ["push", "tag", "merge_request", "ping", "other"]}}},
+"Problem": {"type": "object", "required": ["type", "title", "status", "instance"], "properties": {
+    "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
+    "detail": {"type": "string"}, "instance": {"type": "string"},
+    "errors": {"type": "array", "items": {"type": "object", "required": ["field", "message"], "properties": {
+      "field": {"type": "string"}, "message": {"type": "string"}}}}}}
+})json";
+
+}  // namespace
+
+std::string_view openapi_schemas() noexcept {
+  return kSchemas;
+}
+
+}  // namespace runner::api

@@ -1,0 +1,185 @@
+#include "runner/api/project_fields.h"
+
+#include <algorithm>
+
+#include "runner/api/json_input.h"
+#include "runner/base/text.h"
+#include "runner/git/remote_url.h"
+#include "runner/storage/credential_table.h"
+
+namespace runner::api {
+namespace {
+
+using storage::CredentialKind;
+
+constexpr std::size_t kLongestText = 4096;
+constexpr std::size_t kLongestUser = 256;
+constexpr std::size_t kLongestSecret = 64U << 10U;
+constexpr std::size_t kMostPatterns = 100;
+constexpr std::int64_t kWeek = 7 * 24 * 3600;
+
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7f;
+  });
+}
+
+/// Why it can be no address; "" when it can.
+std::string url_problem(const std::string& url) {
+  if (url.empty()) return "may not be empty";
+  if (has_control(url) || url.find(' ') != std::string::npos) return "may not have blanks or line breaks";
+  if (url.starts_with('-')) return "may not begin with '-'";
+  if (git::without_credentials(url) != url)
+    return "holds a user or a password; leave them out and give 'username' and 'token'";
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string::npos) {
+    const bool scp = url.find(':') < url.find('/') && url.find(':') != 0;
+    return scp || url.starts_with('/')
+               ? ""
+               : "must be https://HOST/PATH, ssh://USER@HOST/PATH, USER@HOST:PATH or /PATH";
+  }
+  const std::string name = url.substr(0, scheme);
+  const bool known = name == "https" || name == "http" || name == "ssh" || name == "file";
+  return known ? "" : "has the scheme " + in_quotes(name) + "; there are https, http, ssh and file";
+}
+
+std::string file_problem(const std::string& path) {
+  if (path.empty()) return "may not be empty";
+  if (has_control(path)) return "may not have control characters";
+  if (path.starts_with('/')) return "must be a path inside of the repository, without '/' at its beginning";
+  const auto parts = split(std::string_view(path), '/');
+  const bool odd = std::any_of(parts.begin(), parts.end(), [](std::string_view part) {
+    return part.empty() || part == "." || part == "..";
+  });
+  return odd ? "may not have '.', '..' or nothing between slashes" : "";
+}
+
+void check_patterns(JsonInput& input, const std::string& field,
+                    const std::optional<std::vector<std::string>>& patterns) {
+  for (std::size_t at = 0; patterns && at < patterns->size(); ++at) {
+    if ((*patterns)[at].empty() || has_control((*patterns)[at]))
+      input.complain(field + "[" + std::to_string(at) + "]", "may not be empty or have control characters");
+  }
+}
+
+void check_place(JsonInput& input, const ProjectFields& fields) {
+  const auto check = [&](const char* field, const std::optional<std::string>& value, auto problem_of) {
+    const std::string problem = value ? problem_of(*value) : std::string();
+    if (!problem.empty()) input.complain(field, problem);
+  };
+  check("name", fields.name,
+        [](const std::string& name) { return storage::project_name_problem(name).value_or(""); });
+  check("url", fields.url, url_problem);
+  check("pipeline_file", fields.pipeline_file, file_problem);
+  check_patterns(input, "branches", fields.branches);
+  check_patterns(input, "tags", fields.tags);
+}
+
+void check_credentials(JsonInput& input, const ProjectFields& fields, ProjectForm form) {
+  const auto given = [](const std::optional<std::string>& value) { return value && !value->empty(); };
+  if (given(fields.token) && given(fields.ssh_key))
+    input.complain("ssh_key", "a project has a token or a key, not both");
+  if (form == ProjectForm::creation && given(fields.username) && !given(fields.token) &&
+      !given(fields.ssh_key))
+    input.complain("username", "goes with a 'token' or an 'ssh_key', and there is none");
+  if (fields.username && has_control(*fields.username))
+    input.complain("username", "may not have control characters");
+  if (given(fields.token) && has_control(*fields.token))
+    input.complain("token", "may not have line breaks or other control characters");
+  if (given(fields.ssh_key) && !trim(*fields.ssh_key).starts_with("-----BEGIN "))
+    input.complain("ssh_key",
+                   "must be the text of a private key, which begins with '-----BEGIN'; not a path, not a "
+                   "public key");
+}
+
+/// Of one kind, or of all that fetch with.
+void remove_credentials(storage::Credentials& credentials, std::int64_t project,
+                        std::initializer_list<CredentialKind> kinds) {
+  for (const auto& each : credentials.of_project(project)) {
+    if (std::find(kinds.begin(), kinds.end(), each.kind) != kinds.end()) credentials.remove(each.id);
+  }
+}
+
+/// The name alone changes: the row is written anew, as what is sealed is bound to it.
+void rename_user(storage::Credentials& credentials, std::int64_t project, const std::string& username) {
+  bool found = false;
+  for (const auto& each : credentials.of_project(project)) {
+    if (each.kind == CredentialKind::webhook_secret) continue;
+    found = true;
+    if (each.username == username) continue;
+    const auto secret = credentials.open(each.id);
+    credentials.remove(each.id);
+    storage::CredentialRecord next = each;
+    next.username = username;
+    credentials.insert(next, secret->text());
+  }
+  if (!found && !username.empty())
+    refuse_field("username", "goes with a 'token' or an 'ssh_key', and the project has none");
+}
+
+}  // namespace
+
+void ProjectFields::apply(storage::ProjectRecord& project) const {
+  if (url) project.url = *url;
+  if (pipeline_file) project.pipeline_file = *pipeline_file;
+  if (branches) project.branches = *branches;
+  if (tags) project.tags = *tags;
+  if (poll_interval) project.poll_interval = *poll_interval;
+  if (paused) project.paused = *paused;
+}
+
+void ProjectFields::apply_credentials(storage::Tx& tx, const storage::Sealer& sealer, std::int64_t project,
+                                      TimePoint now) const {
+  storage::Credentials credentials(tx, sealer);
+  std::string user = username.value_or("");
+  if (!username) {  // it stays the same person's when a token takes the place of an old one
+    for (const auto& each : credentials.of_project(project)) {
+      if (each.kind != CredentialKind::webhook_secret) user = each.username;
+    }
+  }
+  const auto insert = [&](CredentialKind kind, const std::string& who, const std::string& secret) {
+    credentials.insert({.id = 0, .project = project, .kind = kind, .username = who, .created_at = now},
+                       secret);
+  };
+  const bool new_token = token && !token->empty();
+  const bool new_key = ssh_key && !ssh_key->empty();
+  if (token || new_key)
+    remove_credentials(credentials, project, {CredentialKind::token, CredentialKind::password});
+  if (ssh_key || new_token) remove_credentials(credentials, project, {CredentialKind::ssh_key});
+  if (new_token) insert(CredentialKind::token, user, *token);
+  if (new_key) insert(CredentialKind::ssh_key, user, *ssh_key);
+  if (username && !new_token && !new_key) rename_user(credentials, project, *username);
+  if (webhook_secret) {
+    remove_credentials(credentials, project, {CredentialKind::webhook_secret});
+    if (!webhook_secret->empty()) insert(CredentialKind::webhook_secret, "", *webhook_secret);
+  }
+}
+
+ProjectFields read_project_fields(std::string_view body, ProjectForm form) {
+  JsonInput input(body);
+  ProjectFields fields;
+  if (form == ProjectForm::creation) {
+    fields.name = input.text("name", storage::kMaxName);
+    input.require("name");
+  } else {
+    fields.paused = input.flag("paused");
+  }
+  fields.url = input.text("url", kLongestText);
+  if (form == ProjectForm::creation) input.require("url");
+  fields.branches = input.texts("branches", kMostPatterns, kLongestUser);
+  fields.tags = input.texts("tags", kMostPatterns, kLongestUser);
+  fields.pipeline_file = input.text("pipeline_file", kLongestText);
+  if (const auto seconds = input.integer("poll_interval_seconds", 0, kWeek))
+    fields.poll_interval = std::chrono::seconds(*seconds);
+  fields.username = input.text_or_null("username", kLongestUser);
+  fields.token = input.text_or_null("token", kLongestSecret);
+  fields.ssh_key = input.text_or_null("ssh_key", kLongestSecret);
+  fields.webhook_secret = input.text_or_null("webhook_secret", kLongestSecret);
+  check_place(input, fields);
+  check_credentials(input, fields, form);
+  input.finish();
+  return fields;
+}
+
+}  // namespace runner::api

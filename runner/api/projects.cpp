@@ -1,0 +1,120 @@
+// Projects: what is watched, and with which credentials.
+#include "runner/api/json_output.h"
+#include "runner/api/project_fields.h"
+#include "runner/api/query.h"
+#include "runner/api/refusal.h"
+#include "runner/api/routes.h"
+#include "runner/api/shapes.h"
+#include "runner/base/text.h"
+#include "runner/storage/event_table.h"
+
+namespace runner::api {
+namespace {
+
+void tell(const Context& context, storage::Tx& tx, const char* kind, const storage::ProjectRecord& project,
+          const Caller& caller) {
+  JsonObject payload;
+  payload.text("project", project.name).text("by", caller.name);
+  storage::LogRecord event;
+  event.project = project.id;
+  event.kind = kind;
+  event.payload = std::move(payload).take();
+  event.at = context.parts.clock.now();
+  storage::EventLog(tx).append(event);
+}
+
+void projects_changed(Context& context) {
+  context.followers.changed();
+  context.parts.actions.projects_changed();
+}
+
+const std::string& name_of(const Call& call) {
+  return call.request.parameters.at("name");
+}
+
+}  // namespace
+
+http::Response list_projects(Context& context, const Call& call) {
+  const Page page = page_of(call.request, "projects");
+  std::vector<std::string> items;
+  std::optional<std::string> next;
+  context.parts.store.read([&](storage::Tx& tx) {
+    items.clear();
+    auto projects = storage::Projects(tx).list(page.after, page.limit + 1);
+    next = cut_page(projects, page, "projects", [](const auto& project) { return project.name; });
+    for (const auto& project : projects) items.push_back(project_json(context, tx, project));
+  });
+  return list_response(items, next);
+}
+
+http::Response add_project(Context& context, const Call& call) {
+  const ProjectFields fields = read_project_fields(call.request.body, ProjectForm::creation);
+  std::string json;
+  context.parts.store.write([&](storage::Tx& tx) {
+    storage::ProjectRecord project;
+    project.name = *fields.name;
+    project.created_at = context.parts.clock.now();
+    fields.apply(project);
+    project.id = storage::Projects(tx).insert(project);
+    fields.apply_credentials(tx, context.parts.sealer, project.id, project.created_at);
+    tell(context, tx, "project.created", project, call.caller);
+    json = project_json(context, tx, project);
+  });
+  projects_changed(context);
+  http::Response response = json_response(201, json);
+  response.headers.add("Location", "/api/v1/projects/" + *fields.name);
+  return response;
+}
+
+http::Response show_project(Context& context, const Call& call) {
+  std::string json;
+  context.parts.store.read(
+      [&](storage::Tx& tx) { json = project_json(context, tx, get_project(tx, name_of(call))); });
+  return json_response(200, json);
+}
+
+http::Response change_project(Context& context, const Call& call) {
+  const ProjectFields fields = read_project_fields(call.request.body, ProjectForm::change);
+  std::string json;
+  context.parts.store.write([&](storage::Tx& tx) {
+    storage::ProjectRecord project = get_project(tx, name_of(call));
+    fields.apply(project);
+    if (!storage::Projects(tx).replace(project, project.version))
+      throw Error(ErrorCode::conflict, "project " + in_quotes(project.name) + " was changed meanwhile");
+    fields.apply_credentials(tx, context.parts.sealer, project.id, context.parts.clock.now());
+    tell(context, tx, "project.changed", project, call.caller);
+    json = project_json(context, tx, project);
+  });
+  projects_changed(context);
+  return json_response(200, json);
+}
+
+http::Response remove_project(Context& context, const Call& call) {
+  context.parts.store.write([&](storage::Tx& tx) {
+    const storage::ProjectRecord project = get_project(tx, name_of(call));
+    storage::Projects(tx).remove(project.id);
+    tell(context, tx, "project.removed", project, call.caller);
+  });
+  projects_changed(context);
+  http::Response response;
+  response.status = 204;
+  return response;
+}
+
+http::Response test_project(Context& context, const Call& call) {
+  storage::ProjectRecord project;
+  context.parts.store.read([&](storage::Tx& tx) { project = get_project(tx, name_of(call)); });
+  const SteadyPoint begin = context.parts.clock.steady_now();
+  const ReachReport report = context.parts.actions.test_project(project);
+  const auto time =
+      std::chrono::duration_cast<std::chrono::milliseconds>(context.parts.clock.steady_now() - begin);
+  JsonObject json;
+  json.flag("ok", report.ok)
+      .text("why", report.why)
+      .size("branches", report.branches)
+      .size("tags", report.tags)
+      .number("milliseconds", time.count());
+  return json_response(200, std::move(json).take());
+}
+
+}  // namespace runner::api

@@ -1,0 +1,92 @@
+#include "runner/api/routes.h"
+
+#include <array>
+
+#include "runner/triggers/webhook.h"
+
+namespace runner::api {
+namespace {
+
+constexpr std::string_view kEvents = "text/event-stream";
+constexpr std::string_view kPage = "limit,cursor";
+
+constexpr std::array kRoutes = {
+    ApiRoute{"GET", "/api/v1/version", "get_version", Access::open, show_version, "What runs here", 200, "",
+             "Version"},
+    ApiRoute{"GET", "/api/v1/openapi.json", "get_openapi", Access::open, show_document, "This document", 200,
+             "", "Document"},
+
+    ApiRoute{"GET", "/api/v1/projects", "list_projects", Access::viewer, list_projects,
+             "All projects, by name", 200, "", "[Project]", kPage},
+    ApiRoute{"POST", "/api/v1/projects", "create_project", Access::admin, add_project, "Adds a project", 201,
+             "NewProject", "Project"},
+    ApiRoute{"GET", "/api/v1/projects/{name}", "get_project", Access::viewer, show_project, "One project",
+             200, "", "Project"},
+    ApiRoute{"PATCH", "/api/v1/projects/{name}", "update_project", Access::admin, change_project,
+             "Changes what is given; null or \"\" removes a credential", 200, "ProjectChange", "Project"},
+    ApiRoute{"DELETE", "/api/v1/projects/{name}", "delete_project", Access::admin, remove_project,
+             "Removes a project with its pipelines; 409 while one of them is unfinished", 204, "", ""},
+    ApiRoute{"POST", "/api/v1/projects/{name}/test", "test_project", Access::admin, test_project,
+             "Asks the repository whether it can be reached", 200, "", "Reach"},
+
+    ApiRoute{"GET", "/api/v1/projects/{name}/pipelines", "list_pipelines", Access::viewer, list_pipelines,
+             "Pipelines of a project, newest first", 200, "", "[Pipeline]", "limit,cursor,ref,status,source"},
+    ApiRoute{"POST", "/api/v1/projects/{name}/pipelines", "start_pipeline", Access::developer, start_pipeline,
+             "Starts a pipeline on a branch or tag; without one on the default branch", 201, "NewPipeline",
+             "Pipeline"},
+    ApiRoute{"GET", "/api/v1/pipelines/{id}", "get_pipeline", Access::viewer, show_pipeline,
+             "A pipeline with its jobs, every attempt of them", 200, "", "PipelineWithJobs"},
+    ApiRoute{"POST", "/api/v1/pipelines/{id}/cancel", "cancel_pipeline", Access::developer, cancel_pipeline,
+             "Cancels what has not ended", 202, "", "Pipeline"},
+    ApiRoute{"POST", "/api/v1/pipelines/{id}/retry", "retry_pipeline", Access::developer, retry_pipeline,
+             "Runs jobs that failed or were canceled again", 202, "", "Pipeline"},
+
+    ApiRoute{"GET", "/api/v1/jobs/{id}", "get_job", Access::viewer, show_job, "One attempt of a job", 200, "",
+             "Job"},
+    ApiRoute{"GET", "/api/v1/jobs/{id}/log", "get_log", Access::viewer, show_log,
+             "The log so far; parts of it by Range", 200, "", "text/plain"},
+    ApiRoute{
+        "GET", "/api/v1/jobs/{id}/log/follow", "follow_log", Access::viewer, follow_log,
+        "The log as it grows: events 'log' and, at last, 'end'; Last-Event-ID is the offset to go on from",
+        200, "", kEvents},
+    ApiRoute{"POST", "/api/v1/jobs/{id}/play", "play_job", Access::developer, play_job,
+             "Starts a job that waits for a person or a time", 202, "", "Job"},
+    ApiRoute{"POST", "/api/v1/jobs/{id}/retry", "retry_job", Access::developer, retry_job,
+             "Runs a job that has ended once more, as a new attempt", 202, "", "Job"},
+    ApiRoute{"POST", "/api/v1/jobs/{id}/cancel", "cancel_job", Access::developer, cancel_job,
+             "Cancels a job that has not ended", 202, "", "Job"},
+    ApiRoute{"GET", "/api/v1/jobs/{id}/artifacts", "list_artifacts", Access::viewer, list_artifacts,
+             "The archives that an attempt left", 200, "", "[Artifact]"},
+    ApiRoute{"GET", "/api/v1/jobs/{id}/artifacts/{kind}", "get_artifact", Access::viewer, download_artifacts,
+             "An archive, 'archive' or 'reports'; parts of it by Range", 200, "", "application/octet-stream"},
+
+    ApiRoute{"GET", "/api/v1/events", "follow_events", Access::viewer, follow_events,
+             "What happens, as it happens; Last-Event-ID goes on from there, 'missed' says that some is gone",
+             200, "", kEvents, "project,pipeline"},
+
+    ApiRoute{"GET", "/api/v1/users", "list_users", Access::admin, list_users, "All users, by name", 200, "",
+             "[User]", kPage},
+    ApiRoute{"POST", "/api/v1/users", "create_user", Access::admin, add_user, "Adds a user", 201, "NewUser",
+             "User"},
+    ApiRoute{"PATCH", "/api/v1/users/{name}", "update_user", Access::admin, change_user,
+             "Changes the role, or disables", 200, "UserChange", "User"},
+    ApiRoute{"GET", "/api/v1/users/{name}/tokens", "list_tokens", Access::viewer, list_tokens,
+             "Tokens of a user; those of others need the role admin", 200, "", "[Token]", kPage},
+    ApiRoute{"POST", "/api/v1/users/{name}/tokens", "create_token", Access::viewer, add_token,
+             "Makes a token, which is shown this once; for others it needs the role admin", 201, "NewToken",
+             "MadeToken"},
+    ApiRoute{"DELETE", "/api/v1/tokens/{id}", "revoke_token", Access::viewer, revoke_token,
+             "Revokes a token; one of others needs the role admin", 204, "", ""},
+
+    ApiRoute{"POST", "/hooks/{project}", "receive_webhook", Access::signature, take_webhook,
+             "Takes a webhook of any forge; 200 for one that came before", 202, "*/*", "Delivery", "",
+             triggers::kLargestWebhook},
+};
+
+}  // namespace
+
+std::span<const ApiRoute> api_routes() noexcept {
+  return kRoutes;
+}
+
+}  // namespace runner::api

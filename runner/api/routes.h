@@ -1,0 +1,69 @@
+#pragma once
+// Every route of the API, once: what answers it, who may use it, what goes in and comes out. Internal to this
+// folder.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "runner/api/access.h"
+#include "runner/api/context.h"
+
+namespace runner::api {
+
+struct ApiRoute {
+  std::string_view method, path;
+  std::string_view name;  // of the operation
+  Access access = Access::viewer;
+  Handle handle = nullptr;
+  std::string_view summary;
+  int status = 200;  // when all is well
+  /// A schema of openapi_schemas.cpp, a list of one ("[Project]"), or a media type; "" when there is none.
+  std::string_view request, response;
+  std::string_view query = {};  // names with commas between
+  std::uint64_t body_limit = 256U << 10U;
+};
+
+std::span<const ApiRoute> api_routes() noexcept;
+/// JSON text, made of the table and of the schemas.
+std::string openapi_document(std::string_view version);
+
+// The handlers, a file for each resource.
+http::Response show_version(Context& context, const Call& call);
+http::Response show_document(Context& context, const Call& call);
+
+http::Response list_projects(Context& context, const Call& call);
+http::Response add_project(Context& context, const Call& call);
+http::Response show_project(Context& context, const Call& call);
+http::Response change_project(Context& context, const Call& call);
+http::Response remove_project(Context& context, const Call& call);
+http::Response test_project(Context& context, const Call& call);
+
+http::Response list_pipelines(Context& context, const Call& call);
+http::Response start_pipeline(Context& context, const Call& call);
+http::Response show_pipeline(Context& context, const Call& call);
+http::Response cancel_pipeline(Context& context, const Call& call);
+http::Response retry_pipeline(Context& context, const Call& call);
+
+http::Response show_job(Context& context, const Call& call);
+http::Response play_job(Context& context, const Call& call);
+http::Response retry_job(Context& context, const Call& call);
+http::Response cancel_job(Context& context, const Call& call);
+http::Response show_log(Context& context, const Call& call);
+http::Response follow_log(Context& context, const Call& call);
+http::Response list_artifacts(Context& context, const Call& call);
+http::Response download_artifacts(Context& context, const Call& call);
+
+http::Response follow_events(Context& context, const Call& call);
+
+http::Response list_users(Context& context, const Call& call);
+http::Response add_user(Context& context, const Call& call);
+http::Response change_user(Context& context, const Call& call);
+http::Response list_tokens(Context& context, const Call& call);
+http::Response add_token(Context& context, const Call& call);
+http::Response revoke_token(Context& context, const Call& call);
+
+http::Response take_webhook(Context& context, const Call& call);
+
+}  // namespace runner::api

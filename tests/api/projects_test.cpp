@@ -1,0 +1,235 @@
+// Projects: their fields, their credentials, what is refused.
+#include <nlohmann/json.hpp>
+
+#include "runner/storage/credential_table.h"
+#include "runner/storage/event_table.h"
+#include "runner/storage/project_table.h"
+#include "tests/api/api_harness.h"
+
+namespace runner::api {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr const char* kKey = "-----BEGIN OPENSSH PRIVATE KEY-----\\nabc\\n-----END-----\\n";
+
+class ApiProjectTest : public ApiTest {
+ protected:
+  /// "KIND USER SECRET" of each credential.
+  std::vector<std::string> secrets(const std::string& project) {
+    std::vector<std::string> found;
+    store_->read([&](storage::Tx& tx) {
+      storage::Credentials credentials(tx, sealer_);
+      const auto record = storage::Projects(tx).find(project);
+      for (const auto& each : credentials.of_project(record->id))
+        found.push_back(std::string(to_string(each.kind)) + " " + each.username + " " +
+                        std::string(credentials.open(each.id)->text()));
+    });
+    return found;
+  }
+};
+
+TEST_F(ApiProjectTest, AddedProjectIsShownWithoutItsSecrets) {
+  const Asked added = ask("POST", "/api/v1/projects",
+                          R"({"name":"blog","url":"https://forge.example/blog.git","branches":["main","v*"],)"
+                          R"("tags":["v*"],"pipeline_file":"ci/all.yml","poll_interval_seconds":0,)"
+                          R"("username":"bot","token":"t0ken","webhook_secret":"h00k"})");
+  EXPECT_EQ(added.status, 201);
+  EXPECT_EQ(added.headers.at("location"), "/api/v1/projects/blog");
+  EXPECT_EQ(added.headers.at("cache-control"), "no-store");
+  EXPECT_EQ(
+      added.json(),
+      json::parse(R"({"name":"blog","url":"https://forge.example/blog.git","branches":["main","v*"],)"
+                  R"("tags":["v*"],"pipeline_file":"ci/all.yml","poll_interval_seconds":0,)"
+                  R"("paused":false,"created_at":"2026-02-23T11:00:00.123Z","credentials":[)"
+                  R"({"kind":"token","username":"bot","created_at":"2026-02-23T11:00:00.123Z"},)"
+                  R"({"kind":"webhook_secret","username":"","created_at":"2026-02-23T11:00:00.123Z"}]})"));
+  EXPECT_EQ(ask("GET", added.headers.at("location"), "", "vera").json(), added.json());
+  EXPECT_THAT(secrets("blog"), ElementsAre("token bot t0ken", "webhook_secret  h00k"));
+  EXPECT_THAT(actions_.take(), ElementsAre("projects changed"));
+  store_->read([&](storage::Tx& tx) {
+    const auto events = storage::EventLog(tx).after(0, 10);
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0].kind, "project.created");
+    EXPECT_EQ(json::parse(events[0].payload), json::parse(R"({"project":"blog","by":"anna"})"));
+  });
+}
+
+TEST_F(ApiProjectTest, DefaultsAreThoseOfTheStore) {
+  const json project = ask("POST", "/api/v1/projects", R"({"name":"a","url":"git@forge:a/b.git"})").json();
+  EXPECT_EQ(project.at("branches"), json::parse(R"(["develop","main"])"));
+  EXPECT_EQ(project.at("tags"), json::array());
+  EXPECT_EQ(project.at("pipeline_file"), ".gitlab-ci.yml");
+  EXPECT_EQ(project.at("poll_interval_seconds"), 30);
+}
+
+TEST_F(ApiProjectTest, WrongFieldsAreNamed) {
+  struct Case {
+    std::string body, field, message;
+  };
+  const std::string good = R"("name":"a","url":"https://h/a")";
+  const Case cases[] = {
+      {"", "url", "needed"},
+      {R"({"name":"a"})", "url", "needed"},
+      {R"({"url":"https://h/a"})", "name", "needed"},
+      {"{" + good + R"(,"brnches":[]})", "brnches", "did you mean 'branches'"},
+      {"{" + good + R"(,"paused":true})", "paused", "no such field"},
+      {"{" + good + R"(,"name":"b"})", "name", "twice"},
+      {R"({"name":"A","url":"https://h/a"})", "name", "lower-case"},
+      {R"({"name":7,"url":"https://h/a"})", "name", "must be a text, and is a number"},
+      {R"({"name":null,"url":"https://h/a"})", "name", "must be a text, and is null"},
+      {R"({"name":"a\u0000","url":"https://h/a"})", "name", "zero byte"},
+      {R"({"name":"a","url":""})", "url", "empty"},
+      {R"({"name":"a","url":"https://u:p@h/a"})", "url", "leave them out"},
+      {R"({"name":"a","url":"https://token@h/a"})", "url", "leave them out"},
+      {R"({"name":"a","url":"ext::sh -c x"})", "url", "blanks"},
+      {R"({"name":"a","url":"--upload-pack=x"})", "url", "'-'"},
+      {R"({"name":"a","url":"ftp://h/a"})", "url", "scheme"},
+      {R"({"name":"a","url":"relative/path"})", "url", "must be"},
+      {"{" + good + R"(,"branches":"main"})", "branches", "list"},
+      {"{" + good + R"(,"branches":["a",1]})", "branches[1]", "must be a text"},
+      {"{" + good + R"(,"tags":[""]})", "tags[0]", "empty"},
+      {"{" + good + R"(,"tags":["a\nb"]})", "tags[0]", "control"},
+      {"{" + good + R"(,"pipeline_file":"../x"})", "pipeline_file", "'..'"},
+      {"{" + good + R"(,"pipeline_file":"/etc/passwd"})", "pipeline_file", "inside"},
+      {"{" + good + R"(,"poll_interval_seconds":-1})", "poll_interval_seconds", "from 0"},
+      {"{" + good + R"(,"poll_interval_seconds":1.5})", "poll_interval_seconds", "whole number"},
+      {"{" + good + R"(,"poll_interval_seconds":18446744073709551615})", "poll_interval_seconds",
+       "whole number"},
+      {"{" + good + R"(,"poll_interval_seconds":"5"})", "poll_interval_seconds", "whole number"},
+      {"{" + good + R"(,"username":"u"})", "username", "goes with"},
+      {"{" + good + R"(,"token":"a\nb"})", "token", "line breaks"},
+      {"{" + good + R"(,"ssh_key":"/root/.ssh/id"})", "ssh_key", "not a path"},
+      {"{" + good + R"(,"token":"t","ssh_key":")" + kKey + "\"}", "ssh_key", "not both"},
+      {"[]", "", "must be a JSON object"},
+      {"{", "", "no JSON"},
+      {"{\"name\":\"\xff\"}", "", "no JSON"},
+      {R"({"name":[[[]]]})", "", "nested"},
+      {std::string(100'000, '['), "", "nested"},
+  };
+  for (const Case& each : cases) {
+    SCOPED_TRACE(each.body.substr(0, 200));
+    const Asked asked = ask("POST", "/api/v1/projects", each.body);
+    EXPECT_EQ(asked.status, 422);
+    EXPECT_THAT(asked.fields(), ::testing::Contains(each.field));
+    EXPECT_THAT(asked.body, HasSubstr(each.message));
+  }
+  EXPECT_THAT(actions_.take(), IsEmpty());
+}
+
+TEST_F(ApiProjectTest, AllThatIsWrongIsToldAtOnce) {
+  const Asked asked = ask("POST", "/api/v1/projects", R"({"name":"B","poll_interval_seconds":-1,"more":1})");
+  EXPECT_THAT(asked.fields(),
+              ::testing::UnorderedElementsAre("name", "url", "poll_interval_seconds", "more"));
+}
+
+TEST_F(ApiProjectTest, NameThatIsTakenAndBodyTooLargeAreRefused) {
+  EXPECT_EQ(ask("POST", "/api/v1/projects", R"({"name":"shop","url":"https://h/a"})").status, 409);
+  EXPECT_EQ(ask("POST", "/api/v1/projects", std::string(300U << 10U, ' ')).status, 413);
+}
+
+TEST_F(ApiProjectTest, ChangeTouchesOnlyWhatIsGiven) {
+  const json before = ask("GET", "/api/v1/projects/shop").json();
+  json wanted = before;
+  wanted["paused"] = true;
+  wanted["branches"] = {"x"};
+  EXPECT_EQ(ask("PATCH", "/api/v1/projects/shop", R"({"paused":true,"branches":["x"]})").json(), wanted);
+  EXPECT_EQ(ask("PATCH", "/api/v1/projects/shop", "{}").json(), wanted);
+  EXPECT_EQ(ask("PATCH", "/api/v1/projects/shop", R"({"name":"x"})").status, 422);
+  EXPECT_EQ(ask("PATCH", "/api/v1/projects/shop", R"({"paused":null})").status, 422);
+  EXPECT_EQ(ask("PATCH", "/api/v1/projects/none", "{}").status, 404);
+}
+
+TEST_F(ApiProjectTest, CredentialsTakeEachOthersPlaceAndGoWithNull) {
+  const auto change = [&](const std::string& body) {
+    const Asked asked = ask("PATCH", "/api/v1/projects/shop", body);
+    EXPECT_EQ(asked.status, 200) << asked.body;
+    EXPECT_EQ(asked.body.find("s3cret"), std::string::npos);
+    return secrets("shop");
+  };
+  EXPECT_THAT(change(R"({"username":"bot","token":"s3cret1"})"), ElementsAre("token bot s3cret1"));
+  EXPECT_THAT(change(R"({"token":"s3cret2"})"), ElementsAre("token bot s3cret2"));
+  EXPECT_THAT(change(R"({"username":"two"})"), ElementsAre("token two s3cret2"));
+  EXPECT_THAT(change(R"({"webhook_secret":"s3cret3"})"),
+              ElementsAre("token two s3cret2", "webhook_secret  s3cret3"));
+  EXPECT_THAT(change(R"({"webhook_secret":"s3cret4","token":null})"), ElementsAre("webhook_secret  s3cret4"));
+  EXPECT_THAT(change(R"({"webhook_secret":""})"), IsEmpty());
+  EXPECT_EQ(change(std::string(R"({"username":"git","ssh_key":")") + kKey + "\"}").size(), 1U);
+  EXPECT_THAT(change(R"({"ssh_key":null})"), IsEmpty());
+  const Asked alone = ask("PATCH", "/api/v1/projects/shop", R"({"username":"git"})");
+  EXPECT_EQ(alone.status, 422);
+  EXPECT_THAT(alone.fields(), ElementsAre("username"));
+}
+
+TEST_F(ApiProjectTest, ProjectWithAnUnfinishedPipelineStays) {
+  add_pipeline(pipelines::JobStatus::running);
+  const Asked refused = ask("DELETE", "/api/v1/projects/shop");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_THAT(refused.body, HasSubstr("unfinished"));
+  EXPECT_THAT(actions_.take(), IsEmpty());
+  EXPECT_EQ(ask("DELETE", "/api/v1/projects/shop", "{\"force\":true}").status, 422);
+}
+
+TEST_F(ApiProjectTest, RemovedProjectIsGone) {
+  add_pipeline(pipelines::JobStatus::success);
+  EXPECT_EQ(ask("DELETE", "/api/v1/projects/shop").status, 204);
+  EXPECT_EQ(ask("GET", "/api/v1/projects/shop").status, 404);
+  EXPECT_EQ(ask("DELETE", "/api/v1/projects/shop").status, 404);
+  EXPECT_THAT(actions_.take(), ElementsAre("projects changed"));
+}
+
+TEST_F(ApiProjectTest, ListGoesPageByPage) {
+  for (const char* name : {"a", "b", "c", "d"}) add_project(name);
+  std::vector<std::string> names;
+  std::string query = "?limit=2";
+  int pages = 0;
+  for (;;) {
+    const json page = ask("GET", "/api/v1/projects" + query, "", "vera").json();
+    for (const auto& project : page.at("items")) names.push_back(project.at("name"));
+    ++pages;
+    if (page.at("next").is_null()) break;
+    query = "?limit=2&cursor=" + page.at("next").get<std::string>();
+  }
+  EXPECT_THAT(names, ElementsAre("a", "b", "c", "d", "shop"));
+  EXPECT_EQ(pages, 3);
+  // Exactly full: there is no next page.
+  EXPECT_TRUE(ask("GET", "/api/v1/projects?limit=5").json().at("next").is_null());
+}
+
+TEST_F(ApiProjectTest, QueriesThatMakeNoSenseAreRefused) {
+  const std::string of_users =
+      (add_user("zoe", storage::Role::viewer), ask("GET", "/api/v1/users?limit=1").json().at("next"));
+  const std::pair<std::string, std::string> cases[] = {
+      {"limit=0", "limit"},         {"limit=101", "limit"},           {"limit=x", "limit"},
+      {"limit=1&limit=2", "limit"}, {"cursor=zz", "cursor"},          {"cursor=", "cursor"},
+      {"cursor=6162", "cursor"},    {"cursor=" + of_users, "cursor"}, {"page=2", "page"},
+  };
+  for (const auto& [query, field] : cases) {
+    const Asked asked = ask("GET", "/api/v1/projects?" + query);
+    EXPECT_EQ(asked.status, 422) << query;
+    EXPECT_THAT(asked.fields(), ElementsAre(field)) << query;
+  }
+}
+
+TEST_F(ApiProjectTest, ReachIsToldAsItIs) {
+  actions_.reach = {.ok = false, .why = "no such host; look at the address", .branches = 0, .tags = 0};
+  const Asked asked = ask("POST", "/api/v1/projects/shop/test");
+  EXPECT_EQ(asked.json(), json::parse(R"({"ok":false,"why":"no such host; look at the address",)"
+                                      R"("branches":0,"tags":0,"milliseconds":0})"));
+  EXPECT_THAT(actions_.take(), ElementsAre("test shop"));
+  EXPECT_EQ(ask("POST", "/api/v1/projects/none/test").status, 404);
+}
+
+TEST_F(ApiProjectTest, WhatIsNotThereIsAProblem) {
+  EXPECT_EQ(ask("GET", "/api/v1/nothing").status, 404);
+  EXPECT_EQ(ask("GET", "/api/v1/projects/%ff").status, 404);
+  const Asked put = ask("PUT", "/api/v1/projects/shop");
+  EXPECT_EQ(put.status, 405);
+  EXPECT_EQ(put.headers.at("allow"), "DELETE, GET, HEAD, OPTIONS, PATCH");
+}
+
+}  // namespace
+}  // namespace runner::api
