@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kPage = 100;  // the longest that servers hand out
 // More than this is a server that hands out cursors for ever.
-constexpr std::size_t kMaxPages = 10'000;
+constexpr std::size_t kMaxPages = 1'000;
 // Of a message; the rest would be noise.
 constexpr std::size_t kMaxShown = 2'000;
 
