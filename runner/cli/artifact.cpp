@@ -14,6 +14,7 @@
 #include "runner/cli/artifact_files.h"
 #include "runner/cli/artifact_shelf.h"
 #include "runner/cli/artifact_text.h"
+#include "runner/cli/client_artifact.h"
 #include "runner/cli/commands.h"
 #include "runner/cli/environment.h"
 #include "runner/cli/json_writer.h"
@@ -336,6 +337,7 @@ class ArtifactCommand {
 }  // namespace
 
 int run_artifact(const ArtifactOptions& options) {
+  if (is_remote(options)) return run_remote_artifact(options);
   if (options.action != ArtifactAction::extract) enter_directory(options.common.directory);
   return ArtifactCommand(options).run();
 }

@@ -68,17 +68,22 @@ class TemporaryFile {
 
 }  // namespace
 
-bool copy_verified(const fs::path& archive, std::string_view sha256, const fs::path& target) {
+bool write_whole(const fs::path& target, const std::function<bool(int fd)>& fill) {
   TemporaryFile file(target);
   try {
-    if (read_all(archive, [&](std::string_view bytes) { write_all(file.fd(), bytes); }) != sha256)
-      return false;
+    if (!fill(file.fd())) return false;
   } catch (Error& error) {
     error.add_context("cannot write " + in_quotes(target.native()));
     throw;
   }
   file.rename_to(target);
   return true;
+}
+
+bool copy_verified(const fs::path& archive, std::string_view sha256, const fs::path& target) {
+  return write_whole(target, [&](int fd) {
+    return read_all(archive, [&](std::string_view bytes) { write_all(fd, bytes); }) == sha256;
+  });
 }
 
 bool write_verified(const fs::path& archive, std::string_view sha256, int fd) {

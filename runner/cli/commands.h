@@ -16,6 +16,10 @@ int run_serve(const ServeOptions& options);
 int run_lint(const LintOptions& options);
 int run_cache(const CacheOptions& options);
 int run_cache_transfer(const CacheTransferOptions& options);
+int run_project(const ProjectOptions& options);
+int run_pipeline(const PipelineOptions& options);
+int run_remote_job(const RemoteJobOptions& options);
+int run_account(const AccountOptions& options);
 int run_artifact(const ArtifactOptions& options);
 /// Call while the process has one thread: it forks to try a mount.
 int run_doctor(const DoctorOptions& options);

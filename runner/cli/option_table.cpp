@@ -112,6 +112,18 @@ constexpr std::string_view kArtifactText =
     "what it\n"
     "left last.";
 
+constexpr std::string_view kProjectText =
+    "The repositories that a server ('runner serve') watches and runs pipelines for.";
+
+constexpr std::string_view kPipelineText = "Pipelines of a server ('runner serve'): start, follow, cancel.";
+
+constexpr std::string_view kJobText = "Jobs of a server's pipelines: their logs, and what to do with them.";
+
+constexpr std::string_view kUserText = "Who may use a server ('runner serve'), and for what.";
+
+constexpr std::string_view kTokenText =
+    "What programs and other machines show a server to be let in, in $RUNNER_TOKEN.";
+
 constexpr std::string_view kDoctorText =
     "Looks at what runs depend on: kernel, data directory, how workspaces are mounted and why not better, "
     "layers, git,\n"
@@ -132,7 +144,7 @@ constexpr std::string_view kCompletionExamples =
     "  runner completion zsh > \"${fpath[1]}/_runner\"\n"
     "  runner completion fish > ~/.config/fish/completions/runner.fish\n";
 
-const std::array<CommandSpec, 9> kCommands{{
+const std::array<CommandSpec, 14> kCommands{{
     {"exec", "[JOB...] [options]", "run the pipeline of this working tree", kExecText, kExecExamples, "JOB",
      true, kExecOptions, nullptr},
     serve_command(),
@@ -142,6 +154,15 @@ const std::array<CommandSpec, 9> kCommands{{
      kHelpOnly, cache_commands},
     {"artifact", "COMMAND", "list and fetch what jobs left", kArtifactText, "", "", false, kHelpOnly,
      artifact_commands},
+    {"project", "COMMAND", "repositories that a server watches", kProjectText, "", "", false, kHelpOnly,
+     project_commands},
+    {"pipeline", "COMMAND", "start, watch and cancel pipelines on a server", kPipelineText, "", "", false,
+     kHelpOnly, pipeline_commands},
+    {"job", "COMMAND", "logs of jobs on a server; play, retry, cancel", kJobText, "", "", false, kHelpOnly,
+     job_commands},
+    {"user", "COMMAND", "who may use a server", kUserText, "", "", false, kHelpOnly, user_commands},
+    {"token", "COMMAND", "what programs are let in with", kTokenText, "", "", false, kHelpOnly,
+     token_commands},
     {"doctor", "[options]", "say what is wrong with this machine", kDoctorText, kDoctorExamples, "", false,
      kDoctorOptions, nullptr},
     {"version", "[--json]", "print the version", "", "", "", false, kVersionOptions, nullptr},

@@ -39,6 +39,11 @@ const CommandSpec& serve_command();
 // The families.
 std::span<const CommandSpec> cache_commands();
 std::span<const CommandSpec> artifact_commands();
+std::span<const CommandSpec> project_commands();
+std::span<const CommandSpec> pipeline_commands();
+std::span<const CommandSpec> job_commands();
+std::span<const CommandSpec> user_commands();
+std::span<const CommandSpec> token_commands();
 
 /// `runner --help`.
 std::string overview_help();

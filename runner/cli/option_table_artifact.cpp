@@ -17,17 +17,25 @@ constexpr OptionSpec kDirectory{"-C", "DIR", kHow, "go to this directory first",
 constexpr OptionSpec kData{
     "--data", "DIR", kHow,
     "where caches and artifacts are kept; default: $RUNNER_DATA, else the user's data directory", ""};
+constexpr OptionSpec kJobId{"--job-id", "N", kWhich,
+                            "of this job on a server ('runner serve'), by its id, not of local runs", ""};
+constexpr OptionSpec kServer{
+    "--server", "URL", kHow,
+    "the server to ask, with the token in $RUNNER_TOKEN; default: $RUNNER_URL, else the one of this machine",
+    ""};
 constexpr OptionSpec kOverwrite{"--overwrite", "", kHow, "replace files that exist", ""};
 constexpr OptionSpec kJson{"--json", "", kOutput, "print one JSON document instead of text", ""};
 constexpr OptionSpec kNoColor{"--no-color", "", kOutput, "no colours; also NO_COLOR", ""};
 constexpr OptionSpec kHelp{"-h,--help", "", kOutput, "this text", ""};
 
-constexpr std::array<OptionSpec, 9> kListOptions{{
+constexpr std::array<OptionSpec, 11> kListOptions{{
     {"--job", "JOB", kWhich, "of this job", ""},
     {"--run", "N", kWhich, "of this run", ""},
     kAll,
+    kJobId,
     kDirectory,
     kData,
+    kServer,
     {"-q,--quiet", "", kOutput, "print the names of the jobs only", ""},
     kJson,
     kNoColor,
@@ -36,14 +44,18 @@ constexpr std::array<OptionSpec, 9> kListOptions{{
 
 constexpr std::array<OptionSpec, 7> kShowOptions{{kRun, kAll, kDirectory, kData, kJson, kNoColor, kHelp}};
 
-constexpr std::array<OptionSpec, 9> kDownloadOptions{{
+constexpr std::array<OptionSpec, 12> kDownloadOptions{{
     kRun,
     kAll,
+    kJobId,
+    {"--kind", "KIND", kWhich, "of a job on a server: its archive (default) or its reports",
+     "archive,reports"},
     {"-o,--output", "FILE", kHow,
      "write to this file, or to a directory; '-' is standard output; default: its own name, here", ""},
     kOverwrite,
     kDirectory,
     kData,
+    kServer,
     kJson,
     kNoColor,
     kHelp,
@@ -74,7 +86,8 @@ constexpr std::string_view kListText =
 constexpr std::string_view kListExamples =
     "  runner artifact list                 of this repository\n"
     "  runner artifact list --job build     all that the job 'build' left\n"
-    "  runner artifact list --json | jq '.[].path'\n";
+    "  runner artifact list --json | jq '.[].path'\n"
+    "  runner artifact list --job-id 812    what a job on a server left\n";
 
 constexpr std::string_view kShowText =
     "Tells everything about what a job left last, or about an id that 'runner artifact list' shows, and "
@@ -86,7 +99,8 @@ constexpr std::string_view kShowText =
 constexpr std::string_view kDownloadExamples =
     "  runner artifact download build       the newest archive of the job 'build', under its own name\n"
     "  runner artifact download 12 -o x.zip the one with the id 12\n"
-    "  runner artifact download build -o - | bsdtar -tf -\n";
+    "  runner artifact download build -o - | bsdtar -tf -\n"
+    "  runner artifact download --job-id 812 that of a job on a server\n";
 
 constexpr std::string_view kExtractExamples =
     "  runner artifact extract build        into the current directory\n"
@@ -97,8 +111,8 @@ const std::array<CommandSpec, 5> kCommands{{
      false, kListOptions, nullptr},
     {"artifact show", "JOB|ID [options]", "tell everything about one, and what is in it", kShowText, "",
      "ARTIFACT", false, kShowOptions, nullptr},
-    {"artifact download", "JOB|ID [-o FILE] [options]", "copy an archive, its digest verified", kExitCodes,
-     kDownloadExamples, "ARTIFACT", false, kDownloadOptions, nullptr},
+    {"artifact download", "JOB|ID|--job-id N [-o FILE] [options]", "copy an archive, its digest verified",
+     kExitCodes, kDownloadExamples, "ARTIFACT", false, kDownloadOptions, nullptr},
     {"artifact extract", "JOB|ID [PATH...] [-C DIR] [options]", "unpack an archive, or some paths of it",
      kExitCodes, kExtractExamples, "ARTIFACT", true, kExtractOptions, nullptr},
     {"artifact remove", "JOB|ID... [options]", "remove artifacts, without asking", kExitCodes, "", "ARTIFACT",

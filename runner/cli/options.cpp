@@ -7,6 +7,7 @@
 #include "runner/base/text.h"
 #include "runner/cli/artifact_options.h"
 #include "runner/cli/cache_options.h"
+#include "runner/cli/client_options.h"
 #include "runner/cli/option_table.h"
 #include "runner/cli/raw_arguments.h"
 #include "runner/cli/serve_options.h"
@@ -191,6 +192,7 @@ Command make_command(const CommandSpec& command, RawArguments raw) {
   if (command.name == "completion") return completion_command(raw);
   if (command.name.starts_with("artifact ")) return artifact_command(command.name, std::move(raw));
   if (command.name.starts_with("cache ")) return cache_command(command.name, std::move(raw));
+  if (is_client_command(command.name)) return client_command(command.name, std::move(raw));
   return help_command(raw.positional);
 }
 

@@ -13,6 +13,8 @@
 #include <variant>
 #include <vector>
 
+#include "runner/cli/client_types.h"
+
 namespace runner::cli {
 
 enum class ExecutorChoice : std::uint8_t { automatic, shell, container };
@@ -89,6 +91,10 @@ struct ArtifactOptions {
   bool all = false;                 // of every project
   bool quiet = false, overwrite = false;
   std::filesystem::path output;  // of download; "-" is standard output
+  // Artifacts of a job on a server.
+  ServerChoice server;
+  std::optional<std::int64_t> job_id;
+  std::string kind = "archive";  // of download; or "reports"
 };
 
 struct DoctorOptions {
@@ -128,7 +134,8 @@ struct UsageError {
 
 using Command =
     std::variant<ExecOptions, ServeOptions, LintOptions, CacheOptions, CacheTransferOptions, ArtifactOptions,
-                 DoctorOptions, VersionOptions, CompletionOptions, HelpText, UsageError>;
+                 ProjectOptions, PipelineOptions, RemoteJobOptions, AccountOptions, DoctorOptions,
+                 VersionOptions, CompletionOptions, HelpText, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

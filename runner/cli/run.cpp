@@ -5,6 +5,7 @@
 
 #include "runner/base/error.h"
 #include "runner/base/text.h"
+#include "runner/cli/client_desk.h"
 #include "runner/cli/commands.h"
 #include "runner/cli/messages.h"
 
@@ -18,6 +19,10 @@ struct Dispatch {
   int operator()(const CacheOptions& options) const { return run_cache(options); }
   int operator()(const CacheTransferOptions& options) const { return run_cache_transfer(options); }
   int operator()(const ArtifactOptions& options) const { return run_artifact(options); }
+  int operator()(const ProjectOptions& options) const { return run_project(options); }
+  int operator()(const PipelineOptions& options) const { return run_pipeline(options); }
+  int operator()(const RemoteJobOptions& options) const { return run_remote_job(options); }
+  int operator()(const AccountOptions& options) const { return run_account(options); }
   int operator()(const DoctorOptions& options) const { return run_doctor(options); }
   int operator()(const VersionOptions& options) const { return run_version(options); }
   int operator()(const CompletionOptions& options) const { return run_completion(options); }
@@ -42,6 +47,10 @@ int run(int argc, const char* const* argv) {
       return exit_machinery;
     }
     return code;
+  } catch (const Refused& refused) {
+    std::fflush(stdout);
+    print_error(refused.what(), refused.help());
+    return refused.exit_code();
   } catch (const Error& error) {
     print_error(error.what());
     return error.code() == ErrorCode::invalid_input ? exit_usage : exit_machinery;

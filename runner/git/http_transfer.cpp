@@ -1,7 +1,6 @@
 #include "runner/git/http_transfer.h"
 
 #include <curl/curl.h>
-#include <dlfcn.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "runner/base/curl_library.h"
 #include "runner/base/error.h"
 #include "runner/base/text.h"
 #include "runner/git/http_failure.h"
@@ -21,51 +21,30 @@ constexpr long kKeptConnections = 8;  // of a thread
 constexpr std::size_t kLongestHead = 256U << 10U;
 constexpr int kLastWaitMs = 50;  // for an answer's end, so that its connection can be kept
 
-[[noreturn]] void refuse_library(const char* why) {
-  throw Error(ErrorCode::unavailable, "http needs libcurl, which cannot be used (" + std::string(why) +
-                                          "); install libcurl4, 7.85 or later");
-}
-
-/// A function of libcurl by its name. The library stays until the process ends.
-struct Symbol {
-  const char* name;
-
-  template <typename Function>
-  operator Function() const {
-    static void* const library = ::dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) refuse_library("there is no libcurl.so.4");
-    void* found = ::dlsym(library, name);
-    if (found == nullptr) refuse_library(name);
-    return reinterpret_cast<Function>(found);
-  }
-};
-
-/// libcurl brings some thirty shared libraries, which every start of the program would pay for, and most
-/// programs never connect: it is loaded when the first one does.
 struct Curl {
-  decltype(&::curl_global_init) global_init = Symbol{"curl_global_init"};
-  decltype(&::curl_easy_init) easy_init = Symbol{"curl_easy_init"};
-  decltype(&::curl_easy_setopt) easy_setopt = Symbol{"curl_easy_setopt"};
-  decltype(&::curl_easy_getinfo) easy_getinfo = Symbol{"curl_easy_getinfo"};
-  decltype(&::curl_easy_cleanup) easy_cleanup = Symbol{"curl_easy_cleanup"};
-  decltype(&::curl_easy_strerror) easy_strerror = Symbol{"curl_easy_strerror"};
-  decltype(&::curl_slist_append) slist_append = Symbol{"curl_slist_append"};
-  decltype(&::curl_slist_free_all) slist_free_all = Symbol{"curl_slist_free_all"};
-  decltype(&::curl_multi_init) multi_init = Symbol{"curl_multi_init"};
-  decltype(&::curl_multi_setopt) multi_setopt = Symbol{"curl_multi_setopt"};
-  decltype(&::curl_multi_cleanup) multi_cleanup = Symbol{"curl_multi_cleanup"};
-  decltype(&::curl_multi_add_handle) multi_add_handle = Symbol{"curl_multi_add_handle"};
-  decltype(&::curl_multi_remove_handle) multi_remove_handle = Symbol{"curl_multi_remove_handle"};
-  decltype(&::curl_multi_perform) multi_perform = Symbol{"curl_multi_perform"};
-  decltype(&::curl_multi_poll) multi_poll = Symbol{"curl_multi_poll"};
-  decltype(&::curl_multi_wakeup) multi_wakeup = Symbol{"curl_multi_wakeup"};
-  decltype(&::curl_multi_info_read) multi_info_read = Symbol{"curl_multi_info_read"};
+  decltype(&::curl_global_init) global_init = CurlSymbol{"curl_global_init"};
+  decltype(&::curl_easy_init) easy_init = CurlSymbol{"curl_easy_init"};
+  decltype(&::curl_easy_setopt) easy_setopt = CurlSymbol{"curl_easy_setopt"};
+  decltype(&::curl_easy_getinfo) easy_getinfo = CurlSymbol{"curl_easy_getinfo"};
+  decltype(&::curl_easy_cleanup) easy_cleanup = CurlSymbol{"curl_easy_cleanup"};
+  decltype(&::curl_easy_strerror) easy_strerror = CurlSymbol{"curl_easy_strerror"};
+  decltype(&::curl_slist_append) slist_append = CurlSymbol{"curl_slist_append"};
+  decltype(&::curl_slist_free_all) slist_free_all = CurlSymbol{"curl_slist_free_all"};
+  decltype(&::curl_multi_init) multi_init = CurlSymbol{"curl_multi_init"};
+  decltype(&::curl_multi_setopt) multi_setopt = CurlSymbol{"curl_multi_setopt"};
+  decltype(&::curl_multi_cleanup) multi_cleanup = CurlSymbol{"curl_multi_cleanup"};
+  decltype(&::curl_multi_add_handle) multi_add_handle = CurlSymbol{"curl_multi_add_handle"};
+  decltype(&::curl_multi_remove_handle) multi_remove_handle = CurlSymbol{"curl_multi_remove_handle"};
+  decltype(&::curl_multi_perform) multi_perform = CurlSymbol{"curl_multi_perform"};
+  decltype(&::curl_multi_poll) multi_poll = CurlSymbol{"curl_multi_poll"};
+  decltype(&::curl_multi_wakeup) multi_wakeup = CurlSymbol{"curl_multi_wakeup"};
+  decltype(&::curl_multi_info_read) multi_info_read = CurlSymbol{"curl_multi_info_read"};
   CURLcode started = global_init(CURL_GLOBAL_DEFAULT);
 };
 
 const Curl& curl() {
   static const Curl loaded;
-  if (loaded.started != CURLE_OK) refuse_library("it does not start");
+  if (loaded.started != CURLE_OK) refuse_curl("it does not start");
   return loaded;
 }
 

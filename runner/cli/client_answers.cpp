@@ -1,0 +1,286 @@
+#include "runner/cli/client_answers.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+
+#include "runner/base/error.h"
+#include "runner/cli/client_json.h"
+
+namespace runner::cli {
+namespace {
+
+using nlohmann::json;
+
+/// An object, whose members are taken with the type they must have. A member that is null or missing is
+/// "not there", which only require() minds.
+class Reader {
+ public:
+  Reader(const json& value, std::string_view what) : value_(value), what_(what) {
+    if (!value.is_object()) throw_unreadable("it is no " + what_);
+  }
+
+  const json* find(const char* name) const {
+    const auto found = value_.find(name);
+    return found == value_.end() || found->is_null() ? nullptr : &*found;
+  }
+  void require(const char* name) const {
+    if (find(name) == nullptr) throw_unreadable("the " + what_ + " has no '" + name + "'");
+  }
+  void take(const char* name, std::string& out) const {
+    if (const json* found = find(name))
+      out = expect(found->is_string(), name, "text", *found).get<std::string>();
+  }
+  void take(const char* name, bool& out) const {
+    if (const json* found = find(name))
+      out = expect(found->is_boolean(), name, "truth value", *found).get<bool>();
+  }
+  void take(const char* name, std::int64_t& out) const {
+    if (const auto number = integer(name)) out = *number;
+  }
+  void take(const char* name, std::optional<std::int64_t>& out) const { out = integer(name); }
+  void take(const char* name, std::uint64_t& out) const {
+    std::optional<std::uint64_t> number;
+    take(name, number);
+    out = number.value_or(0);
+  }
+  void take(const char* name, std::optional<std::uint64_t>& out) const {
+    const auto number = integer(name);
+    if (number && *number < 0) fail(name, "number from 0");
+    if (number) out = static_cast<std::uint64_t>(*number);
+  }
+  void take(const char* name, std::optional<double>& out) const {
+    if (const json* found = find(name))
+      out = expect(found->is_number(), name, "number", *found).get<double>();
+    if (out && !std::isfinite(*out)) fail(name, "number");
+  }
+  void take(const char* name, std::optional<TimePoint>& out) const {
+    std::string text;
+    take(name, text);
+    if (text.empty()) return;
+    out = parse_moment(text);
+    if (!out) fail(name, "moment");
+  }
+  void take(const char* name, std::vector<std::string>& out) const {
+    for_each(name, [&](const json& item) {
+      out.push_back(expect(item.is_string(), name, "list of texts", item).get<std::string>());
+    });
+  }
+  template <typename Visit>
+  void for_each(const char* name, const Visit& visit) const {
+    const json* found = find(name);
+    if (found == nullptr) return;
+    if (!found->is_array()) fail(name, "list");
+    for (const json& item : *found) visit(item);
+  }
+
+ private:
+  [[noreturn]] void fail(const char* name, std::string_view kind) const {
+    throw_unreadable("'" + std::string(name) + "' of the " + what_ + " is no " + std::string(kind));
+  }
+  const json& expect(bool holds, const char* name, std::string_view kind, const json& found) const {
+    if (!holds) fail(name, kind);
+    return found;
+  }
+  std::optional<std::int64_t> integer(const char* name) const {
+    const json* found = find(name);
+    if (found == nullptr) return std::nullopt;
+    const bool fits =
+        found->is_number_integer() && (!found->is_number_unsigned() ||
+                                       found->get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX));
+    return expect(fits, name, "whole number", *found).get<std::int64_t>();
+  }
+
+  const json& value_;
+  std::string what_;
+};
+
+ProjectAnswer project_of(const json& value) {
+  const Reader reader(value, "project");
+  ProjectAnswer out;
+  reader.require("name");
+  reader.take("name", out.name);
+  reader.take("url", out.url);
+  reader.take("pipeline_file", out.pipeline_file);
+  reader.take("branches", out.branches);
+  reader.take("tags", out.tags);
+  reader.take("poll_interval_seconds", out.poll_interval_seconds);
+  reader.take("paused", out.paused);
+  reader.take("created_at", out.created_at);
+  reader.for_each("credentials", [&](const json& item) {
+    const Reader credential(item, "credential");
+    CredentialAnswer& one = out.credentials.emplace_back();
+    credential.take("kind", one.kind);
+    credential.take("username", one.username);
+  });
+  return out;
+}
+
+JobAnswer job_of(const json& value) {
+  const Reader reader(value, "job");
+  JobAnswer out;
+  for (const char* name : {"id", "name", "status"}) reader.require(name);
+  reader.take("id", out.id);
+  reader.take("pipeline", out.pipeline);
+  reader.take("attempt", out.attempt);
+  reader.take("project", out.project);
+  reader.take("name", out.name);
+  reader.take("stage", out.stage);
+  reader.take("status", out.status);
+  reader.take("failure", out.failure);
+  reader.take("reason", out.reason);
+  reader.take("environment_url", out.environment_url);
+  reader.take("allow_failure", out.allow_failure);
+  reader.take("artifacts", out.artifacts);
+  reader.take("exit_code", out.exit_code);
+  reader.take("tests_total", out.tests_total);
+  reader.take("tests_failed", out.tests_failed);
+  reader.take("coverage", out.coverage);
+  reader.take("created_at", out.created_at);
+  reader.take("queued_at", out.queued_at);
+  reader.take("started_at", out.started_at);
+  reader.take("finished_at", out.finished_at);
+  reader.take("scheduled_at", out.scheduled_at);
+  reader.take("warnings", out.warnings);
+  return out;
+}
+
+PipelineAnswer pipeline_of(const json& value) {
+  const Reader reader(value, "pipeline");
+  PipelineAnswer out;
+  for (const char* name : {"id", "status"}) reader.require(name);
+  reader.take("id", out.id);
+  reader.take("iid", out.iid);
+  reader.take("project", out.project);
+  reader.take("name", out.name);
+  reader.take("source", out.source);
+  reader.take("ref", out.ref);
+  reader.take("sha", out.sha);
+  reader.take("status", out.status);
+  reader.take("started_by", out.started_by);
+  reader.take("created_at", out.created_at);
+  reader.take("started_at", out.started_at);
+  reader.take("finished_at", out.finished_at);
+  reader.for_each("jobs", [&](const json& item) { out.jobs.push_back(job_of(item)); });
+  return out;
+}
+
+ArtifactAnswer artifact_of(const json& value) {
+  const Reader reader(value, "artifact");
+  ArtifactAnswer out;
+  for (const char* name : {"kind", "sha256"}) reader.require(name);
+  reader.take("name", out.name);
+  reader.take("kind", out.kind);
+  reader.take("sha256", out.sha256);
+  reader.take("bytes", out.bytes);
+  reader.take("files", out.files);
+  return out;
+}
+
+UserAnswer user_of(const json& value) {
+  const Reader reader(value, "user");
+  UserAnswer out;
+  reader.require("name");
+  reader.take("name", out.name);
+  reader.take("role", out.role);
+  reader.take("disabled", out.disabled);
+  reader.take("created_at", out.created_at);
+  return out;
+}
+
+TokenAnswer token_of(const json& value) {
+  const Reader reader(value, "token");
+  TokenAnswer out;
+  reader.require("id");
+  reader.take("id", out.id);
+  reader.take("name", out.name);
+  reader.take("role", out.role);
+  reader.take("token", out.token);
+  reader.take("created_at", out.created_at);
+  reader.take("expires_at", out.expires_at);
+  reader.take("used_at", out.used_at);
+  return out;
+}
+
+template <typename Read>
+auto items_of(std::string_view text, const Read& read) {
+  const json document = parse_answer(text);
+  const Reader list(document, "list");
+  list.require("items");
+  std::vector<decltype(read(document))> out;
+  list.for_each("items", [&](const json& item) { out.push_back(read(item)); });
+  return out;
+}
+
+}  // namespace
+
+ProjectAnswer read_project(std::string_view text) {
+  return project_of(parse_answer(text));
+}
+PipelineAnswer read_pipeline(std::string_view text) {
+  return pipeline_of(parse_answer(text));
+}
+JobAnswer read_job(std::string_view text) {
+  return job_of(parse_answer(text));
+}
+UserAnswer read_user(std::string_view text) {
+  return user_of(parse_answer(text));
+}
+TokenAnswer read_token(std::string_view text) {
+  return token_of(parse_answer(text));
+}
+
+TestAnswer read_test(std::string_view text) {
+  const json document = parse_answer(text);
+  const Reader reader(document, "result of a test");
+  TestAnswer out;
+  reader.require("ok");
+  reader.take("ok", out.ok);
+  reader.take("why", out.why);
+  reader.take("branches", out.branches);
+  reader.take("tags", out.tags);
+  reader.take("milliseconds", out.milliseconds);
+  return out;
+}
+
+LogEvent read_log_event(std::string_view text) {
+  const json document = parse_answer(text);
+  const Reader reader(document, "piece of a log");
+  LogEvent out;
+  reader.require("text");
+  reader.take("text", out.text);
+  reader.take("offset", out.offset);
+  return out;
+}
+
+std::string read_end_event(std::string_view text) {
+  const json document = parse_answer(text);
+  std::string status;
+  Reader(document, "end of a log").take("status", status);
+  return status;
+}
+
+std::vector<ProjectAnswer> read_projects(std::string_view text) {
+  return items_of(text, project_of);
+}
+std::vector<PipelineAnswer> read_pipelines(std::string_view text) {
+  return items_of(text, pipeline_of);
+}
+std::vector<ArtifactAnswer> read_artifacts(std::string_view text) {
+  return items_of(text, artifact_of);
+}
+std::vector<UserAnswer> read_users(std::string_view text) {
+  return items_of(text, user_of);
+}
+std::vector<TokenAnswer> read_tokens(std::string_view text) {
+  return items_of(text, token_of);
+}
+
+std::optional<std::string> read_next(std::string_view text) {
+  const json document = parse_answer(text);
+  std::string next;
+  Reader(document, "list").take("next", next);
+  return next.empty() ? std::nullopt : std::optional(next);
+}
+
+}  // namespace runner::cli

@@ -1,0 +1,83 @@
+#pragma once
+// Arguments of the commands that talk to a server (`runner serve`). Plain values; any thread.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace runner::cli {
+
+/// Which server: --server, else $RUNNER_URL, else the socket in the data directory.
+struct ServerChoice {
+  std::string url;             // empty: not given
+  std::filesystem::path data;  // empty: not given
+};
+
+struct ClientCommon {
+  ServerChoice server;
+  bool json = false, no_color = false, quiet = false;
+};
+
+enum class ProjectAction : std::uint8_t { add, list, show, set, remove, test };
+
+struct ProjectOptions {
+  ProjectAction action = ProjectAction::list;
+  ClientCommon common;
+  std::string name;
+  std::optional<std::string> url, file, username;
+  std::vector<std::string> branches, tags;   // patterns; empty: not given
+  std::optional<std::chrono::seconds> poll;  // 0 = never
+  std::optional<bool> paused;
+  // Files with secrets; "-" is standard input, empty: not given.
+  std::filesystem::path token_file, ssh_key_file, webhook_secret_file;
+  bool no_credential = false, no_webhook_secret = false;  // of set: these are removed
+};
+
+enum class PipelineAction : std::uint8_t { run, list, show, watch, cancel, retry };
+
+struct PipelineOptions {
+  PipelineAction action = PipelineAction::list;
+  ClientCommon common;
+  std::string project;  // of run and list; may be empty in the latter
+  std::int64_t id = 0;  // of the others
+  std::optional<std::string> ref, status;
+  std::vector<std::pair<std::string, std::string>> variables;
+  bool wait = false;
+  std::size_t limit = 20;
+};
+
+enum class RemoteJobAction : std::uint8_t { show, log, play, retry, cancel };
+
+struct RemoteJobOptions {
+  RemoteJobAction action = RemoteJobAction::show;
+  ClientCommon common;
+  std::int64_t id = 0;
+  bool follow = false;
+};
+
+enum class AccountAction : std::uint8_t {
+  token_create,
+  token_list,
+  token_revoke,
+  user_add,
+  user_list,
+  user_set,
+};
+
+struct AccountOptions {
+  AccountAction action = AccountAction::user_list;
+  ClientCommon common;
+  std::string user;  // of tokens: empty = who calls, by the name on this machine
+  std::string name;  // of a new token
+  std::int64_t id = 0;
+  std::optional<std::string> role;
+  std::optional<std::int64_t> expires_in_days;
+  std::optional<bool> disabled;
+};
+
+}  // namespace runner::cli

@@ -1,0 +1,89 @@
+// `runner token ...` and `runner user ...`: what their commands take.
+
+#include <array>
+
+#include "runner/cli/option_table_client.h"
+
+namespace runner::cli {
+namespace {
+
+constexpr std::string_view kWhat = "The token";
+constexpr std::string_view kWho = "The user";
+constexpr std::string_view kRoles = "viewer,developer,admin";
+
+constexpr OptionSpec kUser{"--user", "USER", kWhat,
+                           "whose; default: the user of this machine, by name, who calls", ""};
+
+constexpr std::array<OptionSpec, 9> kCreateOptions{{
+    kUser,
+    {"--name", "NAME", kWhat, "what it is for, so that you know it again", ""},
+    {"--role", "ROLE", kWhat, "what it may do at most; default: what the user may", kRoles},
+    {"--expires-in", "DAYS", kWhat, "how many days it works", ""},
+    kServerOption,
+    kServerDataOption,
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
+constexpr std::array<OptionSpec, 6> kTokenListOptions{
+    {kUser, kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
+
+constexpr std::array<OptionSpec, 5> kPlainOptions{
+    {kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
+
+constexpr OptionSpec kRole{
+    "--role", "ROLE", kWho,
+    "viewer: reads; developer: also starts and cancels; admin: also projects, users and tokens", kRoles};
+
+constexpr std::array<OptionSpec, 6> kAddOptions{
+    {kRole, kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
+
+constexpr std::array<OptionSpec, 8> kSetOptions{{
+    kRole,
+    {"--disable", "", kWho, "no token of the user works any more", ""},
+    {"--enable", "", kWho, "they work again", ""},
+    kServerOption,
+    kServerDataOption,
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
+constexpr std::string_view kCreateText =
+    "Makes a token and prints it, this once: the server keeps only its digest. Commands take it from\n"
+    "$RUNNER_TOKEN, never from the command line, which others on the machine can see.";
+
+constexpr std::string_view kCreateExamples =
+    "  runner token create --name laptop --expires-in 90\n"
+    "  runner token create --user robot --name deploys --role developer > token\n";
+
+const std::array<CommandSpec, 3> kTokenCommands{{
+    {"token create", "--name NAME [options]", "make a token", kCreateText, kCreateExamples, "", false,
+     kCreateOptions, nullptr},
+    {"token list", "[options]", "list the tokens of a user", kClientExitCodes, "", "", false,
+     kTokenListOptions, nullptr},
+    {"token revoke", "ID [options]", "end a token, at once", kClientExitCodes, "", "ID", false, kPlainOptions,
+     nullptr},
+}};
+
+const std::array<CommandSpec, 3> kUserCommands{{
+    {"user add", "NAME --role ROLE [options]", "add a user", kClientExitCodes, "", "NAME", false, kAddOptions,
+     nullptr},
+    {"user list", "[options]", "list the users of the server", kClientExitCodes, "", "", false, kPlainOptions,
+     nullptr},
+    {"user set", "NAME [options]", "change a user", kClientExitCodes, "", "NAME", false, kSetOptions,
+     nullptr},
+}};
+
+}  // namespace
+
+std::span<const CommandSpec> token_commands() {
+  return kTokenCommands;
+}
+
+std::span<const CommandSpec> user_commands() {
+  return kUserCommands;
+}
+
+}  // namespace runner::cli

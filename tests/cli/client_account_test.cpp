@@ -1,0 +1,79 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "tests/cli/fake_server.h"
+#include "tests/cli/program.h"
+
+namespace runner::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct AccountCommands : ::testing::Test {
+  Sandboxed box{"", false};
+  FakeServer server{box.data()};
+};
+
+TEST_F(AccountCommands, ANewTokenIsAloneOnStandardOutput) {
+  server.on("POST /users/robot/tokens", 201, R"({"id":4,"name":"ci","role":"developer","token":"rnr_abc"})");
+  const Ended ended = box.run(
+      {"token", "create", "--user", "robot", "--name", "ci", "--role", "developer", "--expires-in", "90"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(ended.out, "rnr_abc\n");
+  EXPECT_EQ(ended.err, "runner: token 4 of 'robot', shown this once; 'runner token revoke 4' ends it\n");
+  EXPECT_EQ(server.last_body(), R"({"name":"ci","role":"developer","expires_in_days":90})");
+}
+
+TEST_F(AccountCommands, TokensAreTheCallersByDefault) {
+  const passwd* me = ::getpwuid(::geteuid());
+  ASSERT_NE(me, nullptr);
+  const std::string path = "/users/" + std::string(me->pw_name) + "/tokens";
+  server.on("POST " + path, 201, R"({"id":4,"token":"rnr_abc"})");
+  server.on("GET " + path, 200,
+            R"({"items":[{"id":4,"name":"ci","role":"viewer","created_at":"2026-01-31T16:47:55Z",)"
+            R"("expires_at":"2126-01-31T16:47:55.000Z"},{"id":12,"name":"x"}],"next":null})");
+  EXPECT_THAT(box.run({"token", "create", "--name", "ci", "--json"}).out, HasSubstr(R"("token":"rnr_abc")"));
+  const Ended ended = box.run({"token", "list"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("2126-01-31T16:47:55Z\n"));
+  EXPECT_THAT(ended.out, HasSubstr("12  x "));
+}
+
+TEST_F(AccountCommands, AServerThatHidesTheTokenIsAnError) {
+  server.on("POST /users/robot/tokens", 201, R"({"id":4,"name":"ci"})");
+  const Ended ended = box.run({"token", "create", "--user", "robot", "--name", "ci"});
+  EXPECT_EQ(ended.code, 3);
+  EXPECT_THAT(ended.err, HasSubstr("the token has no 'token'"));
+}
+
+TEST_F(AccountCommands, RevokeTells) {
+  server.on("DELETE /tokens/4", 204, "");
+  EXPECT_EQ(box.run({"token", "revoke", "4"}).out, "revoked token 4\n");
+  EXPECT_EQ(box.run({"token", "revoke", "4", "--json"}).out, "{\"revoked\":4}\n");
+  EXPECT_EQ(box.run({"token", "revoke", "5"}).code, 1);
+}
+
+TEST_F(AccountCommands, UsersAreAddedChangedAndListed) {
+  server.on("POST /users", 201, R"({"name":"ann","role":"viewer","disabled":false})");
+  server.on("PATCH /users/ann", 200, R"({"name":"ann","role":"admin","disabled":true})");
+  server.on(
+      "GET /users", 200,
+      R"({"items":[{"name":"ann","role":"admin","disabled":true},{"name":"b\u009bob","role":"viewer"}],"next":null})");
+  EXPECT_EQ(box.run({"user", "add", "ann", "--role", "viewer"}).out, "added user 'ann': viewer\n");
+  EXPECT_EQ(server.last_body(), R"({"name":"ann","role":"viewer"})");
+  EXPECT_EQ(box.run({"user", "set", "ann", "--role", "admin", "--disable"}).out,
+            "changed user 'ann': admin, disabled\n");
+  EXPECT_EQ(server.last_body(), R"({"role":"admin","disabled":true})");
+  EXPECT_EQ(box.run({"user", "set", "ann", "--enable"}).code, 0);
+  EXPECT_EQ(server.last_body(), R"({"disabled":false})");
+  EXPECT_EQ(box.run({"user", "list"}).out,
+            "NAME  ROLE    STATE     ADDED\n"
+            "ann   admin   disabled\n"
+            "b?ob  viewer\n");
+  EXPECT_THAT(box.run({"user", "list", "--json"}).out, HasSubstr(R"(b\u009bob)"));
+}
+
+}  // namespace
+}  // namespace runner::cli
