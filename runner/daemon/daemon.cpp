@@ -9,6 +9,7 @@
 
 #include "cache/housekeeper.h"
 #include "cache/layer_store.h"
+#include "runner/api/api.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
@@ -67,6 +68,12 @@ struct Daemon::Impl {
                "http://" + options.address, options.shell_only}),
         started(clock.now()) {
     recover();
+    watch = std::make_unique<ProjectWatch>(LookParts{*store, sealer, maker, engine, clock, data.path()},
+                                           options.watch);
+    actions.emplace(engine, *watch, [this] { return refusal(); });
+    api = std::make_unique<api::Api>(
+        api::ApiParts{*store, sealer, clock, *actions, data.path(), options.version, options.commit});
+    counts.on_change = [this] { api->changed(); };
     socket = data.path() / "runner.sock";
     http::ServerOptions http;
     http.tcp.push_back({options.address, options.port, options.tls});
@@ -93,9 +100,6 @@ struct Daemon::Impl {
   }
 
   void run(const std::stop_token& stop) {
-    watch = std::make_unique<ProjectWatch>(LookParts{*store, sealer, maker, engine, clock, data.path()},
-                                           options.watch);
-    actions.emplace(engine, *watch, [this] { return refusal(); });
     server->start();
     ready = true;
     log_info("daemon", "listening on " + address() + " and " + socket.native());
@@ -143,6 +147,7 @@ struct Daemon::Impl {
                 }});
     router.add({"GET", "/healthz", "healthz", [this](const http::Request&) { return health(); }});
     router.add({"GET", "/metrics", "metrics", [this](const http::Request&) { return metrics(); }});
+    api->add_routes(router);
     return router;
   }
 
@@ -161,11 +166,8 @@ struct Daemon::Impl {
     checks["database"] = {{"status", readable && store_trouble.lock()->empty() ? "pass" : "fail"},
                           {"required_for", "ready"},
                           {"latency_seconds", latency}};
-    json projects = json::object();
     std::size_t unreachable = 0;
-    if (watch) {
-      for (const auto& [id, state] : watch->states()) unreachable += state.error.empty() ? 0U : 1U;
-    }
+    for (const auto& [id, state] : watch->states()) unreachable += state.error.empty() ? 0U : 1U;
     checks["repositories"] = {{"status", unreachable == 0 ? "pass" : "warn"},
                               {"required_for", "none"},
                               {"unreachable", unreachable}};
@@ -204,7 +206,7 @@ struct Daemon::Impl {
     text.sample("runner_jobs_pending", static_cast<double>(numbers.pending));
     text.family("runner_job_run_seconds_total", "counter", "Time in which jobs ran, of those that ended.");
     text.sample("runner_job_run_seconds_total", numbers.seconds);
-    const WatchStats looks = watch ? watch->stats() : WatchStats{};
+    const WatchStats looks = watch->stats();
     text.family("runner_repository_looks_total", "counter", "Looks at repositories, for polls and webhooks.");
     text.sample("runner_repository_looks_total", static_cast<double>(looks.looks - looks.failed_looks),
                 {{"result", "success"}});
@@ -250,6 +252,7 @@ struct Daemon::Impl {
   Synchronized<std::map<std::pair<std::string, int>, std::uint64_t>> requests;
   std::unique_ptr<ProjectWatch> watch;
   std::optional<ServiceActions> actions;
+  std::unique_ptr<api::Api> api;
   std::unique_ptr<http::Server> server;  // last: its handlers use all of this
 };
 

@@ -44,6 +44,11 @@ std::string label_value(const std::string& text) {
 }  // namespace
 
 void JobCounts::job_changed(const engine::JobView& job) {
+  count(job);
+  if (on_change) on_change();
+}
+
+void JobCounts::count(const engine::JobView& job) {
   const std::lock_guard lock(mutex_);
   const auto key = std::make_pair(job.pipeline, job.index);
   if (const auto known = under_way_.find(key); known != under_way_.end()) {

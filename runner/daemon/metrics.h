@@ -3,6 +3,7 @@
 // of docs/serve.md. Any thread; counting does not block but for a moment.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -25,8 +26,11 @@ class JobCounts final : public engine::Observer {
   void job_changed(const engine::JobView& job) override;
   void job_output(std::size_t, int, std::string_view) override {}
   Numbers numbers() const;
+  /// Called with each change, outside of the lock. Set it before the engine serves.
+  std::function<void()> on_change;
 
  private:
+  void count(const engine::JobView& job);
   struct Known {
     pipelines::JobStatus status = pipelines::JobStatus::created;
     int attempt = 0;
