@@ -39,8 +39,9 @@ http::Response handle(Context& context, const ApiRoute& route, const http::Reque
       response = to_response(request, refusal);
     }
   }
-  // Logs and archives are what jobs made: no browser is to guess that one is a page.
+  // Logs and archives are what jobs made: no browser is to guess that one is a page. And logs grow.
   response.headers.set("X-Content-Type-Options", "nosniff");
+  if (response.headers.find("Cache-Control") == nullptr) response.headers.add("Cache-Control", "no-cache");
   return response;
 }
 

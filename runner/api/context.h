@@ -18,6 +18,7 @@ namespace runner::api {
 
 // A minute of failures, and of webhooks of one project.
 inline constexpr http::RateLimit kFailureLimit{.per_second = 20.0 / 60, .burst = 20};
+inline constexpr std::chrono::seconds kFailurePause{3};  // for one more of them
 inline constexpr http::RateLimit kDeliveryLimit{.per_second = 1, .burst = 60};
 inline constexpr std::size_t kLimitedKeys = 10'000;
 

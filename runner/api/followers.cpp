@@ -45,7 +45,10 @@ std::function<void()> Followers::waker() const {
 }
 
 void Followers::work() {
+  using SteadyClock = std::chrono::steady_clock;
   std::vector<std::unique_ptr<Follower>> followers;
+  std::uint64_t passed_on = 0;
+  SteadyPoint pass_on_at{};
   while (!stop_) {
     wake_->clear();  // first, so that what comes meanwhile is another turn
     {
@@ -53,11 +56,16 @@ void Followers::work() {
       for (auto& each : *added) followers.push_back(std::move(each));
       added->clear();
     }
-    const std::uint64_t changes = changes_;
-    std::erase_if(followers, [&](const auto& each) { return !stop_ && !step(*each, changes); });
+    if (const std::uint64_t changes = changes_; changes != passed_on && SteadyClock::now() >= pass_on_at) {
+      passed_on = changes;
+      pass_on_at = SteadyClock::now() + kChangeInterval;
+    }
+    std::erase_if(followers, [&](const auto& each) { return !stop_ && !step(*each, passed_on); });
+    std::chrono::milliseconds patience = kFollowInterval;
+    if (followers.empty()) patience = std::chrono::milliseconds(-1);
+    if (!followers.empty() && changes_ != passed_on) patience = kChangeInterval;
     pollfd woken{wake_->fd(), POLLIN, 0};
-    const int patience = followers.empty() ? -1 : static_cast<int>(kFollowInterval.count());
-    if (::poll(&woken, 1, patience) < 0 && errno != EINTR) {
+    if (::poll(&woken, 1, static_cast<int>(patience.count())) < 0 && errno != EINTR) {
       // Only memory can be lacking; without this pause it would be a loop that lacks processor time too.
       std::this_thread::sleep_for(kFollowInterval);
     }

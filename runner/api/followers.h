@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "runner/base/clock.h"
 #include "runner/base/fd.h"
 #include "runner/base/synchronized.h"
 
@@ -16,6 +17,8 @@ namespace runner::api {
 
 /// The thread looks this often when nobody wakes it: logs grow without a word.
 inline constexpr std::chrono::milliseconds kFollowInterval{100};
+/// Changes are passed on this often at most: each makes every follower ask the store.
+inline constexpr std::chrono::milliseconds kChangeInterval{20};
 
 /// Called in the thread only. May block on the store and the disk, and never on a reader.
 class Follower {

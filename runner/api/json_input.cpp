@@ -30,8 +30,11 @@ json parse_strictly(std::string_view body) {
   };
   try {
     return json::parse(body, look);
-  } catch (const json::exception& error) {
-    refuse_field("", std::string("the body is no JSON: ") + to_utf8(error.what()));
+  } catch (const json::parse_error& error) {
+    // Where, but not what is there: it may be a part of a secret.
+    refuse_field("", "the body is no JSON from byte " + std::to_string(error.byte) + " on");
+  } catch (const json::exception&) {  // a number that nothing holds
+    refuse_field("", "the body is no JSON that can be read here; is a number in it too large?");
   }
 }
 
@@ -43,7 +46,11 @@ bool is_variable_name(std::string_view name) {
 }
 
 std::string type_of(const json& value) {
-  return value.is_null() ? "null" : std::string("a ") + value.type_name();
+  if (value.is_null()) return "null";
+  if (value.is_object()) return "an object";
+  if (value.is_array()) return "a list";
+  if (value.is_string()) return "a text";
+  return value.is_boolean() ? "true or false" : "a number";
 }
 
 }  // namespace

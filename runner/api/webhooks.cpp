@@ -7,6 +7,7 @@
 #include "runner/api/refusal.h"
 #include "runner/api/routes.h"
 #include "runner/api/shapes.h"
+#include "runner/base/error.h"
 #include "runner/base/text.h"
 #include "runner/storage/credential_table.h"
 #include "runner/storage/delivery_table.h"
@@ -21,6 +22,7 @@ struct Receiver {
   std::vector<storage::Secret> secrets;  // several while one takes the other's place
 };
 
+/// Throws Refusal (404), Error.
 Receiver receiver_of(Context& context, const std::string& name) {
   Receiver receiver;
   context.parts.store.read([&](storage::Tx& tx) {
@@ -28,7 +30,12 @@ Receiver receiver_of(Context& context, const std::string& name) {
     storage::Credentials credentials(tx, context.parts.sealer);
     for (const auto& each : credentials.of_project(receiver.project.id)) {
       if (each.kind != storage::CredentialKind::webhook_secret) continue;
-      if (auto secret = credentials.open(each.id)) receiver.secrets.push_back(*std::move(secret));
+      try {
+        if (auto secret = credentials.open(each.id)) receiver.secrets.push_back(*std::move(secret));
+      } catch (const Error& error) {  // whatever its code: a matter of the server, not of who sends
+        throw Error(ErrorCode::internal, "the webhook secret of project " + in_quotes(name) +
+                                             " cannot be read; set it anew: " + error.what());
+      }
     }
   });
   return receiver;
@@ -80,8 +87,7 @@ triggers::VerifiedDelivery verify_or_count(Context& context, const http::Request
   const SteadyPoint now = context.parts.clock.steady_now();
   constexpr double kLook = 0;
   if (context.failures.lock()->take(key, now, kLook).remaining == 0)
-    refuse_for_now("too many bad signatures came from this address; try again later",
-                   std::chrono::seconds(3));
+    refuse_for_now("too many bad signatures came from this address; try again later", kFailurePause);
   try {
     return verify(delivery, receiver, context.parts.clock.now());
   } catch (const Refusal&) {

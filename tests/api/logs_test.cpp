@@ -54,6 +54,7 @@ TEST_F(ApiLogTest, LogIsServedWholeAndInParts) {
   EXPECT_EQ(whole.body, "0123456789");
   EXPECT_EQ(whole.headers.at("content-type"), "text/plain; charset=utf-8");
   EXPECT_EQ(whole.headers.at("x-content-type-options"), "nosniff");
+  EXPECT_EQ(whole.headers.at("cache-control"), "no-cache");
   const Asked part = ask_with("GET", log_, shown("vera") + "Range: bytes=7-\r\n");
   EXPECT_EQ(part.status, 206);
   EXPECT_EQ(part.body, "789");

@@ -120,6 +120,14 @@ TEST_F(ApiProjectTest, WrongFieldsAreNamed) {
   EXPECT_THAT(actions_.take(), IsEmpty());
 }
 
+TEST_F(ApiProjectTest, BodyThatIsNoJsonIsNotTold) {
+  const Asked asked = ask("POST", "/api/v1/projects", R"({"token":"s3cret\x"})");
+  EXPECT_EQ(asked.status, 422);
+  EXPECT_THAT(asked.body, HasSubstr("from byte 18 on"));
+  EXPECT_EQ(asked.body.find("s3cret"), std::string::npos);
+  EXPECT_EQ(ask("POST", "/api/v1/projects", R"({"poll_interval_seconds":1e999})").status, 422);
+}
+
 TEST_F(ApiProjectTest, AllThatIsWrongIsToldAtOnce) {
   const Asked asked = ask("POST", "/api/v1/projects", R"({"name":"B","poll_interval_seconds":-1,"more":1})");
   EXPECT_THAT(asked.fields(),

@@ -139,6 +139,17 @@ TEST_F(ApiWebhookTest, OldOnesProjectsWithoutSecretAndUnknownProjectsAreRefused)
   EXPECT_THAT(stored(), IsEmpty());
 }
 
+TEST_F(ApiWebhookTest, SecretThatDoesNotOpenIsAMatterOfTheServer) {
+  const storage::Sealer other(storage::Secret::copy_of(std::string(storage::kDataKeySize, 'o')));
+  storage::CredentialRecord record;
+  record.project = add_project("blog");
+  record.kind = storage::CredentialKind::webhook_secret;
+  store_->write([&](storage::Tx& tx) { storage::Credentials(tx, other).insert(record, "x"); });
+  const Asked asked = send(signed_one("github_push", "x"), "blog");
+  EXPECT_EQ(asked.status, 500);
+  EXPECT_EQ(asked.body.find("key"), std::string::npos);
+}
+
 TEST_F(ApiWebhookTest, SignedNonsenseIsRefused) {
   Recorded recorded = test::read_recorded("github_push");
   for (const char* body : {"", "{", "[]", "{\"ref\":7}"}) {
