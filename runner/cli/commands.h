@@ -11,6 +11,8 @@ enum ExitCode : int { exit_success = 0, exit_failed = 1, exit_usage = 2, exit_ma
 
 /// Call while the process has one thread: it forks the process that starts the jobs' steps.
 int run_exec(const ExecOptions& options);
+/// Call while the process has one thread: it forks the process that starts those of the jobs.
+int run_serve(const ServeOptions& options);
 int run_lint(const LintOptions& options);
 int run_cache(const CacheOptions& options);
 int run_cache_transfer(const CacheTransferOptions& options);

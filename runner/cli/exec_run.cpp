@@ -27,7 +27,6 @@
 #include "runner/base/text.h"
 #include "runner/cli/artifact_shelf.h"
 #include "runner/cli/commands.h"
-#include "runner/cli/commit_sources.h"
 #include "runner/cli/environment.h"
 #include "runner/cli/kept_artifacts.h"
 #include "runner/cli/kept_files.h"
@@ -38,9 +37,11 @@
 #include "runner/cli/run_view.h"
 #include "runner/cli/view.h"
 #include "runner/cli/work_place.h"
+#include "runner/engine/commit_sources.h"
 #include "runner/engine/engine.h"
 #include "runner/engine/local_jobs.h"
 #include "runner/git/mask_layer.h"
+#include "runner/git/mirror.h"
 #include "runner/storage/store.h"
 
 extern "C" char** environ;
@@ -267,9 +268,25 @@ class LocalRun {
 
   void use_commit(engine::PipelineRequest& request) {
     const bool tag = request.facts.ref_kind == pipelines::RefKind::tag;
-    commit_sources_.emplace(
-        project_.repository(), *layers_,
-        CommitSources::Place{data_, scope(), (tag ? "refs/tags/" : "refs/heads/") + request.facts.ref_name});
+    git::LocalRepository& repository = project_.repository();
+    const git::LocalFacts& known = repository.facts();
+    engine::CommitPlace place;
+    place.scope = scope();
+    place.commit = repository.commit();
+    place.ref = (tag ? "refs/tags/" : "refs/heads/") + request.facts.ref_name;
+    place.default_branch = known.default_branch;
+    place.mirrors = fs::canonical(data_) / "git";
+    auto mirror = git::Mirror::open(engine::mirror_directory(place.mirrors, repository.root().string()));
+    mirror->take_local(repository.common_dir(), repository.commit());
+    place.origin_url = known.origin_url.empty() ? repository.root().string() : known.origin_url;
+    // Where the repository is, jobs see their workspace; and nothing of theirs is to get into the repository.
+    if (known.origin_url.empty()) place.fetch_from = mirror->directory().string();
+    place.submodule_access = [](const std::string&) {
+      git::RemoteAccess access;
+      access.own_ssh = true;  // as `git submodule update` would
+      return access;
+    };
+    commit_sources_.emplace(std::move(mirror), *layers_, std::move(place));
     usual_sources_ = commit_sources_->make({});
     request.checkout.lowers = usual_sources_.lowers;
     request.checkout.sources = [this](const engine::SourceKnobs& knobs, const std::stop_token& stop) {
@@ -402,8 +419,8 @@ class LocalRun {
   Output output_;
   executors::ShellExecutor executor_;
   cache::Workspaces workspaces_;
-  std::unique_ptr<cache::LayerStore> layers_;    // null: no job has caches or artifacts
-  std::optional<CommitSources> commit_sources_;  // for --commit
+  std::unique_ptr<cache::LayerStore> layers_;            // null: no job has caches or artifacts
+  std::optional<engine::CommitSources> commit_sources_;  // for --commit
   engine::Sources usual_sources_;
   std::optional<cache::Caches> caches_;
   std::optional<cache::Housekeeper> housekeeper_;

@@ -144,9 +144,10 @@ constexpr std::string_view kCompletionExamples =
     "  runner completion zsh > \"${fpath[1]}/_runner\"\n"
     "  runner completion fish > ~/.config/fish/completions/runner.fish\n";
 
-const std::array<CommandSpec, 13> kCommands{{
+const std::array<CommandSpec, 14> kCommands{{
     {"exec", "[JOB...] [options]", "run the pipeline of this working tree", kExecText, kExecExamples, "JOB",
      true, kExecOptions, nullptr},
+    serve_command(),
     {"lint", "[FILE] [options]", "check a pipeline file", kLintText, kLintExamples, "FILE", false,
      kLintOptions, nullptr},
     {"cache", "COMMAND", "look at what is kept between pipelines, and clean up", kCacheText, "", "", false,
@@ -240,6 +241,7 @@ std::string overview_help() {
       "Start here:\n"
       "  runner exec --list       the jobs of this repository's pipeline\n"
       "  runner exec              run them\n"
+      "  runner serve             watch repositories and run the pipelines of what is pushed\n"
       "\n"
       "'runner COMMAND --help' tells more about each command.\n";
   return out;

@@ -35,6 +35,7 @@ const CommandSpec* find_command(std::string_view name);
 /// "list" of "cache list".
 std::string_view last_word(const CommandSpec& command);
 
+const CommandSpec& serve_command();
 // The families.
 std::span<const CommandSpec> cache_commands();
 std::span<const CommandSpec> artifact_commands();

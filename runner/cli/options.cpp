@@ -10,6 +10,7 @@
 #include "runner/cli/client_options.h"
 #include "runner/cli/option_table.h"
 #include "runner/cli/raw_arguments.h"
+#include "runner/cli/serve_options.h"
 
 namespace runner::cli {
 namespace {
@@ -184,6 +185,7 @@ Command help_command(const std::vector<std::string>& words) {
 
 Command make_command(const CommandSpec& command, RawArguments raw) {
   if (command.name == "exec") return exec_command(std::move(raw));
+  if (command.name == "serve") return serve_options(raw);
   if (command.name == "lint") return lint_command(std::move(raw));
   if (command.name == "doctor") return doctor_command(raw);
   if (command.name == "version") return VersionOptions{raw.has("--json")};

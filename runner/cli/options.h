@@ -102,6 +102,17 @@ struct DoctorOptions {
   std::filesystem::path data;
 };
 
+struct ServeOptions {
+  std::filesystem::path data;
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8080;
+  std::filesystem::path certificate, key;  // both or none
+  std::size_t parallel = 0;                // jobs at the same time, 0 = by the number of cores
+  bool shell_only = false;                 // jobs that want an image run without it
+  std::optional<std::chrono::milliseconds> timeout;
+  std::string log_level = "info";
+};
+
 struct VersionOptions {
   bool json = false;
 };
@@ -121,9 +132,10 @@ struct UsageError {
   std::string help;  // may be empty
 };
 
-using Command = std::variant<ExecOptions, LintOptions, CacheOptions, CacheTransferOptions, ArtifactOptions,
-                             ProjectOptions, PipelineOptions, RemoteJobOptions, AccountOptions, DoctorOptions,
-                             VersionOptions, CompletionOptions, HelpText, UsageError>;
+using Command =
+    std::variant<ExecOptions, ServeOptions, LintOptions, CacheOptions, CacheTransferOptions, ArtifactOptions,
+                 ProjectOptions, PipelineOptions, RemoteJobOptions, AccountOptions, DoctorOptions,
+                 VersionOptions, CompletionOptions, HelpText, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

@@ -14,6 +14,7 @@ namespace {
 
 struct Dispatch {
   int operator()(const ExecOptions& options) const { return run_exec(options); }
+  int operator()(const ServeOptions& options) const { return run_serve(options); }
   int operator()(const LintOptions& options) const { return run_lint(options); }
   int operator()(const CacheOptions& options) const { return run_cache(options); }
   int operator()(const CacheTransferOptions& options) const { return run_cache_transfer(options); }

@@ -1,3 +1,5 @@
+#include "runner/cli/version.h"
+
 #include <fmt/core.h>
 
 #include <cstdio>
@@ -18,6 +20,14 @@ std::string compiler() {
 }
 
 }  // namespace
+
+std::string program_version() {
+  return RUNNER_VERSION;
+}
+
+std::string program_commit() {
+  return RUNNER_COMMIT;
+}
 
 int run_version(const VersionOptions& options) {
   const std::string commit = RUNNER_COMMIT;

@@ -44,7 +44,8 @@ std::optional<JobSignal> receive_signal(int socket) noexcept {
   for (;;) {
     const ssize_t got = ::recv(socket, &signal, sizeof signal, 0);
     if (got == sizeof signal) return signal;
-    // A reset is told once, when the other side closed with something unread; what it sent before is still there.
+    // A reset is told once, when the other side closed with something unread; what it sent before is still
+    // there.
     if (got < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
     return std::nullopt;
   }

@@ -58,6 +58,18 @@ void Engine::play_stored(std::int64_t pipeline, std::size_t job) {
   impl_->loop.post(pipeline, message::Play{job});
 }
 
+void Engine::cancel_job(std::int64_t pipeline, std::size_t job) {
+  impl_->loop.post(pipeline, message::CancelJob{job});
+}
+
+void Engine::retry(std::int64_t pipeline) {
+  impl_->loop.post(pipeline, message::RetryAll{});
+}
+
+void Engine::supersede(std::int64_t pipeline) {
+  impl_->loop.post(pipeline, message::Superseded{});
+}
+
 void Engine::cancel(std::int64_t pipeline) {
   impl_->loop.find(pipeline);
   impl_->loop.post(pipeline, message::Cancel{false});

@@ -78,6 +78,8 @@ struct PipelineRequest {
   /// Called in the transaction that makes the pipeline, before its row is written; may complete the row, and
   /// write what belongs to it. May be repeated. What it throws is thrown by create(), and nothing is made.
   std::function<void(storage::Tx& tx, storage::PipelineRecord& record)> on_insert;
+  /// The same once the rows of the pipeline and its jobs are written.
+  std::function<void(storage::Tx& tx, const storage::PipelineRecord& record)> after_insert;
 };
 
 /// What people see of an artifact archive.
@@ -188,6 +190,11 @@ class Engine {
   /// As the three above, for pipelines that need not be in memory.
   void cancel_stored(std::int64_t pipeline, bool kill = false);
   void play_stored(std::int64_t pipeline, std::size_t job);
+  void cancel_job(std::int64_t pipeline, std::size_t job);
+  /// Every job that failed or was canceled runs once more.
+  void retry(std::int64_t pipeline);
+  /// A newer pipeline of the same ref is there: does what the plan says of that (workflow:auto_cancel).
+  void supersede(std::int64_t pipeline);
 
   std::vector<JobView> jobs(std::int64_t pipeline) const;
   /// The whole masked log of a job's newest attempt. Empty when it never started.

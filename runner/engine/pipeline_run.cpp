@@ -75,6 +75,7 @@ void PipelineRun::insert_jobs() {
       state.created_at = record_.created_at;
       table.insert(state);
     }
+    if (request_.after_insert) request_.after_insert(tx, record_);
   });
 }
 
@@ -171,9 +172,41 @@ void PipelineRun::cancel_all(bool kill) {
   for (std::size_t job = 0; job < jobs_.size(); ++job) {
     if (jobs_[job].exists) apply(job, event);
   }
+  forget_timers();
+}
+
+void PipelineRun::forget_timers() {
   std::erase_if(timers_, [this](const auto& timer) {
     return jobs_[timer.second].state.status != JobStatus::scheduled;
   });
+}
+
+void PipelineRun::receive(message::CancelJob cancel) {
+  if (cancel.job >= jobs_.size() || !jobs_[cancel.job].exists) return;
+  apply(cancel.job, event::CancelRequested{});
+  forget_timers();
+}
+
+void PipelineRun::receive(message::RetryAll) {
+  for (std::size_t job = 0; job < jobs_.size(); ++job) {
+    const JobStatus status = jobs_[job].state.status;
+    if (jobs_[job].exists && (status == JobStatus::failed || status == JobStatus::canceled))
+      receive(message::Play{job});
+  }
+}
+
+void PipelineRun::receive(message::Superseded) {
+  using pipelines::AutoCancelNewCommit;
+  if (request_.plan.on_new_commit == AutoCancelNewCommit::none) return;
+  const bool some = request_.plan.on_new_commit == AutoCancelNewCommit::interruptible;
+  for (std::size_t job = 0; !some && job < jobs_.size(); ++job) {
+    // Once such a job has started, the pipeline goes on as a whole.
+    if (jobs_[job].exists && jobs_[job].state.started_at && !planned(job).interruptible) return;
+  }
+  for (std::size_t job = 0; job < jobs_.size(); ++job) {
+    if (jobs_[job].exists && (!some || planned(job).interruptible)) apply(job, event::CancelRequested{});
+  }
+  forget_timers();
 }
 
 void PipelineRun::fire_timers() {

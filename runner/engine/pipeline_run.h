@@ -53,9 +53,14 @@ struct Cancel {
 struct Play {
   std::size_t job = 0;
 };
+struct CancelJob {
+  std::size_t job = 0;
+};
+struct RetryAll {};    // every job that failed or was canceled, once more
+struct Superseded {};  // there is a newer pipeline of the same ref
 }  // namespace message
-using Message =
-    std::variant<message::Wake, message::JobDone, message::Archived, message::Cancel, message::Play>;
+using Message = std::variant<message::Wake, message::JobDone, message::Archived, message::Cancel,
+                             message::Play, message::CancelJob, message::RetryAll, message::Superseded>;
 
 /// Where the files of a pipeline lie.
 struct PipelinePaths {
@@ -187,6 +192,9 @@ class PipelineRun {
   void receive(message::Archived archived);
   void receive(message::Cancel cancel);
   void receive(message::Play play);
+  void receive(message::CancelJob cancel);
+  void receive(message::RetryAll);
+  void receive(message::Superseded);
 
   bool apply(std::size_t job, const JobEvent& event);
   void perform(std::size_t job, const Effect& effect);
@@ -196,6 +204,7 @@ class PipelineRun {
   void enqueue(std::size_t job, bool played);
   void new_attempt(std::size_t job);
   void cancel_all(bool kill);
+  void forget_timers();
   void withdraw(std::size_t job);
   void start(std::size_t job);
   std::vector<Upstream> upstream_of(std::size_t job) const;

@@ -4,7 +4,7 @@
 
 namespace runner::git {
 
-/// Of the git library in use, and what it can fetch by: "1.5.1 (https, ssh)". Any thread.
+/// Of the git library in use: "1.5.1". Any thread.
 std::string library_version();
 
 }  // namespace runner::git

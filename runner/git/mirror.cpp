@@ -2,13 +2,14 @@
 
 #include <fcntl.h>
 #include <git2.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <set>
 #include <system_error>
 
 #include "runner/base/error.h"
@@ -23,6 +24,9 @@
 namespace runner::git {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr std::string_view kFiles[] = {"HEAD", "packed-refs", "shallow", "config"};
+constexpr std::array<int, 6> kWaitsMs = {2, 5, 10, 25, 50, 100};
 
 bool is_there(const fs::path& directory) {
   struct stat info {};
@@ -49,12 +53,18 @@ void make_bare(const fs::path& directory) {
 
 }  // namespace
 
-UniqueFd lock_mirror(const fs::path& directory) {
+UniqueFd lock_mirror(const fs::path& directory, const std::stop_token& stop) {
   const fs::path path = directory.native() + ".lock";
   UniqueFd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!lock) throw_errno("cannot make the lock file " + in_quotes(path.native()));
-  while (::flock(lock.get(), LOCK_EX) != 0) {
-    if (errno != EINTR) throw_errno("cannot lock " + in_quotes(path.native()));
+  const WakeUp stopped;
+  const std::stop_callback on_stop(stop, [&] { stopped.signal(); });
+  // flock(2) itself could not be interrupted, and no one says when it is free: asked ten times a second.
+  for (std::size_t tries = 0; ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
+    if (errno != EWOULDBLOCK && errno != EINTR) throw_errno("cannot lock " + in_quotes(path.native()));
+    if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "it was stopped");
+    pollfd watched{stopped.fd(), POLLIN, 0};
+    ::poll(&watched, 1, kWaitsMs[std::min(tries, kWaitsMs.size() - 1)]);
   }
   return lock;
 }
@@ -63,7 +73,12 @@ void remove_leftovers(const fs::path& directory) {
   std::error_code error;
   std::vector<fs::path> stale;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-    if (entry.path().extension() == ".lock") stale.push_back(entry.path());
+    const std::string name = entry.path().filename().string();
+    // Lock files of libgit2, and drafts of write_file_atomic().
+    const bool draft = std::any_of(std::begin(kFiles), std::end(kFiles), [&](std::string_view file) {
+      return name.size() == file.size() + 7 && name.starts_with(file) && name[file.size()] == '.';
+    });
+    if (draft || name.ends_with(".lock")) stale.push_back(entry.path());
   }
   for (fs::recursive_directory_iterator entry(directory / "refs", error), end; !error && entry != end;
        entry.increment(error)) {
@@ -112,21 +127,28 @@ git_repository* Mirror::handle() const noexcept {
   return impl_->repository.get();
 }
 
-void Mirror::fetch(const FetchRequest& request) {
-  if (!request.wanted.empty() && has_commit(request.wanted)) return;
-  const UniqueFd lock = lock_mirror(impl_->directory);
-  // Whoever held the lock before may have brought it.
-  if (!request.wanted.empty() && has_commit(request.wanted)) return;
-  remove_leftovers(impl_->directory);
-  transfer(impl_->repository.get(), request);
+FetchResult Mirror::fetch(const FetchRequest& request) {
+  const auto is_there = [&] { return !request.wanted.empty() && has_commit(request.wanted); };
+  if (is_there()) return {};
+  const RemoteUrl url = parse_remote_url(request.access.url);
+  try {
+    const UniqueFd lock = lock_mirror(impl_->directory, request.stop);
+    // Whoever held the lock before may have brought it.
+    if (is_there()) return {};
+    remove_leftovers(impl_->directory);
+    return transfer(impl_->repository.get(), impl_->directory, url, request);
+  } catch (Error& error) {
+    error.add_context("cannot fetch from " + in_quotes(url.shown));
+    throw;
+  }
 }
 
 void Mirror::take_local(const fs::path& git_dir, const std::string& wanted) {
   // Branches and tags may have come, moved and gone since, and whoever began to take them may have been
   // killed.
-  const RefMap there = local_refs(git_dir, wanted);
+  const RefTargets there = local_refs(git_dir, wanted);
   const auto taken = [&] {
-    RefMap here;
+    RefTargets here;
     for (auto& [name, id] : refs("refs/")) {
       if (!name.starts_with("refs/commits/") || there.contains(name)) here.emplace(name, id);
     }
@@ -136,11 +158,14 @@ void Mirror::take_local(const fs::path& git_dir, const std::string& wanted) {
   const UniqueFd lock = lock_mirror(impl_->directory);
   if (taken()) return;
   remove_leftovers(impl_->directory);
-  link_repository(git_dir, impl_->directory);
+  link_repository(git_dir, impl_->directory, {});
   failpoint("mirror.linked");
   // What was linked behind the back of the open handle.
   check(git_repository_open_bare(Out(impl_->repository), impl_->directory.c_str()), "cannot open the mirror");
-  set_refs(impl_->repository.get(), there);
+  // Commits taken before stay. Nothing waits for the disk: what is lost is taken again.
+  replace_refs(
+      impl_->repository.get(), impl_->directory, there,
+      [](const std::string& name) { return !name.starts_with("refs/commits/"); }, false);
 }
 
 bool Mirror::has_commit(std::string_view id) const {

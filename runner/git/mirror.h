@@ -3,37 +3,43 @@
 // Different objects on one directory, and different processes, may be used at the same time: fetches are
 // serialised by a lock file beside it. One object: one thread at a time.
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "runner/git/remote.h"
+
 struct git_repository;
 
 namespace runner::git {
 
-struct Credentials {
-  std::string user, password;  // password or token
-  std::filesystem::path private_key;
-  std::string passphrase;
-  bool ssh_agent = false;
+struct FetchProgress {
+  std::uint64_t bytes = 0;                // received so far
+  unsigned objects = 0, all_objects = 0;  // received, and how many there will be
 };
 
 struct FetchRequest {
-  /// A path, file://, http(s)://, ssh:// or host:path. May hold credentials; they are never shown or kept.
-  std::string url;
+  RemoteAccess access;
+  RemoteLimits limits;
+  /// Interrupts any wait; then Error{cancelled}.
+  std::stop_token stop;
   /// What is fetched, and removed here when it is gone there. Default: all branches and tags.
   std::vector<std::string> refspecs = {"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"};
   /// Nothing is fetched when this commit (40 hex digits) is there already. Empty: always fetch.
   std::string wanted;
-  /// Asked when the remote wants to know who we are; `user` is that of the URL, or empty. nullopt: give up.
-  std::function<std::optional<Credentials>(const std::string& url, const std::string& user)> credentials;
-  /// Asked again and again while data arrives: true ends the fetch with Error{cancelled}.
-  std::function<bool()> cancelled;
+  /// Called while data arrives, on the thread of fetch().
+  std::function<void(const FetchProgress&)> progress;
+};
+
+struct FetchResult {
+  std::size_t changed_refs = 0;  // new, moved or removed
+  std::uint64_t bytes = 0;       // received
 };
 
 class Mirror {
@@ -48,10 +54,13 @@ class Mirror {
   /// For this folder.
   git_repository* handle() const noexcept;
 
-  /// Brings it up to date; locks and half-received packs of killed processes are removed. Throws Error with
-  /// the URL (without credentials), the reason and what may help: unavailable, not_found, cancelled. What was
-  /// there before stays then.
-  void fetch(const FetchRequest& request);
+  /// Brings it up to date. All refs change in one moment, when all their objects are on disk: a process that
+  /// is killed anywhere leaves the old ones, and what it left is removed by the next fetch. Of a repository
+  /// of this machine the first fetch links the packs, or copies those of another user. Blocks on the network,
+  /// and on whoever fetches into the same mirror; `stop` ends both. Throws Error with the URL (without
+  /// credentials), the reason and what may help, with the codes of list_refs(). What was there before stays
+  /// then.
+  FetchResult fetch(const FetchRequest& request);
 
   /// Takes what a repository of this machine has, without the network: its objects by hard links (copies on
   /// another file system), its branches and tags. Nothing is done when `wanted` (40 hex digits) was taken so

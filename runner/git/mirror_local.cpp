@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kMostAlternates = 16;
+constexpr int kMostRounds = 20;
 constexpr std::string_view kHeads = "refs/heads/", kOrigin = "refs/remotes/origin/", kTags = "refs/tags/",
                            kCommits = "refs/commits/";
 
@@ -34,12 +35,19 @@ std::vector<std::string> names_in(const fs::path& directory) {
   return names;
 }
 
-/// Objects never change, so a link is as good as a copy. One that goes meanwhile was packed: fine.
-void link_object(const fs::path& from, const fs::path& to) {
-  if (::link(from.c_str(), to.c_str()) == 0 || errno == EEXIST || errno == ENOENT) return;
-  const UniqueFd source(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+/// False when it is gone: then it was packed, or packed anew.
+bool link_object(const fs::path& from, const fs::path& to, LinkRules rules) {
+  // Never through a symbolic link: what it names might be anything that we may read and its owner may not.
+  const UniqueFd source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
+  if (!source && errno == ENOENT) return false;
   if (!source || ::fstat(source.get(), &info) != 0) throw_errno("cannot read " + in_quotes(from.native()));
+  if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::invalid_input, in_quotes(from.native()) + " is no file");
+  // Objects never change, so a link is as good as a copy.
+  if (!rules.own_only || info.st_uid == ::geteuid()) {
+    if (::link(from.c_str(), to.c_str()) == 0 || errno == EEXIST) return true;
+  }
+  if (::access(to.c_str(), F_OK) == 0) return true;
   const fs::path draft = to.parent_path() / ("tmp_" + to.filename().string());
   ::unlink(draft.c_str());
   const UniqueFd target(::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
@@ -49,20 +57,36 @@ void link_object(const fs::path& from, const fs::path& to) {
   // Its name would be believed after the machine went down.
   if (::fdatasync(target.get()) != 0) throw_errno("cannot write " + in_quotes(draft.native()));
   if (::rename(draft.c_str(), to.c_str()) != 0) throw_errno("cannot make " + in_quotes(to.native()));
+  return true;
 }
 
 bool is_object_directory(const std::string& name) {
   return name.size() == 2 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-void link_objects(const fs::path& from, const fs::path& to) {
-  // A pack is seen by its index, so that comes last.
-  const std::vector<std::string> packs = names_in(from / "pack");
-  for (const bool index : {false, true}) {
-    for (const std::string& name : packs) {
-      if (!name.starts_with("pack-")) continue;
-      if (name.ends_with(".idx") == index && (index || name.ends_with(".pack")))
-        link_object(from / "pack" / name, to / "pack" / name);
+/// Packs with an index, by the name that both share: without one, a pack is still being written.
+std::vector<std::string> packs_in(const fs::path& objects) {
+  const std::vector<std::string> names = names_in(objects / "pack");
+  std::vector<std::string> packs;
+  for (const std::string& name : names) {
+    if (!name.starts_with("pack-") || !name.ends_with(".idx")) continue;
+    const std::string stem = name.substr(0, name.size() - 4);
+    if (std::binary_search(names.begin(), names.end(), stem + ".pack")) packs.push_back(stem);
+  }
+  return packs;
+}
+
+/// False when something went meanwhile.
+bool link_once(const fs::path& from, const fs::path& to, const std::vector<std::string>& packs,
+               LinkRules rules) {
+  bool whole = true;
+  for (const std::string& name : packs) {
+    // A pack is seen by its index, so that comes last.
+    for (const char* suffix : {".pack", ".idx"}) {
+      if (!link_object(from / "pack" / (name + suffix), to / "pack" / (name + suffix), rules)) {
+        whole = false;
+        break;
+      }
     }
   }
   for (const std::string& directory : names_in(from)) {
@@ -72,9 +96,10 @@ void link_objects(const fs::path& from, const fs::path& to) {
     if (there.empty()) make_directories(to / directory);
     for (const std::string& name : names_in(from / directory)) {
       if (!name.starts_with("tmp_") && !known.contains(name))
-        link_object(from / directory / name, to / directory / name);
+        whole = link_object(from / directory / name, to / directory / name, rules) && whole;
     }
   }
+  return whole;
 }
 
 /// The directory and those whose objects it borrows.
@@ -88,12 +113,25 @@ void add_object_directories(const fs::path& objects, std::vector<fs::path>& all)
   }
 }
 
+void link_objects(const fs::path& from, const fs::path& to, LinkRules rules) {
+  for (int round = 0; round < kMostRounds; ++round) {
+    const std::vector<std::string> packs = packs_in(from);
+    const bool whole = link_once(from, to, packs, rules);
+    failpoint("mirror.linking");
+    // An object moves from its own file into a pack, and from pack to pack; the new pack is there before the
+    // old place goes. So all were seen when there is no pack that was not looked at.
+    if (whole && packs_in(from) == packs) return;
+  }
+  throw Error(ErrorCode::unavailable, "the objects in " + in_quotes(from.native()) +
+                                          " are packed again and again meanwhile; try again later");
+}
+
 }  // namespace
 
-void link_repository(const fs::path& git_dir, const fs::path& mirror) {
+void link_repository(const fs::path& git_dir, const fs::path& mirror, LinkRules rules) {
   std::vector<fs::path> all;
   add_object_directories(git_dir / "objects", all);
-  for (const fs::path& objects : all) link_objects(objects, mirror / "objects");
+  for (const fs::path& objects : all) link_objects(objects, mirror / "objects", rules);
   const auto shallow = read_file(git_dir / "shallow");
   if (shallow && !shallow->empty()) {
     write_file_atomic(mirror / "shallow", *shallow, 0644, false);
@@ -102,10 +140,10 @@ void link_repository(const fs::path& git_dir, const fs::path& mirror) {
   }
 }
 
-RefMap local_refs(const fs::path& git_dir, const std::string& wanted) {
+RefTargets local_refs(const fs::path& git_dir, const std::string& wanted) {
   Handle<git_repository> from;
   check(git_repository_open(Out(from), git_dir.c_str()), "cannot open " + in_quotes(git_dir.native()));
-  RefMap refs;
+  RefTargets refs;
   Handle<git_reference_iterator> all;
   check(git_reference_iterator_new(Out(all), from.get()), "cannot list the refs");
   for (;;) {
@@ -122,30 +160,6 @@ RefMap local_refs(const fs::path& git_dir, const std::string& wanted) {
   }
   refs.emplace(std::string(kCommits) + wanted, wanted);
   return refs;
-}
-
-void set_refs(git_repository* mirror, const RefMap& refs) {
-  std::vector<std::string> gone;
-  Handle<git_reference_iterator> own;
-  check(git_reference_iterator_new(Out(own), mirror), "cannot list the refs of the mirror");
-  for (;;) {
-    Handle<git_reference> reference;
-    const int result = git_reference_next(Out(reference), own.get());
-    if (result == GIT_ITEROVER) break;
-    check(result, "cannot read the refs of the mirror");
-    const std::string name = git_reference_name(reference.get());
-    if (!refs.contains(name) && !name.starts_with(kCommits)) gone.push_back(name);
-  }
-  for (const std::string& name : gone)
-    check(git_reference_remove(mirror, name.c_str()), "cannot remove a ref");
-  for (const auto& [name, target] : refs) {
-    git_oid id;
-    check(git_oid_fromstr(&id, target.c_str()), "no commit id");
-    Handle<git_reference> made;
-    check(git_reference_create(Out(made), mirror, name.c_str(), &id, 1, nullptr),
-          "cannot set " + in_quotes(name));
-    failpoint("mirror.ref_set");
-  }
 }
 
 }  // namespace runner::git

@@ -39,7 +39,7 @@ struct CheckoutFixture : ::testing::Test, GitFixture {
   void fetch() {
     mirror = Mirror::open(top() / "mirrors/project.git");
     FetchRequest request;
-    request.url = work().string();
+    request.access.url = work().string();
     mirror->fetch(request);
   }
 

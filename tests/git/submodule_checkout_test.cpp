@@ -39,7 +39,7 @@ struct SubmoduleCheckoutTest : testing::CheckoutFixture {
     request.submodule_mirror = [this](const std::string& url, const std::string& wanted) {
       auto module = Mirror::open(top() / "mirrors" / (fs::path(url).filename().string() + ".git"));
       FetchRequest fetch_request;
-      fetch_request.url = url;
+      fetch_request.access.url = url;
       fetch_request.wanted = wanted;
       module->fetch(fetch_request);
       return module;

@@ -1,0 +1,59 @@
+// `runner serve`: what it takes.
+
+#include <array>
+
+#include "runner/cli/option_table.h"
+
+namespace runner::cli {
+namespace {
+
+constexpr std::string_view kWhere = "Where";
+constexpr std::string_view kHow = "How jobs run";
+constexpr std::string_view kOutput = "Output";
+
+constexpr std::array<OptionSpec, 9> kServeOptions{{
+    {"--data", "DIR", kWhere,
+     "where everything is kept, for this server alone; default: $RUNNER_DATA, else /var/lib/runner as root "
+     "and "
+     "the user's data directory as anybody else",
+     ""},
+    {"--listen", "ADDRESS:PORT", kWhere,
+     "where the API and webhooks are answered; default: 127.0.0.1:8080, which only this machine reaches. "
+     "Always also on DATA/runner.sock",
+     ""},
+    {"--tls-certificate", "FILE", kWhere, "PEM, the server's first: answer by HTTPS; with --tls-key", ""},
+    {"--tls-key", "FILE", kWhere, "PEM, without a passphrase", ""},
+    {"-j,--jobs", "N", kHow, "jobs at the same time; default: the number of cores, but at least 4", ""},
+    {"--executor", "KIND", kHow,
+     "shell: jobs that want an image run in the shell of this machine; auto: they are refused, as this build "
+     "has no container executor",
+     "auto,shell"},
+    {"--timeout", "DURATION", kHow, "of jobs that have none of their own; default: 1h", ""},
+    {"--log-level", "LEVEL", kOutput, "what goes to standard error; default: info", "debug,info,warn,error"},
+    {"-h,--help", "", kOutput, "this text", ""},
+}};
+
+constexpr std::string_view kText =
+    "Watches repositories and runs their pipelines: on pushes, seen by polling or told by webhooks, and when "
+    "asked.\n"
+    "Projects are added with 'runner project add'. Ends on SIGTERM and SIGINT; jobs that run go on, and the "
+    "next\n"
+    "server with the same data directory takes them over, also after this one was killed.\n"
+    "\n"
+    "Exit codes: 0 ended as asked, 2 the command line is wrong, 3 the machinery failed.";
+
+constexpr std::string_view kExamples =
+    "  runner serve                                     on 127.0.0.1:8080\n"
+    "  runner serve --data /srv/runner --jobs 8\n"
+    "  runner serve --listen 0.0.0.0:8443 --tls-certificate cert.pem --tls-key key.pem\n";
+
+}  // namespace
+
+const CommandSpec& serve_command() {
+  static const CommandSpec command{"serve", "[options]",   "watch repositories and run their pipelines",
+                                   kText,   kExamples,     "",
+                                   false,   kServeOptions, nullptr};
+  return command;
+}
+
+}  // namespace runner::cli

@@ -1,0 +1,277 @@
+#include "runner/daemon/daemon.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "cache/housekeeper.h"
+#include "cache/layer_store.h"
+#include "runner/base/error.h"
+#include "runner/base/files.h"
+#include "runner/base/log.h"
+#include "runner/base/synchronized.h"
+#include "runner/base/text.h"
+#include "runner/daemon/commit_recipe.h"
+#include "runner/daemon/data_directory.h"
+#include "runner/daemon/job_process.h"
+#include "runner/daemon/metrics.h"
+#include "runner/daemon/process_jobs.h"
+#include "runner/daemon/service_actions.h"
+#include "runner/storage/tables.h"
+
+namespace runner::daemon {
+namespace {
+
+using nlohmann::json;
+
+// For requests that have begun, at the end.
+constexpr std::chrono::milliseconds kHttpGrace{5'000};
+
+engine::EngineOptions durable(engine::EngineOptions options, const std::filesystem::path& data) {
+  options.data_dir = data;
+  options.durable = true;
+  return options;
+}
+
+http::Response plain(int status, std::string text) {
+  http::Response response;
+  response.status = status;
+  response.headers.set("Content-Type", "text/plain; charset=utf-8");
+  response.headers.set("Cache-Control", "no-store");
+  response.body = std::move(text);
+  return response;
+}
+
+}  // namespace
+
+void job_main(std::vector<UniqueFd> fds) {
+  run_job_process(std::move(fds), checkout_of_commit);
+}
+
+struct Daemon::Impl {
+  Impl(DaemonOptions daemon_options, const executors::Launcher& launcher)
+      : options(std::move(daemon_options)),
+        data(options.data),
+        store(storage::open_file_store(data.path() / "runner.db", clock)),
+        sealer(open_sealer(data.path(), *store)),
+        layers(cache::LayerStore::open(data.path() / "layers", clock)),
+        housekeeper(*layers, cache::HousekeepingOptions{}),
+        engine_options(durable(options.engine, data.path())),
+        jobs({engine_options, options.mount_mode, data.rebooted()}, launcher, *layers,
+             [this] { housekeeper.wake(); }),
+        engine(engine_options, {*store, jobs, clock, counts}),
+        maker({*store, sealer, *layers, clock, data.path(), options.base_environment,
+               "http://" + options.address, options.shell_only}),
+        started(clock.now()) {
+    recover();
+    socket = data.path() / "runner.sock";
+    http::ServerOptions http;
+    http.tcp.push_back({options.address, options.port, options.tls});
+    http.unix_sockets.push_back({socket, 0660});
+    http.access_log = [this](const http::AccessRecord& record) {
+      ++(*requests.lock())[{record.method, record.status}];
+    };
+    server = std::make_unique<http::Server>(std::move(http), routes());
+  }
+
+  void recover() {
+    std::vector<engine::StoredPipeline> found = maker.unfinished();
+    std::set<std::int64_t> wanted;
+    for (const engine::StoredPipeline& stored : found) {
+      for (const std::int64_t attempt : engine::attempts_at_host(stored)) wanted.insert(attempt);
+    }
+    if (!found.empty()) {
+      log_info("daemon", "going on with " + std::to_string(found.size()) + " pipelines, " +
+                             std::to_string(wanted.size()) + " jobs of them under way");
+    }
+    jobs.take_over(std::move(wanted));
+    engine.resume(std::move(found));
+    housekeeper.wake();
+  }
+
+  void run(const std::stop_token& stop) {
+    watch = std::make_unique<ProjectWatch>(
+        ProjectWatch::Parts{*store, sealer, maker, engine, clock, data.path()}, options.watch);
+    actions.emplace(engine, *watch, [this] { return refusal(); });
+    server->start();
+    ready = true;
+    log_info("daemon", "listening on " + address() + " and " + socket.native());
+    if (on_ready) on_ready();
+    engine::ServeOptions serve;
+    serve.reload = [this](std::int64_t pipeline) { return maker.load(pipeline); };
+    serve.on_store = [this](const std::string& trouble) { *store_trouble.lock() = trouble; };
+    const std::stop_callback drain(stop, [this] { ready = false; });
+    try {
+      engine.serve(stop, serve);
+    } catch (...) {
+      end();
+      throw;
+    }
+    end();
+  }
+
+  void end() {
+    ready = false;
+    server->request_stop(kHttpGrace);
+    watch->stop();
+    server->stop(kHttpGrace);
+    jobs.release();
+  }
+
+  std::string refusal() {
+    if (!ready) return "the server is about to end";
+    return *store_trouble.lock();
+  }
+
+  // ---- what others see
+
+  std::string address() const {
+    const std::string host =
+        options.address.find(':') == std::string::npos ? options.address : "[" + options.address + "]";
+    return host + ":" + std::to_string(server->port());
+  }
+
+  http::Router routes() {
+    http::Router router;
+    router.add({"GET", "/livez", "livez", [](const http::Request&) { return plain(200, "ok\n"); }, {}, true});
+    router.add({"GET", "/readyz", "readyz", [this](const http::Request&) {
+                  const std::string why = refusal();
+                  return why.empty() ? plain(200, "ok\n") : plain(503, why + "\n");
+                }});
+    router.add({"GET", "/healthz", "healthz", [this](const http::Request&) { return health(); }});
+    router.add({"GET", "/metrics", "metrics", [this](const http::Request&) { return metrics(); }});
+    return router;
+  }
+
+  http::Response health() {
+    const std::string why = refusal();
+    bool readable = true;
+    const SteadyPoint before = clock.steady_now();
+    try {
+      store->read([](storage::Tx& tx) { storage::Pipelines(tx).find(0); });
+    } catch (const std::exception&) {
+      readable = false;
+    }
+    const double latency = std::chrono::duration<double>(clock.steady_now() - before).count();
+    const bool passes = why.empty() && readable;
+    json checks = json::object();
+    checks["database"] = {{"status", readable && store_trouble.lock()->empty() ? "pass" : "fail"},
+                          {"required_for", "ready"},
+                          {"latency_seconds", latency}};
+    json projects = json::object();
+    std::size_t unreachable = 0;
+    if (watch) {
+      for (const auto& [id, state] : watch->states()) unreachable += state.error.empty() ? 0U : 1U;
+    }
+    checks["repositories"] = {{"status", unreachable == 0 ? "pass" : "warn"},
+                              {"required_for", "none"},
+                              {"unreachable", unreachable}};
+    const json body{{"status", passes ? "pass" : "fail"},
+                    {"version", options.version},
+                    {"started_at", format_iso8601(started)},
+                    {"uptime_seconds", std::chrono::duration<double>(clock.now() - started).count()},
+                    {"output", why},
+                    {"checks", checks}};
+    http::Response response = plain(passes ? 200 : 503, body.dump(2) + "\n");
+    response.headers.set("Content-Type", "application/health+json");
+    return response;
+  }
+
+  http::Response metrics() {
+    MetricsText text;
+    text.family("runner_build_info", "gauge", "What was built.");
+    text.sample("runner_build_info", 1, {{"version", options.version}, {"commit", options.commit}});
+    text.family("runner_start_timestamp_seconds", "gauge", "When the daemon was started.");
+    text.sample("runner_start_timestamp_seconds",
+                std::chrono::duration<double>(started.time_since_epoch()).count());
+    text.process();
+    const JobCounts::Numbers numbers = counts.numbers();
+    text.family("runner_jobs_total", "counter", "Jobs that ended since the daemon was started.");
+    for (const char* status : {"success", "failed", "canceled", "skipped"}) {
+      if (!numbers.ended.contains({status, ""}))
+        text.sample("runner_jobs_total", 0, {{"status", status}, {"failure_reason", ""}});
+    }
+    for (const auto& [key, count] : numbers.ended) {
+      text.sample("runner_jobs_total", static_cast<double>(count),
+                  {{"status", key.first}, {"failure_reason", key.second}});
+    }
+    text.family("runner_jobs_running", "gauge", "Jobs that run.");
+    text.sample("runner_jobs_running", static_cast<double>(numbers.running));
+    text.family("runner_jobs_pending", "gauge", "Jobs whose turn it is, without a place to run.");
+    text.sample("runner_jobs_pending", static_cast<double>(numbers.pending));
+    text.family("runner_job_run_seconds_total", "counter", "Time in which jobs ran, of those that ended.");
+    text.sample("runner_job_run_seconds_total", numbers.seconds);
+    const WatchStats looks = watch ? watch->stats() : WatchStats{};
+    text.family("runner_repository_looks_total", "counter", "Looks at repositories, for polls and webhooks.");
+    text.sample("runner_repository_looks_total", static_cast<double>(looks.looks - looks.failed_looks),
+                {{"result", "success"}});
+    text.sample("runner_repository_looks_total", static_cast<double>(looks.failed_looks),
+                {{"result", "failure"}});
+    text.family("runner_repository_fetches_total", "counter", "Fetches from repositories.");
+    text.sample("runner_repository_fetches_total", static_cast<double>(looks.fetches));
+    text.family("runner_pipelines_created_total", "counter", "Pipelines that were made.");
+    text.sample("runner_pipelines_created_total", static_cast<double>(looks.pipelines));
+    text.family("runner_http_requests_total", "counter", "Requests that were answered.");
+    const auto answered = *requests.lock();
+    for (const auto& [key, count] : answered) {
+      text.sample("runner_http_requests_total", static_cast<double>(count),
+                  {{"method", key.first}, {"code", std::to_string(key.second)}});
+    }
+    std::error_code error;
+    const auto space = std::filesystem::space(data.path(), error);
+    text.family("runner_disk_free_bytes", "gauge", "Free room on the disk.");
+    if (!error)
+      text.sample("runner_disk_free_bytes", static_cast<double>(space.available), {{"mount_role", "data"}});
+    http::Response response = plain(200, text.take());
+    response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    return response;
+  }
+
+  const DaemonOptions options;
+  const SystemClock clock;
+  const DataDirectory data;
+  const std::unique_ptr<storage::Store> store;
+  const storage::Sealer sealer;
+  const std::unique_ptr<cache::LayerStore> layers;
+  cache::Housekeeper housekeeper;
+  const engine::EngineOptions engine_options;
+  JobCounts counts;
+  ProcessJobs jobs;
+  engine::Engine engine;
+  PipelineMaker maker;
+  const TimePoint started;
+  std::filesystem::path socket;
+  std::function<void()> on_ready;
+  std::atomic<bool> ready{false};
+  Synchronized<std::string> store_trouble;
+  Synchronized<std::map<std::pair<std::string, int>, std::uint64_t>> requests;
+  std::unique_ptr<ProjectWatch> watch;
+  std::optional<ServiceActions> actions;
+  std::unique_ptr<http::Server> server;  // last: its handlers use all of this
+};
+
+Daemon::Daemon(DaemonOptions options, const executors::Launcher& launcher)
+    : impl_(std::make_unique<Impl>(std::move(options), launcher)) {}
+
+Daemon::~Daemon() = default;
+
+std::string Daemon::address() const {
+  return impl_->address();
+}
+
+const std::filesystem::path& Daemon::socket() const {
+  return impl_->socket;
+}
+
+void Daemon::on_ready(std::function<void()> told) {
+  impl_->on_ready = std::move(told);
+}
+
+void Daemon::run(const std::stop_token& stop) {
+  impl_->run(stop);
+}
+
+}  // namespace runner::daemon

@@ -1,0 +1,30 @@
+#pragma once
+// The data directory as a daemon takes it: for itself alone, with what it knows of the machine.
+
+#include <filesystem>
+
+#include "runner/base/fd.h"
+#include "runner/storage/sealer.h"
+#include "runner/storage/store.h"
+
+namespace runner::daemon {
+
+/// Held as long as this lives. Throws Error{conflict} when another daemon has it, Error when it cannot be
+/// made or written to.
+class DataDirectory {
+ public:
+  explicit DataDirectory(std::filesystem::path path);
+  const std::filesystem::path& path() const noexcept { return path_; }
+  /// The machine was started again since a daemon was here last.
+  bool rebooted() const noexcept { return rebooted_; }
+
+ private:
+  std::filesystem::path path_;
+  UniqueFd lock_;
+  bool rebooted_ = false;
+};
+
+/// PATH/secrets/data.key; made when nothing is sealed yet. Throws Error.
+storage::Sealer open_sealer(const std::filesystem::path& data, const storage::Store& store);
+
+}  // namespace runner::daemon

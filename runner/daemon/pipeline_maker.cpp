@@ -1,0 +1,306 @@
+#include "runner/daemon/pipeline_maker.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "pipelines/frozen_plan.h"
+#include "runner/base/error.h"
+#include "runner/base/failpoint.h"
+#include "runner/base/files.h"
+#include "runner/base/log.h"
+#include "runner/base/text.h"
+#include "runner/daemon/commit_readers.h"
+#include "runner/daemon/commit_recipe.h"
+#include "runner/daemon/project_access.h"
+#include "runner/git/remote_url.h"
+#include "runner/storage/event_table.h"
+#include "runner/storage/names.h"
+#include "runner/storage/ref_table.h"
+#include "runner/storage/tables.h"
+
+namespace runner::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using pipelines::PipelineFacts;
+using pipelines::PlanOutcome;
+using pipelines::PlanResult;
+using pipelines::RefKind;
+using storage::ProjectRecord;
+
+constexpr std::string_view kBranch = "refs/heads/", kTag = "refs/tags/";
+
+std::string no_commit() {
+  return std::string(40, '0');
+}
+
+std::string short_ref(const std::string& ref) {
+  for (const std::string_view prefix : {kBranch, kTag}) {
+    if (ref.starts_with(prefix)) return ref.substr(prefix.size());
+  }
+  return ref;
+}
+
+/// "file:line:col: error: what; help", a line each.
+std::string text_of(const PlanResult& result) {
+  std::string text;
+  for (const pipelines::Diagnostic& found : result.diagnostics.sorted()) {
+    if (found.severity != pipelines::Severity::error) continue;
+    if (!text.empty()) text += '\n';
+    if (found.where.known() && result.sources) {
+      text += std::string(result.sources->name(found.where.file)) + ":" + std::to_string(found.where.line) +
+              ":" + std::to_string(found.where.column) + ": ";
+    }
+    text += "error: " + found.message + " [" + found.id + "]";
+    if (!found.help.empty()) text += "; " + found.help;
+  }
+  return text;
+}
+
+/// Branches that are named without a pattern are those that people look after.
+bool is_protected(const ProjectRecord& project, const std::string& ref) {
+  return ref.starts_with(kBranch) && std::find(project.branches.begin(), project.branches.end(),
+                                               short_ref(ref)) != project.branches.end();
+}
+
+/// "https://host[:port]" of a web address, else `otherwise`.
+std::string server_of(const std::string& url, const std::string& otherwise) {
+  if (!url.starts_with("http://") && !url.starts_with("https://")) return otherwise;
+  return url.substr(0, url.find('/', url.find("://") + 3));
+}
+
+void set_commit(const git::LocalFacts& known, PipelineFacts& facts) {
+  facts.commit_message = known.commit_message;
+  facts.commit_author = known.commit_author;
+  facts.commit_timestamp = known.commit_timestamp;
+  if (facts.ref_kind == RefKind::tag) facts.tag_message = known.tag_message;
+  const std::string& author = known.commit_author;
+  const std::size_t open = author.rfind('<'), close = author.rfind('>');
+  if (open != std::string::npos && close != std::string::npos && close > open) {
+    facts.user_name = trim(std::string_view(author).substr(0, open));
+    facts.user_email = author.substr(open + 1, close - open - 1);
+  }
+}
+
+}  // namespace
+
+fs::path PipelineMaker::mirror_of(const ProjectRecord& project) const {
+  return parts_.data_dir / "git" / (project.name + "-" + std::to_string(project.id) + ".git");
+}
+
+engine::FindEntry PipelineMaker::finder() const {
+  return [this](const cache::EntryName& name, std::string& why) { return parts_.layers.find(name, &why); };
+}
+
+void PipelineMaker::note_head(storage::Tx& tx, const ProjectRecord& project, const Trigger& trigger) const {
+  if (trigger.asked) return;
+  storage::RefHeads(tx).upsert({project.id, trigger.ref, trigger.sha, parts_.clock.now()});
+}
+
+Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, git::Mirror& mirror,
+                         const Trigger& trigger) {
+  CommitReaders readers(mirror.directory(), trigger.sha,
+                        trigger.before.empty() ? no_commit() : trigger.before);
+  PipelineFacts facts;
+  facts.source = trigger.source;
+  facts.ref_kind = trigger.ref.starts_with(kTag) ? RefKind::tag : RefKind::branch;
+  facts.ref_name = short_ref(trigger.ref);
+  facts.ref_protected = is_protected(project, trigger.ref);
+  facts.sha = trigger.sha;
+  facts.before_sha = trigger.before.empty() ? no_commit() : trigger.before;
+  if (const std::string branch = mirror.default_branch(); !branch.empty()) facts.default_branch = branch;
+  set_commit(readers.repository().facts(), facts);
+  facts.project_path = git::project_path_of(project.url);
+  if (facts.project_path.empty()) facts.project_path = project.name;
+  if (facts.project_path.find('/') == std::string::npos) facts.project_path = "local/" + facts.project_path;
+  facts.project_title = project.name;
+  facts.server_url = server_of(project.url, parts_.server_url);
+  facts.project_url = facts.server_url + "/" + facts.project_path;
+  facts.repository_url = project.url;
+  facts.project_id = project.id;
+  facts.created_at = parts_.clock.now();
+  facts.config_path = project.pipeline_file;
+  facts.user_login = trigger.started_by;
+  if (facts.user_name.empty()) facts.user_name = trigger.started_by;
+  facts.explain_rules = false;
+  for (const auto& [name, value] : trigger.variables) {
+    pipelines::Variable variable;
+    variable.name = name;
+    variable.value = value;
+    variable.source = pipelines::VariableSource::pipeline;
+    facts.variables.push_back(std::move(variable));
+  }
+  const auto file = readers.read_local(project.pipeline_file);
+  if (!file) {
+    return refuse(project, trigger, facts,
+                  "there is no file " + in_quotes(project.pipeline_file) + " in commit " +
+                      trigger.sha.substr(0, 8) + "; add it, or name another with `runner project set " +
+                      project.name + " --file PATH`");
+  }
+  // Variables speak of these numbers, so they are known before the plan is.
+  parts_.store.write([&](storage::Tx& tx) {
+    facts.pipeline_id = tx.take_ids("pipelines", 1);
+    facts.pipeline_iid = storage::Projects(tx).take_iid(project.id);
+  });
+  PlanResult planned = pipelines::make_plan(project.pipeline_file, *file, facts, readers, readers);
+  if (planned.outcome == PlanOutcome::invalid) return refuse(project, trigger, facts, text_of(planned));
+  if (!planned.plan) {
+    if (trigger.asked) throw Error(ErrorCode::invalid_input, planned.why);
+    parts_.store.write([&](storage::Tx& tx) {
+      note_head(tx, project, trigger);
+      storage::EventLog(tx).append(
+          {0,
+           project.id,
+           {},
+           {},
+           "pipeline.none",
+           nlohmann::json{{"ref", trigger.ref}, {"sha", trigger.sha}, {"why", planned.why}}.dump(
+               -1, ' ', false, nlohmann::json::error_handler_t::replace),
+           parts_.clock.now()});
+    });
+    return {{}, false, planned.why};
+  }
+  const std::string plan = pipelines::freeze(*planned.plan), frozen_facts = pipelines::freeze(facts);
+  engine::PipelineRequest request = request_of(project, facts, std::move(*planned.plan));
+  request.on_insert = [&](storage::Tx& tx, storage::PipelineRecord& record) {
+    record.id = facts.pipeline_id;
+    record.project_id = project.id;
+    record.project = project.name;
+    record.iid = facts.pipeline_iid;
+    record.before_sha = facts.before_sha;
+    record.started_by = trigger.started_by;
+    if (!trigger.asked) record.once_key = storage::push_once_key(project.id, trigger.ref, trigger.sha);
+    note_head(tx, project, trigger);
+  };
+  request.after_insert = [&](storage::Tx& tx, const storage::PipelineRecord& record) {
+    storage::Pipelines(tx).keep_frozen(record.id, plan, frozen_facts, parts_.sealer);
+  };
+  failpoint("daemon.planned");
+  std::int64_t id = 0;
+  try {
+    id = engine.create(std::move(request));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::conflict || trigger.asked) throw;
+    parts_.store.write([&](storage::Tx& tx) { note_head(tx, project, trigger); });
+    return {{}, false, "this commit of the ref had a pipeline already"};
+  }
+  failpoint("daemon.made");
+  return {id, false, {}};
+}
+
+/// A push gets a pipeline that says what is wrong; who asks is told.
+Made PipelineMaker::refuse(const ProjectRecord& project, const Trigger& trigger, const PipelineFacts& facts,
+                           const std::string& message) {
+  if (trigger.asked) throw Error(ErrorCode::invalid_input, message);
+  storage::PipelineRecord record;
+  record.project_id = project.id;
+  record.project = project.name;
+  record.source = trigger.source;
+  record.ref = facts.ref_name;
+  record.sha = trigger.sha;
+  record.before_sha = facts.before_sha;
+  record.started_by = trigger.started_by;
+  record.status = pipelines::JobStatus::failed;
+  record.created_at = parts_.clock.now();
+  record.finished_at = record.created_at;
+  record.once_key = storage::push_once_key(project.id, trigger.ref, trigger.sha);
+  std::optional<std::int64_t> id;
+  parts_.store.write([&](storage::Tx& tx) {
+    note_head(tx, project, trigger);
+    id = storage::Pipelines(tx).insert_once(record);
+    if (!id) return;
+    const nlohmann::json payload{
+        {"ref", trigger.ref}, {"sha", trigger.sha}, {"message", storage::storable_text(message)}};
+    storage::EventLog(tx).append({0,
+                                  project.id,
+                                  id,
+                                  {},
+                                  "pipeline.invalid",
+                                  payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                                  parts_.clock.now()});
+  });
+  return {id, true, message};
+}
+
+engine::PipelineRequest PipelineMaker::request_of(const ProjectRecord& project, PipelineFacts facts,
+                                                  pipelines::Plan plan) {
+  CommitRecipe recipe;
+  recipe.mirror = mirror_of(project);
+  recipe.mirrors = parts_.data_dir / "git";
+  recipe.scope = project.name;
+  recipe.commit = facts.sha;
+  recipe.ref = std::string(facts.ref_kind == RefKind::tag ? kTag : kBranch) + facts.ref_name;
+  recipe.default_branch = facts.default_branch;
+  recipe.url = project.url;
+  recipe.builds_dir = parts_.data_dir / "builds";
+  recipe.project_dir = recipe.builds_dir / project.name;
+  make_directories(recipe.project_dir);
+  parts_.store.read([&](storage::Tx& tx) {
+    const ProjectAccess opened = open_access(tx, parts_.sealer, project, parts_.data_dir);
+    recipe.username = opened.access.username;
+    recipe.secret = opened.access.secret;
+    recipe.known_hosts = opened.access.known_hosts;
+  });
+  engine::PipelineRequest request;
+  const std::string name = "pipeline " + std::to_string(facts.pipeline_id) + " of " + project.name;
+  request.name = [name] { return name; };
+  request.artifact_prefix = std::to_string(facts.pipeline_id) + "/";
+  request.plan = std::move(plan);
+  for (pipelines::PlanJob& job : request.plan.jobs) {
+    if (job.image && !parts_.shell_only && job.unsupported.empty()) {
+      job.unsupported =
+          "it wants an image and this server has no container executor; `runner serve --executor "
+          "shell` runs such jobs on the machine, without their image";
+    }
+  }
+  request.facts = std::move(facts);
+  request.checkout.project_dir = recipe.project_dir;
+  request.checkout.builds_dir = recipe.builds_dir;
+  request.scope = project.name;
+  request.recipe = encode(recipe);
+  request.base_environment = parts_.base_environment;
+  return request;
+}
+
+std::optional<engine::StoredPipeline> PipelineMaker::load(std::int64_t pipeline) {
+  std::optional<engine::StoredPipeline> stored;
+  std::optional<ProjectRecord> project;
+  std::optional<storage::FrozenPipeline> frozen;
+  parts_.store.read([&](storage::Tx& tx) {
+    storage::Pipelines table(tx);
+    const auto record = table.find(pipeline);
+    if (!record || !record->project_id) return;
+    frozen = table.frozen(pipeline, parts_.sealer);
+    if (!frozen) return;
+    project = storage::Projects(tx).find(*record->project_id);
+    stored = engine::load_pipeline(tx, pipeline, finder());
+  });
+  if (!stored || !project) return std::nullopt;
+  stored->request =
+      request_of(*project, pipelines::thaw_facts(frozen->facts.text()), pipelines::thaw(frozen->plan.text()));
+  return stored;
+}
+
+std::vector<engine::StoredPipeline> PipelineMaker::unfinished() {
+  std::vector<storage::PipelineRecord> records;
+  parts_.store.read([&](storage::Tx& tx) { records = storage::Pipelines(tx).unfinished(); });
+  std::vector<engine::StoredPipeline> found;
+  for (const storage::PipelineRecord& record : records) {
+    // Those that wait for a person alone come back with what that person does.
+    if (record.status == pipelines::JobStatus::manual) continue;
+    if (auto stored = load(record.id)) {
+      found.push_back(std::move(*stored));
+      continue;
+    }
+    log_error("daemon", "pipeline " + std::to_string(record.id) + " has no plan in the store: it is failed");
+    storage::PipelineRecord failed = record;
+    failed.status = pipelines::JobStatus::failed;
+    failed.finished_at = parts_.clock.now();
+    ++failed.version;
+    parts_.store.write([&](storage::Tx& tx) { storage::Pipelines(tx).replace(failed, record.version); });
+  }
+  return found;
+}
+
+}  // namespace runner::daemon

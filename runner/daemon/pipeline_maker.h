@@ -1,0 +1,79 @@
+#pragma once
+// From a commit to a pipeline: plans it, and makes it, with all that must be there when it is, in one
+// transaction. And back: what an engine needs to go on with a pipeline that is in the store.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "cache/layer_store.h"
+#include "runner/engine/engine.h"
+#include "runner/engine/stored_pipeline.h"
+#include "runner/git/mirror.h"
+#include "runner/storage/project_table.h"
+#include "runner/storage/sealer.h"
+#include "runner/storage/store.h"
+
+namespace runner::daemon {
+
+/// Why a pipeline is to be made.
+struct Trigger {
+  std::string ref;     // full name
+  std::string sha;     // the commit; the mirror has it
+  std::string before;  // what the ref was before; "" = it is new
+  std::string source = "push";
+  std::string started_by;
+  std::map<std::string, std::string> variables;
+  bool asked = false;  // also for a commit that had one
+};
+
+struct Made {
+  std::optional<std::int64_t> pipeline;  // nullopt: there is none, or it had one already
+  bool failed = false;                   // it is one that says what is wrong with the pipeline file
+  std::string why;                       // for people
+};
+
+struct MakerParts {
+  storage::Store& store;
+  const storage::Sealer& sealer;
+  cache::LayerStore& layers;
+  const Clock& clock;
+  std::filesystem::path data_dir;
+  std::map<std::string, std::string> base_environment;
+  std::string server_url;   // CI_SERVER_URL, when the repository's says nothing
+  bool shell_only = false;  // see DaemonOptions
+};
+
+/// Any thread, several at a time.
+class PipelineMaker {
+ public:
+  explicit PipelineMaker(MakerParts parts) : parts_(std::move(parts)) {}
+
+  /// `engine` runs it. With the pipeline the head of its ref is written, unless it was asked for. Of pushes
+  /// there is one for each commit of a ref, whoever asks how often. Throws Error: {invalid_input} only when
+  /// it was asked for, with the diagnostics.
+  Made make(engine::Engine& engine, const storage::ProjectRecord& project, git::Mirror& mirror,
+            const Trigger& trigger);
+
+  /// All unfinished pipelines. One that cannot be read is failed, and said in the log.
+  std::vector<engine::StoredPipeline> unfinished();
+  /// nullopt: there is none, or none that this program made.
+  std::optional<engine::StoredPipeline> load(std::int64_t pipeline);
+
+  std::filesystem::path mirror_of(const storage::ProjectRecord& project) const;
+
+ private:
+  engine::PipelineRequest request_of(const storage::ProjectRecord& project, pipelines::PipelineFacts facts,
+                                     pipelines::Plan plan);
+  engine::FindEntry finder() const;
+  Made refuse(const storage::ProjectRecord& project, const Trigger& trigger,
+              const pipelines::PipelineFacts& facts, const std::string& message);
+  void note_head(storage::Tx& tx, const storage::ProjectRecord& project, const Trigger& trigger) const;
+
+  const MakerParts parts_;
+};
+
+}  // namespace runner::daemon

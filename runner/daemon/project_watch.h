@@ -1,0 +1,85 @@
+#pragma once
+// Looks at the repositories of all projects: from time to time, and when a webhook says there is something
+// new. A look asks for the refs; only when a watched one has changed is anything fetched.
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runner/daemon/pipeline_maker.h"
+#include "runner/engine/engine.h"
+#include "runner/git/remote.h"
+#include "runner/storage/project_table.h"
+#include "runner/storage/sealer.h"
+#include "runner/storage/store.h"
+
+namespace runner::daemon {
+
+struct WatchOptions {
+  std::size_t threads = 4;  // projects looked at at the same time
+  std::chrono::milliseconds longest_back_off{900'000};
+  git::RemoteLimits limits;
+};
+
+/// How the last look at a project went.
+struct LookState {
+  std::optional<TimePoint> at, ok_at;
+  std::string error;         // of the last look; "" = it went well
+  std::size_t failures = 0;  // in a row
+};
+
+struct WatchStats {
+  std::uint64_t looks = 0, failed_looks = 0, fetches = 0, pipelines = 0;
+};
+
+/// Any thread.
+class ProjectWatch {
+ public:
+  struct Parts {
+    storage::Store& store;
+    const storage::Sealer& sealer;
+    PipelineMaker& maker;
+    engine::Engine& engine;
+    const Clock& clock;
+    std::filesystem::path data_dir;
+  };
+  /// Starts threads. References must outlive it.
+  ProjectWatch(Parts parts, WatchOptions options);
+  /// As stop().
+  ~ProjectWatch();
+  ProjectWatch(const ProjectWatch&) = delete;
+  ProjectWatch& operator=(const ProjectWatch&) = delete;
+
+  /// Ends all looks, and waits for them. Idempotent.
+  void stop();
+  /// Projects were added, changed or removed.
+  void reload();
+  /// Look at this one now.
+  void poke(std::int64_t project);
+
+  /// Fetches, and makes a pipeline for the ref ("" = the default branch), whatever it had. Blocks on the
+  /// network. See api::Actions::start_pipeline().
+  std::int64_t start_pipeline(const storage::ProjectRecord& project, const std::string& ref, Trigger trigger);
+  /// Asks the remote now. Throws Error.
+  git::RemoteRefs ask(const storage::ProjectRecord& project);
+
+  std::map<std::int64_t, LookState> states() const;
+  WatchStats stats() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The refs of `remote` that the project watches and that are not what `known` says, oldest names first.
+/// Pure.
+struct ChangedRef {
+  std::string ref, before, id;  // before: "" = new; id: the commit, of a tag what it stands for
+};
+std::vector<ChangedRef> changed_refs(const storage::ProjectRecord& project, const git::RemoteRefs& remote,
+                                     const std::map<std::string, std::string>& known);
+
+}  // namespace runner::daemon
