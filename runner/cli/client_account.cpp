@@ -24,6 +24,12 @@ std::string own_name() {
   return entry->pw_name;
 }
 
+/// When it stops to work, or that it has.
+std::string end_text(const TokenAnswer& token) {
+  if (token.revoked_at) return "revoked";
+  return token.expires_at ? format_iso8601(*token.expires_at) : "never";
+}
+
 class AccountCommand {
  public:
   explicit AccountCommand(const AccountOptions& options)
@@ -90,15 +96,14 @@ class AccountCommand {
     desk_.each_page(path_ + "/tokens", [&](const std::string& page) {
       for (const TokenAnswer& token : read_tokens(page)) {
         rows.push_back({std::to_string(token.id), token.name, token.role,
-                        ago_text(token.created_at, desk_.clock()), ago_text(token.used_at, desk_.clock()),
-                        token.expires_at ? format_iso8601(*token.expires_at) : "never"});
+                        ago_text(token.created_at, desk_.clock()),
+                        ago_text(token.last_used_at, desk_.clock()), end_text(token)});
       }
       return true;
     });
     if (rows.empty()) print_notice(in_quotes(printable(user_)) + " has no tokens");
     say(table_text(desk_.screen(),
-                   {{"ID", Column::Align::right}, {"NAME"}, {"ROLE"}, {"MADE"}, {"USED"}, {"EXPIRES"}},
-                   rows));
+                   {{"ID", Column::Align::right}, {"NAME"}, {"ROLE"}, {"MADE"}, {"USED"}, {"ENDS"}}, rows));
     return exit_success;
   }
 

@@ -198,7 +198,8 @@ TokenAnswer token_of(const json& value) {
   reader.take("token", out.token);
   reader.take("created_at", out.created_at);
   reader.take("expires_at", out.expires_at);
-  reader.take("used_at", out.used_at);
+  reader.take("last_used_at", out.last_used_at);
+  reader.take("revoked_at", out.revoked_at);
   return out;
 }
 

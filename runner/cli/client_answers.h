@@ -63,7 +63,7 @@ struct TokenAnswer {
   std::int64_t id = 0;
   std::string name, role;
   std::string token;  // only of a new one
-  std::optional<TimePoint> created_at, expires_at, used_at;
+  std::optional<TimePoint> created_at, expires_at, last_used_at, revoked_at;
 };
 
 struct TestAnswer {

@@ -46,6 +46,7 @@ class RemoteArtifact {
     }
     if (found.empty()) print_notice("job " + job_ + " left no artifacts");
     std::vector<std::vector<std::string>> rows;
+    rows.reserve(found.size());
     for (const ArtifactAnswer& one : found) {
       rows.push_back({one.kind, one.name, one.files ? std::to_string(*one.files) : "",
                       format_bytes(one.bytes), one.sha256});

@@ -234,7 +234,7 @@ bool is_client_command(std::string_view name) {
          action_in(kJobActions, name) || action_in(kAccountActions, name);
 }
 
-Command client_command(std::string_view name, RawArguments raw) {
+Command client_command(std::string_view name, const RawArguments& raw) {
   if (const auto action = action_in(kProjectActions, name)) return project_command(name, *action, raw);
   if (const auto action = action_in(kPipelineActions, name)) return pipeline_command(name, *action, raw);
   if (const auto action = action_in(kJobActions, name)) return job_command(name, *action, raw);

@@ -10,7 +10,7 @@ namespace runner::cli {
 
 /// The whole name is "project add", "pipeline run", "job log", "token create" ...
 bool is_client_command(std::string_view name);
-Command client_command(std::string_view name, RawArguments raw);
+Command client_command(std::string_view name, const RawArguments& raw);
 
 /// --server, --data, --json, --no-color and --quiet.
 ClientCommon client_common(const RawArguments& raw);

@@ -124,7 +124,7 @@ class PipelineCommand {
     }
     std::vector<PipelineAnswer> found;
     collect(project, found);
-    return print_list(std::move(found));
+    return print_list(found);
   }
 
   /// Of every project, as the server lists them by project only; then the newest of all.
@@ -138,7 +138,7 @@ class PipelineCommand {
     std::vector<PipelineAnswer> found;
     for (const std::string& project : projects) collect(project, found);
     keep_newest(found, [](const PipelineAnswer& one) { return one.id; });
-    return print_list(std::move(found));
+    return print_list(found);
   }
 
   void collect(const std::string& project, std::vector<PipelineAnswer>& found) {
@@ -166,6 +166,7 @@ class PipelineCommand {
     }
     keep_newest(found, [](const auto& one) { return one.first; });
     std::vector<std::string> items;
+    items.reserve(found.size());
     for (auto& [id, item] : found) items.push_back(std::move(item));
     say("[" + join(items, ",") + "]\n");
     return exit_success;
@@ -178,13 +179,14 @@ class PipelineCommand {
     if (found.size() > options_.limit) found.resize(options_.limit);
   }
 
-  int print_list(std::vector<PipelineAnswer> found) {
+  int print_list(const std::vector<PipelineAnswer>& found) {
     if (options_.common.quiet) {
       for (const PipelineAnswer& pipeline : found) say(std::to_string(pipeline.id) + "\n");
       return exit_success;
     }
     if (found.empty()) print_notice("there are no such pipelines");
     std::vector<std::vector<std::string>> rows;
+    rows.reserve(found.size());
     for (const PipelineAnswer& pipeline : found) {
       rows.push_back({std::to_string(pipeline.id), pipeline.project, pipeline.status, pipeline.ref,
                       pipeline.sha.substr(0, kShortCommit), pipeline.source,

@@ -41,7 +41,7 @@ std::string read_secret(const std::filesystem::path& file, bool lines) {
   std::optional<std::string> text = file == "-" ? read_input() : read_file(file, kMaxSecret);
   if (!text) throw Error(ErrorCode::invalid_input, "there is no file " + name);
   if (text->size() > kMaxSecret) throw Error(ErrorCode::invalid_input, name + " is too long for a secret");
-  const std::string trimmed(trim(*text));
+  std::string trimmed(trim(*text));
   if (trimmed.empty()) throw Error(ErrorCode::invalid_input, name + " holds no secret: it is empty");
   if (lines) return trimmed + "\n";
   if (trimmed.find('\n') != std::string::npos)
@@ -86,12 +86,14 @@ std::string poll_text(const ProjectAnswer& project) {
 
 std::string lines_of(const std::vector<std::string>& patterns) {
   std::vector<std::string> lines;
+  lines.reserve(patterns.size());
   for (const std::string& pattern : patterns) lines.push_back(printable(pattern));
   return lines.empty() ? "none" : join(lines, "\n");
 }
 
 std::string credentials_text(const ProjectAnswer& project) {
   std::vector<std::string> words;
+  words.reserve(project.credentials.size());
   for (const CredentialAnswer& one : project.credentials)
     words.push_back(printable(one.kind + (one.username.empty() ? "" : " of " + one.username)));
   return words.empty() ? "none" : join(words, ", ");

@@ -192,7 +192,7 @@ Command make_command(const CommandSpec& command, RawArguments raw) {
   if (command.name == "completion") return completion_command(raw);
   if (command.name.starts_with("artifact ")) return artifact_command(command.name, std::move(raw));
   if (command.name.starts_with("cache ")) return cache_command(command.name, std::move(raw));
-  if (is_client_command(command.name)) return client_command(command.name, std::move(raw));
+  if (is_client_command(command.name)) return client_command(command.name, raw);
   return help_command(raw.positional);
 }
 

@@ -31,14 +31,16 @@ TEST_F(AccountCommands, TokensAreTheCallersByDefault) {
   ASSERT_NE(me, nullptr);
   const std::string path = "/users/" + std::string(me->pw_name) + "/tokens";
   server.on("POST " + path, 201, R"({"id":4,"token":"rnr_abc"})");
-  server.on("GET " + path, 200,
-            R"({"items":[{"id":4,"name":"ci","role":"viewer","created_at":"2026-01-31T16:47:55Z",)"
-            R"("expires_at":"2126-01-31T16:47:55.000Z"},{"id":12,"name":"x"}],"next":null})");
+  server.on(
+      "GET " + path, 200,
+      R"({"items":[{"id":4,"name":"ci","role":"viewer","created_at":"2026-01-31T16:47:55Z",)"
+      R"("expires_at":"2126-01-31T16:47:55.000Z"},{"id":12,"name":"x","last_used_at":"2026-01-31T16:47:55Z","revoked_at":"2026-01-31T16:47:55Z"}],"next":null})");
   EXPECT_THAT(box.run({"token", "create", "--name", "ci", "--json"}).out, HasSubstr(R"("token":"rnr_abc")"));
   const Ended ended = box.run({"token", "list"});
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_THAT(ended.out, HasSubstr("2126-01-31T16:47:55Z\n"));
   EXPECT_THAT(ended.out, HasSubstr("12  x "));
+  EXPECT_THAT(ended.out, HasSubstr("ago  revoked\n"));
 }
 
 TEST_F(AccountCommands, AServerThatHidesTheTokenIsAnError) {
