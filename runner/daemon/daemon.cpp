@@ -28,6 +28,8 @@ namespace {
 
 using nlohmann::json;
 
+// Some wait for a repository.
+constexpr std::size_t kHandlers = 16;
 // For requests that have begun, at the end.
 constexpr std::chrono::milliseconds kHttpGrace{5'000};
 
@@ -76,6 +78,7 @@ struct Daemon::Impl {
     counts.on_change = [this] { api->changed(); };
     socket = data.path() / "runner.sock";
     http::ServerOptions http;
+    http.handler_threads = kHandlers;
     http.tcp.push_back({options.address, options.port, options.tls});
     http.unix_sockets.push_back({socket, 0660});
     http.access_log = [this](const http::AccessRecord& record) {

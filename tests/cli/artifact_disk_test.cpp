@@ -27,7 +27,7 @@ endless:
   std::filesystem::create_directories(box.data());
   const std::string user = ::geteuid() == 0 ? "" : "r";
   const std::string inside =
-      "unshare -" + user + "m bash -c 'mount -t tmpfs -o size=4m tmpfs \"$RUNNER_DATA\" || exit 99; ";
+      "unshare -" + user + "m bash -c 'mount -t tmpfs -o size=4608k tmpfs \"$RUNNER_DATA\" || exit 99; ";
   if (box.run_bash(inside + "true'").code != 0) GTEST_SKIP() << "no mounts of its own here";
   box.environment.push_back("RUNNER_DATA=" + box.data().string());
   const Ended ended = box.run_bash(inside +
