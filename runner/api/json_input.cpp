@@ -56,7 +56,7 @@ std::string type_of(const json& value) {
 }  // namespace
 
 struct JsonInput::Impl {
-  json body;
+  json body = json::object();
   std::set<std::string, std::less<>> asked;
   std::vector<FieldError> errors;
 

@@ -11,8 +11,6 @@
 namespace runner::api {
 namespace {
 
-using http::json_text;
-
 std::string reference(std::string_view schema) {
   return R"({"$ref":"#/components/schemas/)" + std::string(schema) + "\"}";
 }

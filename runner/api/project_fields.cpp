@@ -16,7 +16,7 @@ constexpr std::size_t kLongestText = 4096;
 constexpr std::size_t kLongestUser = 256;
 constexpr std::size_t kLongestSecret = 64U << 10U;
 constexpr std::size_t kMostPatterns = 100;
-constexpr std::int64_t kWeek = 7 * 24 * 3600;
+constexpr std::int64_t kWeek = 7L * 24 * 3600;
 
 bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) {

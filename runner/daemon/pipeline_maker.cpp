@@ -180,8 +180,9 @@ engine::PipelineRequest PipelineMaker::request_of(const ProjectRecord& project, 
     recipe.known_hosts = opened.access.known_hosts;
   });
   engine::PipelineRequest request;
-  const std::string name = "pipeline " + std::to_string(facts.pipeline_id) + " of " + project.name;
-  request.name = [name] { return name; };
+  request.name = [name = "pipeline " + std::to_string(facts.pipeline_id) + " of " + project.name] {
+    return std::string(name);
+  };
   request.artifact_prefix = std::to_string(facts.pipeline_id) + "/";
   request.plan = std::move(plan);
   for (pipelines::PlanJob& job : request.plan.jobs) {

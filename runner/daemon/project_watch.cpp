@@ -18,7 +18,7 @@ namespace runner::daemon {
 using storage::ProjectRecord;
 
 struct ProjectWatch::Impl {
-  Impl(LookParts watch_parts, WatchOptions watch_options)
+  Impl(const LookParts& watch_parts, WatchOptions watch_options)
       : parts(watch_parts),
         options(watch_options),
         looker(watch_parts, watch_options.limits, stopping.get_token()),
@@ -175,8 +175,8 @@ struct ProjectWatch::Impl {
   std::vector<std::thread> threads;
 };
 
-ProjectWatch::ProjectWatch(LookParts parts, WatchOptions options)
-    : impl_(std::make_unique<Impl>(std::move(parts), options)) {}
+ProjectWatch::ProjectWatch(const LookParts& parts, WatchOptions options)
+    : impl_(std::make_unique<Impl>(parts, options)) {}
 
 ProjectWatch::~ProjectWatch() {
   impl_->stop();

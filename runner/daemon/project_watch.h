@@ -39,7 +39,7 @@ struct WatchStats {
 class ProjectWatch {
  public:
   /// Starts threads. References must outlive it.
-  ProjectWatch(LookParts parts, WatchOptions options);
+  ProjectWatch(const LookParts& parts, WatchOptions options);
   /// As stop().
   ~ProjectWatch();
   ProjectWatch(const ProjectWatch&) = delete;

@@ -110,10 +110,10 @@ void RepositoryLook::fetch(git::Mirror& mirror, const git::RemoteAccess& access)
 
 void RepositoryLook::forget_gone(const Opened& opened, const git::RemoteRefs& remote) {
   std::vector<std::string> gone;
-  for (const auto& [ref, sha] : opened.heads) {
+  for (const auto& head : opened.heads) {
     const auto there = std::any_of(remote.refs.begin(), remote.refs.end(),
-                                   [&](const git::RemoteRef& one) { return one.name == ref; });
-    if (!there) gone.push_back(ref);
+                                   [&](const git::RemoteRef& one) { return one.name == head.first; });
+    if (!there) gone.push_back(head.first);
   }
   if (gone.empty()) return;
   parts_.store.write([&](storage::Tx& tx) {

@@ -12,7 +12,6 @@ namespace {
 
 using http::testing::Client;
 using storage::Role;
-using ::testing::HasSubstr;
 
 struct Right {
   const char* method;
