@@ -57,7 +57,7 @@ constexpr std::string_view kSchemas = R"json({
     "finished_at": {"$ref": "#/components/schemas/TimeOrNull"}}},
 "PipelineWithJobs": {"type": "object", "additionalProperties": false,
   "required": ["id", "iid", "project", "name", "source", "ref", "sha", "before_sha", "status", "started_by",
-    "created_at", "started_at", "finished_at", "jobs"],
+    "created_at", "started_at", "finished_at", "message", "jobs"],
   "properties": {
     "id": {"type": "integer"}, "iid": {"type": "integer", "nullable": true}, "project": {"type": "string"},
     "name": {"type": "string"}, "source": {"type": "string"}, "ref": {"type": "string"},
@@ -66,6 +66,7 @@ constexpr std::string_view kSchemas = R"json({
     "created_at": {"$ref": "#/components/schemas/Time"},
     "started_at": {"$ref": "#/components/schemas/TimeOrNull"},
     "finished_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "message": {"type": "string", "description": "what is wrong with the pipeline file"},
     "jobs": {"type": "array", "items": {"$ref": "#/components/schemas/Job"}}}},
 "NewPipeline": {"type": "object", "additionalProperties": false, "properties": {
     "ref": {"type": "string"},

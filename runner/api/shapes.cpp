@@ -1,9 +1,12 @@
 #include "runner/api/shapes.h"
 
+#include <nlohmann/json.hpp>
+
 #include "runner/api/json_output.h"
 #include "runner/api/refusal.h"
 #include "runner/base/text.h"
 #include "runner/storage/credential_table.h"
+#include "runner/storage/event_table.h"
 #include "runner/storage/result_table.h"
 #include "runner/storage/tables.h"
 
@@ -71,6 +74,19 @@ engine::JobResult thaw(const std::map<std::int64_t, std::string>& results, std::
   return found == results.end() ? engine::JobResult() : engine::thaw_result(found->second, {});
 }
 
+/// What is wrong with the file of a pipeline that has no jobs, as it was said when it was made.
+std::string complaint_of(storage::Tx& tx, const storage::PipelineRecord& pipeline) {
+  if (pipeline.status != pipelines::JobStatus::failed) return {};
+  storage::LogFilter filter;
+  filter.pipeline = pipeline.id;
+  for (const storage::LogRecord& event : storage::EventLog(tx).after(0, 2, filter)) {
+    if (event.kind != "pipeline.invalid") continue;
+    const auto payload = nlohmann::json::parse(event.payload, nullptr, false);
+    if (payload.is_object()) return payload.value("message", std::string());
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string project_json(const Context& context, storage::Tx& tx, const storage::ProjectRecord& project) {
@@ -107,6 +123,7 @@ std::string pipeline_with_jobs_json(storage::Tx& tx, const storage::PipelineReco
   for (const auto& job : storage::Jobs(tx).of_pipeline(pipeline.id))
     jobs.push_back(job_object(job, project, thaw(results, job.id)));
   JsonObject json = pipeline_object(pipeline, project);
+  json.text("message", complaint_of(tx, pipeline));
   json.raw("jobs", json_list(jobs));
   return std::move(json).take();
 }

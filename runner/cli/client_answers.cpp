@@ -158,6 +158,7 @@ PipelineAnswer pipeline_of(const json& value) {
   reader.take("sha", out.sha);
   reader.take("status", out.status);
   reader.take("started_by", out.started_by);
+  reader.take("message", out.message);
   reader.take("created_at", out.created_at);
   reader.take("started_at", out.started_at);
   reader.take("finished_at", out.finished_at);

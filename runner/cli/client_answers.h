@@ -43,6 +43,7 @@ struct JobAnswer {
 struct PipelineAnswer {
   std::int64_t id = 0, iid = 0;
   std::string project, name, source, ref, sha, status, started_by;
+  std::string message;  // what is wrong with the pipeline file
   std::optional<TimePoint> created_at, started_at, finished_at;
   std::vector<JobAnswer> jobs;
 };

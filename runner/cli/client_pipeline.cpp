@@ -103,6 +103,10 @@ class PipelineCommand {
     if (pipeline.started_at)
       facts.emplace_back("took", took_text(pipeline.started_at, pipeline.finished_at, desk_.clock()));
     say(facts_text(desk_.screen(), facts));
+    if (!pipeline.message.empty()) {
+      say("\n");
+      for (const std::string_view line : split(pipeline.message, '\n')) say(printable(line) + "\n");
+    }
     if (const std::string jobs = jobs_table(desk_, pipeline); !jobs.empty()) say("\n" + jobs);
     return exit_success;
   }

@@ -135,6 +135,14 @@ TEST_F(ApiTest, PipelineShowsEveryAttemptWithWhatIsKnownOfIt) {
   EXPECT_EQ(ask("GET", of("jobs", first.id), "", "vera").json(), jobs[0]);
 }
 
+TEST_F(ApiTest, APipelineOfAWrongFileSaysWhatIsWrong) {
+  const std::int64_t id = add_pipeline(JobStatus::failed);
+  append_event("pipeline.invalid", R"({"message":".gitlab-ci.yml:2:10: error: no such stage"})", {}, id);
+  EXPECT_EQ(ask("GET", of("pipelines", id)).json().at("message"),
+            ".gitlab-ci.yml:2:10: error: no such stage");
+  EXPECT_EQ(ask("GET", of("pipelines", add_pipeline(JobStatus::failed))).json().at("message"), "");
+}
+
 TEST_F(ApiTest, IdsThatAreNoneAreNotFound) {
   for (const char* id : {"0", "-1", "x", "99999999999999999999", "1.5", "999999"}) {
     EXPECT_EQ(ask("GET", std::string("/api/v1/pipelines/") + id).status, 404) << id;
