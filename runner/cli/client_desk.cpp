@@ -33,6 +33,7 @@ std::string sentence_of(const ApiResponse& answer, const ApiEndpoint& endpoint) 
   std::string fields;
   for (const auto& [field, message] : problem.errors) {
     if (fields.size() > kMaxShown) break;
+    if (text.find(shown(message)) != std::string::npos) continue;  // the sentence says it already
     fields += (fields.empty() ? ": " : ", ") + in_quotes(shown(field)) + " " + shown(message);
   }
   return text + fields;

@@ -68,6 +68,11 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
                         trigger.before.empty() ? std::string(40, '0') : trigger.before);
   PipelineFacts facts = facts_of(project, mirror, readers.repository(), trigger, parts_.server_url);
   facts.created_at = parts_.clock.now();
+  // Variables speak of these numbers, so they are known before the plan is.
+  parts_.store.write([&](storage::Tx& tx) {
+    facts.pipeline_id = tx.take_ids("pipelines", 1);
+    facts.pipeline_iid = storage::Projects(tx).take_iid(project.id);
+  });
   const auto file = readers.read_local(project.pipeline_file);
   if (!file) {
     return refuse(project, trigger, facts,
@@ -75,11 +80,6 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
                       trigger.sha.substr(0, 8) + "; add it, or name another with `runner project set " +
                       project.name + " --file PATH`");
   }
-  // Variables speak of these numbers, so they are known before the plan is.
-  parts_.store.write([&](storage::Tx& tx) {
-    facts.pipeline_id = tx.take_ids("pipelines", 1);
-    facts.pipeline_iid = storage::Projects(tx).take_iid(project.id);
-  });
   PlanResult planned = pipelines::make_plan(project.pipeline_file, *file, facts, readers, readers);
   if (planned.outcome == PlanOutcome::invalid) return refuse(project, trigger, facts, text_of(planned));
   if (!planned.plan) {
@@ -131,6 +131,8 @@ Made PipelineMaker::refuse(const ProjectRecord& project, const Trigger& trigger,
                            const std::string& message) {
   if (trigger.asked) throw Error(ErrorCode::invalid_input, message);
   storage::PipelineRecord record;
+  record.id = facts.pipeline_id;
+  record.iid = facts.pipeline_iid;
   record.project_id = project.id;
   record.project = project.name;
   record.source = trigger.source;
