@@ -52,13 +52,12 @@ void JobCounts::count(const engine::JobView& job) {
   const std::lock_guard lock(mutex_);
   const auto key = std::make_pair(job.pipeline, job.index);
   if (const auto known = under_way_.find(key); known != under_way_.end()) {
-    if (waits(known->second.status)) --numbers_.pending;
-    if (runs(known->second.status)) --numbers_.running;
-    if (waits(job.status) && runs(known->second.status)) ++numbers_.retries;
+    if (waits(known->second)) --numbers_.pending;
+    if (runs(known->second)) --numbers_.running;
     under_way_.erase(known);
   }
   if (waits(job.status) || runs(job.status)) {
-    under_way_.emplace(key, Known{job.status, job.attempt});
+    under_way_.emplace(key, job.status);
     ++(waits(job.status) ? numbers_.pending : numbers_.running);
   }
   if (!is_completed(job.status) || !job.finished_at) return;

@@ -19,9 +19,8 @@ class JobCounts final : public engine::Observer {
  public:
   struct Numbers {
     std::map<std::pair<std::string, std::string>, std::uint64_t> ended;  // by status and failure reason
-    std::uint64_t retries = 0;
     std::int64_t running = 0, pending = 0;
-    double seconds = 0, queued_seconds = 0;  // of those that ended
+    double seconds = 0;  // of those that ended
   };
   void job_changed(const engine::JobView& job) override;
   void job_output(std::size_t, int, std::string_view) override {}
@@ -31,13 +30,9 @@ class JobCounts final : public engine::Observer {
 
  private:
   void count(const engine::JobView& job);
-  struct Known {
-    pipelines::JobStatus status = pipelines::JobStatus::created;
-    int attempt = 0;
-  };
   mutable std::mutex mutex_;
   Numbers numbers_;
-  std::map<std::pair<std::int64_t, std::size_t>, Known> under_way_;  // pending and running
+  std::map<std::pair<std::int64_t, std::size_t>, pipelines::JobStatus> under_way_;  // pending and running
 };
 
 /// One scrape, put together a family at a time.
