@@ -21,6 +21,8 @@ namespace runner {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr int kMakeDirectoryTries = 1'000;
+
 void sync_parent(const fs::path& path) {
   const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const UniqueFd dir(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -236,15 +238,20 @@ void write_file_atomic(const fs::path& path, std::string_view content, unsigned 
 
 void make_directories(const fs::path& path, unsigned mode) {
   if (path.empty()) return;
-  if (::mkdir(path.c_str(), mode) == 0) return;
-  if (errno == ENOENT && path.has_parent_path() && path.parent_path() != path) {
-    make_directories(path.parent_path(), mode);
-    if (::mkdir(path.c_str(), mode) == 0) return;
+  // Again when another process took away what was there. Not without end: "./x" in a directory that was
+  // removed has a parent and cannot be made.
+  for (int tries = 0; ::mkdir(path.c_str(), mode) != 0; ++tries) {
+    const int saved = errno;
+    const bool again = tries < kMakeDirectoryTries;
+    struct stat info {};
+    if (again && saved == ENOENT && path.has_parent_path() && path.parent_path() != path) {
+      make_directories(path.parent_path(), mode);
+      continue;
+    }
+    if (saved == EEXIST && ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return;
+    if (again && saved == EEXIST && ::lstat(path.c_str(), &info) != 0 && errno == ENOENT) continue;
+    throw_errno(saved, "cannot make directory " + in_quotes(path.native()));
   }
-  const int saved = errno;
-  struct stat info {};
-  if (saved == EEXIST && ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return;
-  throw_errno(saved, "cannot make directory " + in_quotes(path.native()));
 }
 
 void remove_tree(const fs::path& named) {

@@ -42,11 +42,13 @@ std::vector<std::uint64_t> numbers_in(const fs::path& project) {
   return numbers;
 }
 
-// False: there is one already.
-bool make_new_directory(const fs::path& directory) {
-  if (::mkdir(directory.c_str(), 0700) == 0) return true;
-  if (errno != EEXIST) throw_errno("cannot make the directory '" + directory.string() + "'");
-  return false;
+enum class Made { kYes, kIsThere, kNoParent };
+
+Made make_new_directory(const fs::path& directory) {
+  if (::mkdir(directory.c_str(), 0700) == 0) return Made::kYes;
+  if (errno == EEXIST) return Made::kIsThere;
+  if (errno == ENOENT) return Made::kNoParent;
+  throw_errno("cannot make the directory '" + directory.string() + "'");
 }
 
 }  // namespace
@@ -91,7 +93,16 @@ const fs::path& KeptFiles::run_directory() {
   // Another run may take the number at the same time.
   while (run_.empty()) {
     const fs::path run = project_ / std::to_string(++number_);
-    if (make_new_directory(run)) run_ = run;
+    switch (make_new_directory(run)) {
+      case Made::kYes:
+        run_ = run;
+        break;
+      case Made::kIsThere:
+        break;
+      case Made::kNoParent:
+        make_directories(project_, 0700);
+        break;
+    }
   }
   return run_;
 }
@@ -102,14 +113,24 @@ std::uint64_t KeptFiles::number() {
 }
 
 const fs::path& KeptFiles::directory_of(const std::string& job) {
-  // It may have gone: as long as it is empty, another run may take it for one that left no files.
-  make_directories(run_directory(), 0700);
+  const fs::path run = run_directory();
   fs::path& directory = jobs_[job];
-  const fs::path wanted = run_ / plain_file_name(job);
+  const fs::path wanted = run / plain_file_name(job);
   // Names that differ may be the same when they are plain.
-  for (int twin = 1; directory.empty(); ++twin) {
+  for (int twin = 1; directory.empty();) {
     const fs::path free = twin == 1 ? wanted : fs::path(wanted.string() + "-" + std::to_string(twin));
-    if (make_new_directory(free)) directory = free;
+    switch (make_new_directory(free)) {
+      case Made::kYes:
+        directory = free;
+        break;
+      case Made::kIsThere:
+        ++twin;
+        break;
+      // As long as the run is empty, another one may take it for one that left no files.
+      case Made::kNoParent:
+        make_directories(run, 0700);
+        break;
+    }
   }
   return directory;
 }

@@ -7,6 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
 #include "runner/base/log.h"
@@ -66,6 +69,21 @@ TEST(Files, MakeDirectoriesIsIdempotentAndRefusesFiles) {
   write_file_atomic(dir.path() / "file", "", 0600, false);
   EXPECT_THROW(make_directories(dir.path() / "file"), Error);
   EXPECT_THROW(make_directories(dir.path() / "file" / "x"), Error);
+}
+
+TEST(Files, DirectoriesAreMadeWhileOthersRemoveThem) {
+  const TempDir dir;
+  const fs::path path = dir.path() / "a/b";
+  std::atomic<bool> stop = false;
+  std::thread other([&] {
+    while (!stop) {
+      ::rmdir(path.c_str());
+      ::rmdir(path.parent_path().c_str());
+    }
+  });
+  for (int i = 0; i < 5'000; ++i) EXPECT_NO_THROW(make_directories(path));
+  stop = true;
+  other.join();
 }
 
 TEST(Files, RemoveTreeTakesEveryKindAndFollowsNoLink) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <thread>
+#include <vector>
 
 #include "runner/base/error.h"
 #include "runner/base/files.h"
@@ -93,6 +95,24 @@ TEST(KeptFiles, AnEmptyRunThatAnotherOneRemovedIsThereAgain) {
   const fs::path kept = first.keep(root.path() / "a", "job", "a");
   EXPECT_EQ(kept.parent_path().parent_path().filename(), "1");
   EXPECT_EQ(read_file(kept), "content");
+}
+
+// Whatever the runs beside it remove, in every order of their steps.
+TEST(KeptFiles, RunsAtOnceDoNotTakeEachOthersDirectories) {
+  const TempDir root;
+  write_file_atomic(root.path() / "a", "content", 0644, false);
+  std::vector<std::thread> runs;
+  for (int thread = 0; thread < 4; ++thread) {
+    runs.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) {
+        KeptFiles kept(root.path() / "data", "/srv/project");
+        kept.number();
+        EXPECT_NO_THROW(EXPECT_TRUE(fs::exists(kept.keep(root.path() / "a", "job", "a"))));
+        kept.remove_empty();
+      }
+    });
+  }
+  for (std::thread& run : runs) run.join();
 }
 
 TEST(KeptFiles, AMissingSourceIsAnError) {
