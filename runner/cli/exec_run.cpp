@@ -149,7 +149,7 @@ class LocalRun {
         workspaces_(place_.mode),
         shelf_(data_, clock_),
         kept_(data_, project.root(), [this] { return last_recorded_run(); }),
-        store_(storage::make_memory_store(clock_)) {
+        store_(storage::make_local_store()) {
     remove_dead_runs(place_.parent, [&](const fs::path& run) { end_steps(run); });
   }
 

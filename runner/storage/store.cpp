@@ -6,6 +6,7 @@
 #include "runner/base/error.h"
 #include "runner/base/text.h"
 #include "runner/database/sqlite.h"
+#include "runner/storage/local_schema.h"
 #include "runner/storage/migrations.h"
 
 namespace runner::storage {
@@ -43,6 +44,8 @@ Store::Store(std::unique_ptr<database::Database> database, const Clock& clock, s
   }
 }
 
+Store::Store(std::unique_ptr<database::Database> database) : database_(std::move(database)) {}
+
 void Store::write(const std::function<void(Tx&)>& body) {
   for (int attempt = 1;; ++attempt) {
     try {
@@ -73,6 +76,16 @@ void Store::read(const std::function<void(Tx&)>& body) const {
 
 std::unique_ptr<Store> make_memory_store(const Clock& clock) {
   return std::make_unique<Store>(database::open_sqlite_memory(), clock);
+}
+
+std::unique_ptr<Store> make_local_store() {
+  auto database = database::open_sqlite_memory();
+  {
+    const auto tx = database->begin(database::TxMode::write);
+    tx->script(local_schema());
+    tx->commit();
+  }
+  return std::make_unique<Store>(std::move(database));
 }
 
 std::unique_ptr<Store> open_file_store(const std::filesystem::path& path, const Clock& clock) {

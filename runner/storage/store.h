@@ -33,6 +33,8 @@ class Store {
  public:
   /// Migrates the database. `path` is for messages. Throws Error.
   Store(std::unique_ptr<database::Database> database, const Clock& clock, std::filesystem::path path = {});
+  /// Of a database that has its tables.
+  explicit Store(std::unique_ptr<database::Database> database);
   /// Runs `body` in one transaction and commits. Repeats it, a bounded number of times, on Error{unavailable}
   /// only, so `body` must touch nothing but the Tx (or start afresh each time).
   void write(const std::function<void(Tx&)>& body);
@@ -43,8 +45,10 @@ class Store {
   std::filesystem::path path_;
 };
 
-/// Everything in memory: for one pipeline, and for tests.
+/// Everything in memory: for tests.
 std::unique_ptr<Store> make_memory_store(const Clock& clock);
+/// In memory, with the tables of local_schema.h alone: for one pipeline whose run is not durable.
+std::unique_ptr<Store> make_local_store();
 std::unique_ptr<Store> open_file_store(const std::filesystem::path& path, const Clock& clock);
 
 }  // namespace runner::storage
