@@ -12,7 +12,6 @@
 
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
-#include "runner/base/log.h"
 
 namespace runner {
 namespace {
@@ -235,16 +234,6 @@ TEST(Errors, KeepCodeCauseAndContexts) {
     }
   }
   EXPECT_EQ(to_string(ErrorCode::not_found), "not_found");
-}
-
-TEST(Log, WritesOneLineFromItsLevelOn) {
-  EXPECT_FALSE(log_enabled(LogLevel::info));
-  EXPECT_TRUE(log_enabled(LogLevel::warn));
-  testing::internal::CaptureStderr();
-  log_info("part", "not shown");
-  log_warn("part", "100% {} shown");
-  const std::string written = testing::internal::GetCapturedStderr();
-  EXPECT_THAT(written, testing::MatchesRegex("[0-9T:.-]+Z warning part: 100% \\{\\} shown\n"));
 }
 
 }  // namespace
