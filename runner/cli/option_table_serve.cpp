@@ -11,7 +11,7 @@ constexpr std::string_view kWhere = "Where";
 constexpr std::string_view kHow = "How jobs run";
 constexpr std::string_view kOutput = "Output";
 
-constexpr std::array<OptionSpec, 9> kServeOptions{{
+constexpr std::array<OptionSpec, 13> kServeOptions{{
     {"--data", "DIR", kWhere,
      "where everything is kept, for this server alone; default: $RUNNER_DATA, else /var/lib/runner as root "
      "and "
@@ -30,6 +30,11 @@ constexpr std::array<OptionSpec, 9> kServeOptions{{
      "auto,shell"},
     {"--timeout", "DURATION", kHow, "of jobs that have none of their own; default: 1h", ""},
     {"--log-level", "LEVEL", kOutput, "what goes to standard error; default: info", "debug,info,warn,error"},
+    {"--log-format", "FORMAT", kOutput, "json: one object per line; default: text", "text,json"},
+    {"--log-file", "FILE", kOutput,
+     "instead of standard error; opened again on SIGHUP. When it is full it becomes FILE-TIME.zst", ""},
+    {"--log-max-size", "SIZE", kOutput, "when FILE is full; default: 64M", ""},
+    {"--log-keep", "N", kOutput, "full ones that are kept; default: 14", ""},
     {"-h,--help", "", kOutput, "this text", ""},
 }};
 

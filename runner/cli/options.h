@@ -111,6 +111,10 @@ struct ServeOptions {
   bool shell_only = false;                 // jobs that want an image run without it
   std::optional<std::chrono::milliseconds> timeout;
   std::string log_level = "info";
+  bool json_log = false;
+  std::filesystem::path log_file;            // empty = standard error
+  std::uint64_t log_max_bytes = 64UL << 20;  // a larger one is put aside
+  std::size_t log_keep = 14;                 // of those that were put aside
 };
 
 struct VersionOptions {

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <stop_token>
 #include <thread>
 
@@ -18,6 +19,7 @@
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
+#include "runner/base/log_file.h"
 #include "runner/base/open_files.h"
 #include "runner/cli/commands.h"
 #include "runner/cli/environment.h"
@@ -64,7 +66,9 @@ sigset_t ending_signals() {
 /// Asks for the end when one of the signals comes. They are blocked before any thread exists.
 class EndBySignal {
  public:
-  EndBySignal() : set_(ending_signals()), descriptor_(::signalfd(-1, &set_, SFD_CLOEXEC)) {
+  /// `log` is opened again on SIGHUP; it may be null.
+  explicit EndBySignal(std::shared_ptr<LogFile> log)
+      : log_(std::move(log)), set_(ending_signals()), descriptor_(::signalfd(-1, &set_, SFD_CLOEXEC)) {
     if (!descriptor_) throw_errno("cannot wait for signals");
     thread_ = std::thread([this] { wait(); });
   }
@@ -83,7 +87,11 @@ class EndBySignal {
       if (watched[0].revents == 0) continue;
       signalfd_siginfo info{};
       if (::read(descriptor_.get(), &info, sizeof info) != sizeof info) continue;
-      if (info.ssi_signo == SIGHUP) continue;  // a terminal that goes away is no reason to end
+      if (info.ssi_signo == SIGHUP) {  // a terminal that goes away is no reason to end
+        if (log_ && !log_->reopen())
+          log_warn("daemon", "cannot open the log file again; the old one is used");
+        continue;
+      }
       log_info("daemon", std::string("ending on SIG") + ::sigabbrev_np(static_cast<int>(info.ssi_signo)) +
                              "; jobs go on");
       tell_manager("STOPPING=1");
@@ -91,12 +99,27 @@ class EndBySignal {
     }
   }
 
+  const std::shared_ptr<LogFile> log_;
   const sigset_t set_;
   const UniqueFd descriptor_;
   const WakeUp over_;
   std::stop_source stop_;
   std::thread thread_;
 };
+
+/// Null: standard error.
+std::shared_ptr<LogFile> open_log(const ServeOptions& options) {
+  set_log_level(level_of(options.log_level));
+  set_log_format(options.json_log ? LogFormat::json : LogFormat::text);
+  if (options.log_file.empty()) return nullptr;
+  LogFileOptions file;
+  file.path = std::filesystem::absolute(options.log_file);
+  file.max_bytes = options.log_max_bytes;
+  file.keep = options.log_keep;
+  auto log = std::make_shared<LogFile>(std::move(file));
+  set_log_file(log);
+  return log;
+}
 
 }  // namespace
 
@@ -106,7 +129,7 @@ int run_serve(const ServeOptions& options) {
   const sigset_t ending = ending_signals();
   ::sigprocmask(SIG_BLOCK, &ending, nullptr);
   allow_many_open_files();
-  set_log_level(level_of(options.log_level));
+  const std::shared_ptr<LogFile> log = open_log(options);
 
   daemon::DaemonOptions served;
   served.data = std::filesystem::absolute(data_directory(options.data)).lexically_normal();
@@ -126,7 +149,7 @@ int run_serve(const ServeOptions& options) {
   served.commit = program_commit();
 
   daemon::Daemon daemon(std::move(served), launcher);
-  const EndBySignal signals;
+  const EndBySignal signals(log);
   daemon.on_ready([&] {
     std::fprintf(stderr, "runner: serving on %s and %s\n", daemon.address().c_str(), daemon.socket().c_str());
     tell_manager("READY=1");

@@ -6,6 +6,8 @@
 namespace runner::cli {
 namespace {
 
+constexpr std::uint64_t kLeastLogBytes = 1UL << 20;
+
 /// "127.0.0.1:8080", "[::1]:8080", "8080", ":8080". False when it is none.
 bool take_listen(const std::string& text, ServeOptions& options) {
   const std::size_t colon = text.rfind(':');
@@ -58,6 +60,31 @@ Command serve_options(const RawArguments& raw) {
         options.log_level != "error")
       return UsageError{"unknown log level '" + options.log_level + "'",
                         "allowed are debug, info, warn and error"};
+  }
+  if (raw.has("--log-format")) {
+    const std::string format = raw.last("--log-format");
+    if (format != "text" && format != "json")
+      return UsageError{"unknown log format '" + format + "'", "allowed are text and json"};
+    options.json_log = format == "json";
+  }
+  options.log_file = raw.last("--log-file");
+  if (options.log_file.empty() && (raw.has("--log-max-size") || raw.has("--log-keep")))
+    return UsageError{"'--log-max-size' and '--log-keep' are for a file", "add '--log-file FILE'"};
+  if (raw.has("--log-max-size")) {
+    const auto bytes = parse_bytes(raw.last("--log-max-size"));
+    if (!bytes || *bytes < kLeastLogBytes) {
+      return UsageError{"'--log-max-size " + raw.last("--log-max-size") + "' is no size of a log",
+                        "write it like 64M; the least is 1M"};
+    }
+    options.log_max_bytes = *bytes;
+  }
+  if (raw.has("--log-keep")) {
+    const auto count = parse_integer(raw.last("--log-keep"));
+    if (!count || *count < 0 || *count > 10'000) {
+      return UsageError{"'--log-keep " + raw.last("--log-keep") + "' is no number of files",
+                        "write a number from 0 to 10000"};
+    }
+    options.log_keep = static_cast<std::size_t>(*count);
   }
   return options;
 }

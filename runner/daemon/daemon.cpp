@@ -18,6 +18,7 @@
 #include "runner/daemon/commit_recipe.h"
 #include "runner/daemon/data_directory.h"
 #include "runner/daemon/job_process.h"
+#include "runner/daemon/log_lines.h"
 #include "runner/daemon/metrics.h"
 #include "runner/daemon/process_jobs.h"
 #include "runner/daemon/service_actions.h"
@@ -82,6 +83,7 @@ struct Daemon::Impl {
     http.tcp.push_back({options.address, options.port, options.tls});
     http.unix_sockets.push_back({socket, 0660});
     http.access_log = [this](const http::AccessRecord& record) {
+      log_access(record);
       ++(*requests.lock())[{record.method, record.status}];
     };
     server = std::make_unique<http::Server>(std::move(http), routes());

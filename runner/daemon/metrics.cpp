@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "runner/base/files.h"
+#include "runner/daemon/log_lines.h"
 
 namespace runner::daemon {
 namespace {
@@ -44,6 +45,7 @@ std::string label_value(const std::string& text) {
 }  // namespace
 
 void JobCounts::job_changed(const engine::JobView& job) {
+  log_job(job);
   count(job);
   if (on_change) on_change();
 }
