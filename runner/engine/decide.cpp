@@ -10,6 +10,24 @@ namespace {
 using pipelines::FailureReason;
 using pipelines::JobStatus;
 
+constexpr std::chrono::milliseconds kAtOnce{0};
+constexpr int kBackOffFactor = 4;
+
+/// What a job or its pipeline file did is there again at once; what the machine did takes time to pass: a
+/// full disk, a process that could not be made.
+bool backs_off(FailureReason failure) {
+  switch (failure) {
+    case FailureReason::stuck_or_timeout_failure:
+    case FailureReason::runner_system_failure:
+    case FailureReason::scheduler_failure:
+    case FailureReason::data_integrity_failure:
+    case FailureReason::unknown_failure:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /// The state, the time and the policy of one decision; one overload per event.
 class Decider {
  public:
@@ -159,11 +177,17 @@ class Decider {
     std::vector<Effect> effects;
     if (policy_.retry != nullptr &&
         should_retry(*policy_.retry, result.failure, result.exit_code, state_.attempt)) {
-      effects.emplace_back(effect::NewAttempt{});
+      effects.emplace_back(effect::NewAttempt{backs_off(result.failure) ? back_off() : kAtOnce});
     } else if (allowed(result)) {
       next.allow_failure = true;
     }
     return Applied{std::move(next), std::move(effects)};
+  }
+  /// 1, 4, 16 times what the policy says.
+  std::chrono::milliseconds back_off() const {
+    std::chrono::milliseconds after = policy_.retry_after;
+    for (std::int64_t attempt = 1; attempt < state_.attempt; ++attempt) after *= kBackOffFactor;
+    return after;
   }
   bool allowed(const RunResult& result) const {
     if (policy_.allow_failure == nullptr) return state_.allow_failure;

@@ -2,6 +2,7 @@
 // The one way a job changes: a pure function from a state and an event to the next state and what to do.
 // No clock, no I/O, no logging, no globals; same input, same output. Any thread.
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,8 +68,10 @@ namespace effect {
 struct Offer {};  // let a job thread take it
 struct StopSteps {
   bool kill = false;
-};                     // end what runs
-struct NewAttempt {};  // a retry: another row, offered again
+};  // end what runs
+struct NewAttempt {
+  std::chrono::milliseconds after{0};
+};  // a retry: another row, offered again when that has passed
 }  // namespace effect
 
 using Effect = std::variant<effect::Offer, effect::StopSteps, effect::NewAttempt>;
@@ -90,6 +93,7 @@ using Decision = std::variant<Applied, Ignored, Illegal>;
 struct JobPolicy {
   const pipelines::Retry* retry = nullptr;  // null: never again
   const pipelines::AllowFailure* allow_failure = nullptr;
+  std::chrono::milliseconds retry_after{0};  // see EngineOptions
 };
 
 Decision decide(const JobState& state, const JobEvent& event, TimePoint now, const JobPolicy& policy);

@@ -125,6 +125,9 @@ struct EngineOptions {
   std::size_t capacity = 4;                        // jobs at the same time
   std::chrono::milliseconds cancel_grace{10'000};  // between SIGTERM and SIGKILL
   std::chrono::milliseconds default_timeout{3'600'000};
+  /// Before the second attempt of a job that failed because of the machine, four times that before the third.
+  /// Failures of scripts are tried again at once.
+  std::chrono::milliseconds retry_after{5'000};
   std::uint64_t log_limit = 0;            // bytes of one job's log, 0 = none
   std::uint64_t file_size_limit = 0;      // RLIMIT_FSIZE of steps, 0 = none
   std::uint64_t artifact_size_limit = 0;  // bytes of one job's artifacts, 0 = none

@@ -251,8 +251,8 @@ void PipelineRun::perform(std::size_t job, const Effect& effect) {
   if (std::holds_alternative<effect::Offer>(effect)) {
     offered_.insert(job);
     services_.queue.push(ref(job), request_.scope, request_.priority);
-  } else if (std::holds_alternative<effect::NewAttempt>(effect)) {
-    new_attempt(job);
+  } else if (const auto* again = std::get_if<effect::NewAttempt>(&effect)) {
+    new_attempt(job, again->after);
   } else if (const auto* stop = std::get_if<effect::StopSteps>(&effect)) {
     const JobState& state = jobs_[job].state;
     (stop->kill ? batch_.kills : batch_.stops).push_back(job);
@@ -339,7 +339,7 @@ void PipelineRun::resource_free(std::size_t job) {
   if (!apply(job, event::ResourceFree{})) services_.groups.leave(group_of(job), ref(job));
 }
 
-void PipelineRun::new_attempt(std::size_t job) {
+void PipelineRun::new_attempt(std::size_t job, std::chrono::milliseconds after) {
   JobRun& run = jobs_[job];
   // A played job has no change of its own in this batch.
   if (batch_.replaced.erase(job) != 0) batch_.ended_attempts.push_back(run.state);
@@ -364,7 +364,12 @@ void PipelineRun::new_attempt(std::size_t job) {
   batch_.results.erase(job);
   batch_.inserted.insert(job);
   batch_.changed.insert(job);
-  enqueue(job, false);
+  if (after.count() == 0) {
+    enqueue(job, false);
+    return;
+  }
+  const TimePoint until = parts_.clock.now() + after;
+  if (apply(job, event::Delayed{until})) timers_.emplace(until, job);
 }
 
 bool PipelineRun::claim(std::size_t job, std::size_t slot) {
@@ -378,7 +383,7 @@ bool PipelineRun::claim(std::size_t job, std::size_t slot) {
 }
 
 JobPolicy PipelineRun::policy(std::size_t job) const {
-  return {&planned(job).retry, &planned(job).allow_failure};
+  return {&planned(job).retry, &planned(job).allow_failure, services_.options.retry_after};
 }
 
 JobNow PipelineRun::now_of(std::size_t job) const {

@@ -225,6 +225,28 @@ TEST(Decide, CanceledRunIsNeverTriedAgainWhateverItsEnd) {
   }
 }
 
+TEST(Decide, WhatTheMachineDidIsTriedAgainLaterEachTime) {
+  const Retry retry{2, {"always"}, {}, true};
+  JobPolicy policy;
+  policy.retry = &retry;
+  policy.retry_after = std::chrono::milliseconds(100);
+  const auto after = [&](FailureReason failure, int attempt) {
+    JobState state = in(JobStatus::running);
+    state.attempt = attempt;
+    RunResult ended = result(RunResult::Kind::failed, 1);
+    ended.failure = failure;
+    const Applied applied = apply(state, event::Finished{ended}, policy);
+    return std::get<effect::NewAttempt>(applied.effects.at(0)).after.count();
+  };
+  for (const auto failure : {FailureReason::runner_system_failure, FailureReason::stuck_or_timeout_failure,
+                             FailureReason::scheduler_failure, FailureReason::unknown_failure}) {
+    EXPECT_EQ(after(failure, 1), 100);
+    EXPECT_EQ(after(failure, 2), 400);
+  }
+  for (const auto failure : {FailureReason::script_failure, FailureReason::job_execution_timeout})
+    EXPECT_EQ(after(failure, 1), 0);
+}
+
 TEST(Decide, KillAfterCancelStopsAgainAndAtOnce) {
   const Applied cancel = apply(in(JobStatus::running), event::CancelRequested{});
   ASSERT_EQ(cancel.effects.size(), 1U);

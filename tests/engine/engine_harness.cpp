@@ -54,6 +54,7 @@ EngineHarness::EngineHarness(executors::Executor& executor, cache::MountMode mod
   make_directories(source_);
   make_directories(data_);
   options.data_dir = data_;
+  options.retry_after = std::chrono::milliseconds(20);
   jobs_ = std::make_unique<engine::LocalJobs>(
       options, engine::JobParts{executor, workspaces_, &caches_, clock_, observer_, {}});
   engine_ =

@@ -467,6 +467,19 @@ TEST_P(ShellEngine, EmptyStrategyGivesAnEmptyWorkspace) {
   EXPECT_EQ(harness_.job("c").failure, FailureReason::runner_system_failure);
 }
 
+TEST_P(ShellEngine, WhatTheMachineDidIsTriedAgainAfterATime) {
+  PlanBuilder plan;
+  auto& job = plan.add("a", 0);
+  job.variables = {variable("GIT_SUBMODULE_STRATEGY", "sometimes")};
+  job.retry = {2, {"runner_system_failure"}, {}, true};
+  plan.add("b", 0, {"exit 1"}).retry = {1, {}, {}, true};
+  harness_.run(plan.plan());
+  EXPECT_EQ(harness_.job("a").attempt, 3);
+  EXPECT_THAT(harness_.observer().history(0), Contains(JobStatus::scheduled).Times(2));
+  EXPECT_EQ(harness_.job("b").attempt, 2);
+  EXPECT_THAT(harness_.observer().history(1), Not(Contains(JobStatus::scheduled)));
+}
+
 TEST_P(ShellEngine, FileVariablesOddNamesAndLargeValues) {
   PlanBuilder plan;
   auto& job = plan.add("a", 0, {"cat \"$CERT\"", "echo ${#LARGE}", "stat -c %a \"$CERT\""});
