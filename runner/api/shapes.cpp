@@ -1,5 +1,6 @@
 #include "runner/api/shapes.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "runner/api/json_output.h"
@@ -7,6 +8,7 @@
 #include "runner/base/text.h"
 #include "runner/storage/credential_table.h"
 #include "runner/storage/event_table.h"
+#include "runner/storage/job_archive_table.h"
 #include "runner/storage/result_table.h"
 #include "runner/storage/tables.h"
 
@@ -69,10 +71,40 @@ std::string job_object(const storage::JobRecord& job, const std::string& project
   return std::move(json).take();
 }
 
-engine::JobResult thaw(const std::map<std::int64_t, std::string>& results, std::int64_t job) {
-  const auto found = results.find(job);
-  return found == results.end() ? engine::JobResult() : engine::thaw_result(found->second, {});
-}
+/// What is known of the jobs of a pipeline beside their rows. Archives are only there as long as they are
+/// kept.
+class Results {
+ public:
+  Results(storage::Tx& tx, std::int64_t pipeline)
+      : texts_(storage::JobResults(tx).of_pipeline(pipeline)),
+        kept_(storage::JobArchives(tx).of_pipeline(pipeline)) {}
+
+  engine::JobResult of(std::int64_t job) const {
+    const auto found = texts_.find(job);
+    if (found == texts_.end()) return {};
+    engine::JobResult result = engine::thaw_result(found->second, {});
+    take_kept(job, storage::ArtifactKind::archive, result.archive);
+    take_kept(job, storage::ArtifactKind::reports, result.reports);
+    return result;
+  }
+
+ private:
+  void take_kept(std::int64_t job, storage::ArtifactKind kind,
+                 std::optional<engine::ArchiveView>& archive) const {
+    if (!archive) return;
+    const auto kept = std::find_if(kept_.begin(), kept_.end(), [&](const storage::JobArchiveRecord& record) {
+      return record.job == job && record.kind == kind;
+    });
+    if (kept == kept_.end()) {
+      archive.reset();
+    } else {
+      archive->path = kept->path;
+    }
+  }
+
+  const std::map<std::int64_t, std::string> texts_;
+  const std::vector<storage::JobArchiveRecord> kept_;
+};
 
 /// What is wrong with the file of a pipeline that has no jobs, as it was said when it was made.
 std::string complaint_of(storage::Tx& tx, const storage::PipelineRecord& pipeline) {
@@ -118,10 +150,10 @@ std::string pipeline_json(storage::Tx& tx, const storage::PipelineRecord& pipeli
 
 std::string pipeline_with_jobs_json(storage::Tx& tx, const storage::PipelineRecord& pipeline) {
   const std::string project = project_name(tx, pipeline);
-  const auto results = storage::JobResults(tx).of_pipeline(pipeline.id);
+  const Results results(tx, pipeline.id);
   std::vector<std::string> jobs;
   for (const auto& job : storage::Jobs(tx).of_pipeline(pipeline.id))
-    jobs.push_back(job_object(job, project, thaw(results, job.id)));
+    jobs.push_back(job_object(job, project, results.of(job.id)));
   JsonObject json = pipeline_object(pipeline, project);
   json.text("message", complaint_of(tx, pipeline));
   json.raw("jobs", json_list(jobs));
@@ -134,7 +166,7 @@ std::string job_json(storage::Tx& tx, const storage::JobRecord& job) {
 }
 
 engine::JobResult result_of(storage::Tx& tx, const storage::JobRecord& job) {
-  return thaw(storage::JobResults(tx).of_pipeline(job.pipeline), job.id);
+  return Results(tx, job.pipeline).of(job.id);
 }
 
 storage::ProjectRecord get_project(storage::Tx& tx, const std::string& name) {

@@ -11,7 +11,7 @@ constexpr std::string_view kWhere = "Where";
 constexpr std::string_view kHow = "How jobs run";
 constexpr std::string_view kOutput = "Output";
 
-constexpr std::array<OptionSpec, 13> kServeOptions{{
+constexpr std::array<OptionSpec, 14> kServeOptions{{
     {"--data", "DIR", kWhere,
      "where everything is kept, for this server alone; default: $RUNNER_DATA, else /var/lib/runner as root "
      "and "
@@ -29,6 +29,10 @@ constexpr std::array<OptionSpec, 13> kServeOptions{{
      "has no container executor",
      "auto,shell"},
     {"--timeout", "DURATION", kHow, "of jobs that have none of their own; default: 1h", ""},
+    {"--keep-logs", "DURATION", kHow,
+     "of pipelines after their end, such as 90d, or 'forever'; default: 365d. Archives have "
+     "artifacts:expire_in",
+     ""},
     {"--log-level", "LEVEL", kOutput, "what goes to standard error; default: info", "debug,info,warn,error"},
     {"--log-format", "FORMAT", kOutput, "json: one object per line; default: text", "text,json"},
     {"--log-file", "FILE", kOutput,

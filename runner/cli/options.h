@@ -110,6 +110,7 @@ struct ServeOptions {
   std::size_t parallel = 0;                // jobs at the same time, 0 = by the number of cores
   bool shell_only = false;                 // jobs that want an image run without it
   std::optional<std::chrono::milliseconds> timeout;
+  std::optional<std::chrono::hours> keep_logs;  // of pipelines; 0 = for ever
   std::string log_level = "info";
   bool json_log = false;
   std::filesystem::path log_file;            // empty = standard error

@@ -144,6 +144,7 @@ int run_serve(const ServeOptions& options) {
       options.parallel > 0 ? options.parallel : std::max<std::size_t>(4, std::thread::hardware_concurrency());
   if (options.timeout) served.engine.default_timeout = *options.timeout;
   served.shell_only = options.shell_only;
+  if (options.keep_logs) served.retention.logs = *options.keep_logs;
   served.base_environment = base_environment(environ);
   served.version = program_version();
   served.commit = program_commit();

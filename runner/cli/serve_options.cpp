@@ -54,6 +54,14 @@ Command serve_options(const RawArguments& raw) {
                         "write it like 90s, 30m or 1h 30m"};
     }
   }
+  if (raw.has("--keep-logs")) {
+    const std::string text = raw.last("--keep-logs");
+    const auto kept = text == "forever" ? std::optional(std::chrono::milliseconds(0)) : parse_duration(text);
+    const auto hours = kept ? std::chrono::ceil<std::chrono::hours>(*kept) : std::chrono::hours(0);
+    if (!kept || (text != "forever" && hours.count() < 1))
+      return UsageError{"'--keep-logs " + text + "' is no duration", "write it like 90d, or 'forever'"};
+    options.keep_logs = hours;
+  }
   if (raw.has("--log-level")) {
     options.log_level = raw.last("--log-level");
     if (options.log_level != "debug" && options.log_level != "info" && options.log_level != "warn" &&

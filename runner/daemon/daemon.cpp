@@ -73,6 +73,7 @@ struct Daemon::Impl {
     recover();
     watch = std::make_unique<ProjectWatch>(LookParts{*store, sealer, maker, engine, clock, data.path()},
                                            options.watch);
+    retention.emplace(*store, clock, data.path(), options.retention);
     actions.emplace(engine, *watch, [this] { return refusal(); });
     api = std::make_unique<api::Api>(
         api::ApiParts{*store, sealer, clock, *actions, data.path(), options.version, options.commit});
@@ -126,6 +127,7 @@ struct Daemon::Impl {
     ready = false;
     server->request_stop(kHttpGrace);
     watch->stop();
+    retention.reset();
     server->stop(kHttpGrace);
     jobs.release();
   }
@@ -256,6 +258,7 @@ struct Daemon::Impl {
   Synchronized<std::string> store_trouble;
   Synchronized<std::map<std::pair<std::string, int>, std::uint64_t>> requests;
   std::unique_ptr<ProjectWatch> watch;
+  std::optional<RetentionThread> retention;
   std::optional<ServiceActions> actions;
   std::unique_ptr<api::Api> api;
   std::unique_ptr<http::Server> server;  // last: its handlers use all of this

@@ -17,6 +17,7 @@
 #include "cache/workspace.h"
 #include "executors/launcher.h"
 #include "runner/daemon/project_watch.h"
+#include "runner/daemon/retention.h"
 #include "runner/engine/engine.h"
 #include "runner/http/server.h"
 
@@ -31,6 +32,7 @@ struct DaemonOptions {
   cache::MountMode mount_mode = cache::MountMode::copy;
   std::map<std::string, std::string> base_environment;  // jobs start from it
   WatchOptions watch;
+  RetentionOptions retention;
   bool shell_only = false;  // jobs that want an image run in the shell of this machine; else they are refused
   std::string version, commit;  // of the program
 };

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "artifacts/retention.h"
 #include "runner/base/error.h"
 #include "runner/engine/event_text.h"
 #include "runner/engine/pipeline_run.h"
 #include "runner/storage/event_table.h"
+#include "runner/storage/job_archive_table.h"
 #include "runner/storage/result_table.h"
 #include "runner/storage/store.h"
 #include "runner/storage/tables.h"
@@ -55,7 +57,10 @@ void PipelineRun::write(storage::Tx& tx) {
   for (const std::string& key : performed_) outbox.remove(key);
   if (services_.options.durable) {
     storage::JobResults results(tx);
-    for (const std::size_t job : batch_.results) results.put(jobs_[job].state.id, freeze(result_of(job)));
+    for (const std::size_t job : batch_.results) {
+      results.put(jobs_[job].state.id, freeze(result_of(job)));
+      keep_archives(tx, job);
+    }
     storage::EventLog log(tx);
     for (const std::size_t job : batch_.changed) {
       // Some changed only in what is known of them.
@@ -67,6 +72,31 @@ void PipelineRun::write(storage::Tx& tx) {
   if (record_.version != stored_version_) {
     must_hold(storage::Pipelines(tx).replace(record_, stored_version_), "pipeline", record_.id);
   }
+}
+
+/// Archives of a server's jobs have rows, which say how long their files stay.
+void PipelineRun::keep_archives(storage::Tx& tx, std::size_t job) const {
+  if (!record_.project_id) return;
+  const JobRun& run = jobs_[job];
+  const pipelines::ArtifactsSpec& spec = planned(job).artifacts;
+  storage::JobArchiveRecord record;
+  record.job = run.state.id;
+  record.project = *record_.project_id;
+  record.pipeline = record_.id;
+  record.ref = record_.ref;
+  record.name = run.state.name;
+  record.success = run.state.status == JobStatus::success;
+  record.created_at = parts_.clock.now();
+  if (!spec.never_expires)
+    record.expires_at = record.created_at + spec.expire_in.value_or(artifacts::kDefaultExpiry);
+  const auto put = [&](storage::ArtifactKind kind, const std::optional<ArchiveView>& archive) {
+    if (!archive) return;
+    record.kind = kind;
+    record.path = archive->path.lexically_proximate(services_.options.data_dir).native();
+    storage::JobArchives(tx).put(record);
+  };
+  put(storage::ArtifactKind::archive, run.archive);
+  put(storage::ArtifactKind::reports, run.reports);
 }
 
 void PipelineRun::act() {

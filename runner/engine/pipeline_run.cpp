@@ -31,7 +31,7 @@ PipelineRun::PipelineRun(PipelineRequest request, const EngineServices& services
 
 void PipelineRun::make_places() {
   const std::filesystem::path& data = services_.options.data_dir;
-  paths_ = {data / "work", data / "logs" / std::to_string(id()), data / "artifacts"};
+  paths_ = {data / "work", data / "logs" / std::to_string(id()), data / (services_.options.durable ? "archives" : "artifacts")};
   make_directories(paths_.work, 0700);
   make_directories(paths_.logs, 0750);
 }

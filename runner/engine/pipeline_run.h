@@ -183,6 +183,7 @@ class PipelineRun {
   void make_places();
   void prepare_views();
   JobResult result_of(std::size_t job) const;
+  void keep_archives(storage::Tx& tx, std::size_t job) const;
   std::filesystem::path log_place(std::size_t job) const {
     return paths_.logs / (std::to_string(jobs_[job].state.id) + ".log");
   }

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runner/engine/outcome_text.h"
+#include "runner/storage/job_archive_table.h"
 #include "runner/storage/result_table.h"
 #include "tests/api/api_harness.h"
 
@@ -16,7 +17,21 @@ class ApiArtifactTest : public ApiTest {
   std::string at_ = "/api/v1/jobs/" + std::to_string(job_.id) + "/artifacts";
 
   void leave(const engine::JobResult& result) {
-    store_->write([&](storage::Tx& tx) { storage::JobResults(tx).put(job_.id, freeze(result)); });
+    store_->write([&](storage::Tx& tx) {
+      storage::JobResults(tx).put(job_.id, freeze(result));
+      const auto keep = [&](storage::ArtifactKind kind, const std::optional<engine::ArchiveView>& archive) {
+        if (!archive) return;
+        storage::JobArchiveRecord record;
+        record.job = job_.id;
+        record.kind = kind;
+        record.project = shop_;
+        record.pipeline = job_.pipeline;
+        record.path = archive->path.native();
+        storage::JobArchives(tx).put(record);
+      };
+      keep(storage::ArtifactKind::archive, result.archive);
+      keep(storage::ArtifactKind::reports, result.reports);
+    });
   }
 };
 
@@ -45,6 +60,22 @@ TEST_F(ApiArtifactTest, ArchivesAreListedAndDownloaded) {
   const Asked reports = ask("GET", at_ + "/reports", "", "vera");
   EXPECT_EQ(reports.body, "zst bytes");
   EXPECT_EQ(reports.headers.at("content-type"), "application/zstd");
+}
+
+TEST_F(ApiArtifactTest, WhatIsPastItsTimeIsNotListed) {
+  engine::JobResult result;
+  write_file_atomic(dir_.path() / "a.zip", "zip bytes");
+  result.archive = engine::ArchiveView{"a", "a.zip", std::string(64, 'a'), 9, 3};
+  leave(result);
+  EXPECT_EQ(ask("GET", "/api/v1/jobs/" + std::to_string(job_.id)).json().at("artifacts"), true);
+  store_->write([&](storage::Tx& tx) {
+    storage::JobArchives(tx).remove(*storage::JobArchives(tx).find(job_.id, storage::ArtifactKind::archive));
+  });
+  EXPECT_EQ(ask("GET", "/api/v1/jobs/" + std::to_string(job_.id)).json().at("artifacts"), false);
+  EXPECT_EQ(ask("GET", at_).json(), json::parse(R"({"items":[],"next":null})"));
+  const Asked gone = ask("GET", at_ + "/archive");
+  EXPECT_EQ(gone.status, 404);
+  EXPECT_THAT(gone.body, testing::HasSubstr("its time is over"));
 }
 
 TEST_F(ApiArtifactTest, WhatIsNotThereIsNotFound) {

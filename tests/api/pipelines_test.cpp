@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runner/engine/outcome_text.h"
+#include "runner/storage/job_archive_table.h"
 #include "runner/storage/result_table.h"
 #include "tests/api/api_harness.h"
 
@@ -118,7 +119,11 @@ TEST_F(ApiTest, PipelineShowsEveryAttemptWithWhatIsKnownOfIt) {
   result.warnings = {"one", "b\x80"};
   result.environment_url = "https://shop.example";
   result.reports = engine::ArchiveView{"out", "/none.zip", "abc", 5, 6};
-  store_->write([&](storage::Tx& tx) { storage::JobResults(tx).put(first.id, freeze(result)); });
+  store_->write([&](storage::Tx& tx) {
+    storage::JobResults(tx).put(first.id, freeze(result));
+    storage::JobArchives(tx).put({first.id, storage::ArtifactKind::reports, shop_, pipeline, "main", "job0",
+                                  false, "none.zip", clock_.now(), std::nullopt});
+  });
   const json jobs = ask("GET", of("pipelines", pipeline), "", "vera").json().at("jobs");
   ASSERT_EQ(jobs.size(), 3U);
   EXPECT_EQ(jobs[0], json::parse(R"({"id":)" + std::to_string(first.id) + R"(,"pipeline":)" +
