@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "runner/engine/resource_groups.h"
 #include "runner/storage/project_table.h"
 
 namespace runner::api {
@@ -41,6 +42,9 @@ class Actions {
 
   /// Asks the remote of a project now. Blocks on the network.
   virtual ReachReport test_project(const storage::ProjectRecord& project) = 0;
+  /// From the next one on that gets the group. Quick.
+  virtual void set_resource_mode(const storage::ProjectRecord& project, const std::string& group,
+                                 engine::ResourceMode mode) = 0;
   /// Projects were added, changed or removed: look at them again.
   virtual void projects_changed() = 0;
   /// A webhook was stored for this project. Quick.

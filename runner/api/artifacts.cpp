@@ -72,7 +72,9 @@ http::Response download_artifacts(Context& context, const Call& call) {
            "there is no kind of archive " + in_quotes(to_utf8(kind)) + "; ask for 'archive' or 'reports'");
   const engine::JobResult result = result_of_call(context, call);
   const auto& archive = kind == "archive" ? result.archive : result.reports;
-  if (!archive) refuse(404, "job " + call.request.parameters.at("id") + " left no such archive, or its time is over (artifacts:expire_in)");
+  if (!archive)
+    refuse(404, "job " + call.request.parameters.at("id") +
+                    " left no such archive, or its time is over (artifacts:expire_in)");
   http::Response response;
   const bool zip = extension_of(*archive) == ".zip";
   response.headers.add("Content-Type", zip ? "application/zip" : "application/zstd");

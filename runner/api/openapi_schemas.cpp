@@ -122,6 +122,11 @@ constexpr std::string_view kSchemas = R"json({
 "NewToken": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
     "name": {"type": "string", "maxLength": 64}, "role": {"$ref": "#/components/schemas/Role"},
     "expires_in_days": {"type": "integer", "minimum": 1, "maximum": 3650}}},
+"ProcessMode": {"type": "string", "enum": ["unordered", "oldest_first", "newest_first", "newest_ready_first"]},
+"ResourceGroup": {"type": "object", "required": ["key", "process_mode"], "additionalProperties": false,
+  "properties": {"key": {"type": "string"}, "process_mode": {"$ref": "#/components/schemas/ProcessMode"}}},
+"ResourceGroupChange": {"type": "object", "required": ["process_mode"], "additionalProperties": false,
+  "properties": {"process_mode": {"$ref": "#/components/schemas/ProcessMode"}}},
 "Delivery": {"type": "object", "required": ["state", "forge", "event"], "additionalProperties": false,
   "properties": {
     "state": {"type": "string", "enum": ["stored", "known"]}, "forge": {"type": "string"},

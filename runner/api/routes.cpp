@@ -28,6 +28,12 @@ constexpr std::array kRoutes = {
              "Removes a project with its pipelines; 409 while one of them is unfinished", 204, "", ""},
     ApiRoute{"POST", "/api/v1/projects/{name}/test", "test_project", Access::admin, test_project,
              "Asks the repository whether it can be reached", 200, "", "Reach"},
+    ApiRoute{"GET", "/api/v1/projects/{name}/resource_groups", "list_resource_groups", Access::viewer,
+             list_resource_groups, "Resource groups whose process mode was chosen", 200, "",
+             "[ResourceGroup]"},
+    ApiRoute{"PUT", "/api/v1/projects/{name}/resource_groups/{group}", "update_resource_group", Access::admin,
+             change_resource_group, "Chooses the process mode of a resource group", 200,
+             "ResourceGroupChange", "ResourceGroup"},
 
     ApiRoute{"GET", "/api/v1/projects/{name}/pipelines", "list_pipelines", Access::viewer, list_pipelines,
              "Pipelines of a project, newest first", 200, "", "[Pipeline]", "limit,cursor,ref,status,source"},

@@ -129,7 +129,15 @@ Command project_command(std::string_view name, ProjectAction action, const RawAr
   if (raw.has("--pause") || raw.has("--resume")) options.paused = raw.has("--pause");
   if (auto error = take_poll(raw, options)) return *error;
   if (auto error = check_secrets(options)) return *error;
-  if (action == ProjectAction::set && changes_nothing(options)) return missing("change", name);
+  for (const std::string& text : raw.all("--resource-group")) {
+    const std::size_t equals = text.rfind('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+      return UsageError{"'--resource-group " + text + "' is no NAME=MODE",
+                        "write it like production=oldest_first"};
+    options.resource_groups.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+  if (action == ProjectAction::set && options.resource_groups.empty() && changes_nothing(options))
+    return missing("change", name);
   return options;
 }
 

@@ -109,6 +109,7 @@ class ProjectCommand {
       case ProjectAction::add:
         return show(desk_.ask("POST", "/projects", body_of(options_)), "added");
       case ProjectAction::set:
+        set_resource_groups();
         return show(desk_.ask("PATCH", path_, body_of(options_)), "changed");
       case ProjectAction::show:
         return show(desk_.ask("GET", path_), "");
@@ -164,6 +165,15 @@ class ProjectCommand {
                                     {"credentials", credentials_text(project)},
                                     {"added", when_text(project.created_at, desk_.clock())}}));
     return exit_success;
+  }
+
+  void set_resource_groups() {
+    for (const auto& [name, mode] : options_.resource_groups) {
+      std::string body;
+      JsonWriter json([&](std::string_view text) { body += text; });
+      json.begin_object().member("process_mode", mode).end_object().flush();
+      desk_.ask("PUT", path_ + "/resource_groups/" + url_encode(name), body);
+    }
   }
 
   int remove() {

@@ -35,7 +35,8 @@ struct ProjectOptions {
   std::optional<bool> paused;
   // Files with secrets; "-" is standard input, empty: not given.
   std::filesystem::path token_file, ssh_key_file, webhook_secret_file;
-  bool no_credential = false, no_webhook_secret = false;  // of set: these are removed
+  bool no_credential = false, no_webhook_secret = false;             // of set: these are removed
+  std::vector<std::pair<std::string, std::string>> resource_groups;  // of set: name and process mode
 };
 
 enum class PipelineAction : std::uint8_t { run, list, show, watch, cancel, retry };

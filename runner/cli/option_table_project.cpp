@@ -40,7 +40,7 @@ constexpr std::array<OptionSpec, 13> kAddOptions{{
     kHelpOption,
 }};
 
-constexpr std::array<OptionSpec, 18> kSetOptions{{
+constexpr std::array<OptionSpec, 19> kSetOptions{{
     {"--url", "URL", kWhat, "of the repository", ""},
     kBranch,
     kTag,
@@ -48,6 +48,10 @@ constexpr std::array<OptionSpec, 18> kSetOptions{{
     kPoll,
     {"--pause", "", kWhat, "start no pipelines by itself", ""},
     {"--resume", "", kWhat, "start them again", ""},
+    {"--resource-group", "NAME=MODE", kWhat,
+     "how jobs get that resource_group: unordered, oldest_first, newest_first or newest_ready_first; may be "
+     "repeated",
+     ""},
     kUsername,
     kToken,
     kSshKey,
@@ -87,7 +91,8 @@ constexpr std::string_view kAddExamples =
 
 constexpr std::string_view kSetExamples =
     "  runner project set site --branch main --branch 'release/*'\n"
-    "  runner project set site --pause\n";
+    "  runner project set site --pause\n"
+    "  runner project set site --resource-group production=oldest_first\n";
 
 const std::array<CommandSpec, 6> kCommands{{
     {"project add", "NAME URL [options]", "let the server watch a repository", kClientExitCodes, kAddExamples,

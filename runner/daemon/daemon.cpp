@@ -22,6 +22,8 @@
 #include "runner/daemon/metrics.h"
 #include "runner/daemon/process_jobs.h"
 #include "runner/daemon/service_actions.h"
+#include "runner/storage/project_table.h"
+#include "runner/storage/resource_group_table.h"
 #include "runner/storage/tables.h"
 
 namespace runner::daemon {
@@ -100,6 +102,13 @@ struct Daemon::Impl {
       log_info("daemon", "going on with " + std::to_string(found.size()) + " pipelines, " +
                              std::to_string(wanted.size()) + " jobs of them under way");
     }
+    store->read([&](storage::Tx& tx) {
+      for (const auto& group : storage::ResourceGroupModes(tx).all()) {
+        const auto project = storage::Projects(tx).find(group.project);
+        const auto mode = engine::parse_resource_mode(group.mode);
+        if (project && mode) engine.set_resource_mode({project->name, group.name}, *mode);
+      }
+    });
     jobs.take_over(std::move(wanted));
     engine.resume(std::move(found));
     housekeeper.wake();

@@ -28,6 +28,10 @@ class ServiceActions final : public api::Actions {
     engine_.cancel_job(pipeline, plan_index);
   }
   api::ReachReport test_project(const storage::ProjectRecord& project) override;
+  void set_resource_mode(const storage::ProjectRecord& project, const std::string& group,
+                         engine::ResourceMode mode) override {
+    engine_.set_resource_mode({project.name, group}, mode);
+  }
   void projects_changed() override { watch_.reload(); }
   void delivery_stored(std::int64_t project) override { watch_.poke(project); }
   std::string refuses_work() override { return refusal_(); }

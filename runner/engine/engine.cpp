@@ -70,6 +70,10 @@ void Engine::supersede(std::int64_t pipeline) {
   impl_->loop.post(pipeline, message::Superseded{});
 }
 
+void Engine::set_resource_mode(const ResourceGroups::Key& group, ResourceMode mode) {
+  impl_->loop.set_resource_mode(group, mode);
+}
+
 void Engine::cancel(std::int64_t pipeline) {
   impl_->loop.find(pipeline);
   impl_->loop.post(pipeline, message::Cancel{false});

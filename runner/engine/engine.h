@@ -21,6 +21,7 @@
 #include "pipelines/plan.h"
 #include "pipelines/status.h"
 #include "runner/base/clock.h"
+#include "runner/engine/resource_groups.h"
 #include "runner/engine/sources.h"
 
 namespace runner::cache {
@@ -198,6 +199,9 @@ class Engine {
   void retry(std::int64_t pipeline);
   /// A newer pipeline of the same ref is there: does what the plan says of that (workflow:auto_cancel).
   void supersede(std::int64_t pipeline);
+
+  /// Any thread, async: how a group is handed on from the next time on. Not remembered by the engine.
+  void set_resource_mode(const ResourceGroups::Key& group, ResourceMode mode);
 
   std::vector<JobView> jobs(std::int64_t pipeline) const;
   /// The whole masked log of a job's newest attempt. Empty when it never started.

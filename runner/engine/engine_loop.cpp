@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "runner/base/error.h"
 #include "runner/base/failpoint.h"
@@ -69,6 +70,7 @@ bool EngineLoop::turn(std::vector<Envelope> envelopes, const ServeOptions* serve
     receive(std::move(envelope));
   }
   wake_due();
+  take_modes();
   advance();
   if (stalled_ == 0) claim();
   if (serve != nullptr) return try_flush(*serve);
@@ -102,10 +104,7 @@ void EngineLoop::advance() {
     run->advance();
     to_write_.insert(pipeline);
     // What one pipeline lets go of, another one waits for.
-    for (const JobRef& granted : groups_.take_granted()) {
-      if (const auto other = lookup(granted.pipeline)) other->resource_free(granted.job);
-      touch(granted.pipeline);
-    }
+    grant();
     if (const auto known = timer_of_.find(pipeline); known != timer_of_.end()) {
       timers_.erase({known->second, pipeline});
       timer_of_.erase(known);
@@ -114,6 +113,24 @@ void EngineLoop::advance() {
       timers_.emplace(*next, pipeline);
       timer_of_.emplace(pipeline, *next);
     }
+  }
+}
+
+void EngineLoop::set_resource_mode(const ResourceGroups::Key& group, ResourceMode mode) {
+  new_modes_.lock()->emplace_back(group, mode);
+  post(0, message::Wake{});
+}
+
+void EngineLoop::take_modes() {
+  for (const auto& [group, mode] : std::exchange(*new_modes_.lock(), {})) groups_.set_mode(group, mode);
+  // Of a group that nobody has, somebody else may be the next now.
+  grant();
+}
+
+void EngineLoop::grant() {
+  for (const JobRef& granted : groups_.take_granted()) {
+    if (const auto other = lookup(granted.pipeline)) other->resource_free(granted.job);
+    touch(granted.pipeline);
   }
 }
 

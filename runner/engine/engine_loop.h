@@ -34,6 +34,7 @@ class EngineLoop {
   // Any thread.
   std::int64_t add(PipelineRequest request);
   void post(std::int64_t pipeline, Message message);
+  void set_resource_mode(const ResourceGroups::Key& group, ResourceMode mode);
   /// Shared, because viewers of other threads may look while the loop lets go of it. Throws Error{not_found}.
   std::shared_ptr<PipelineRun> find(std::int64_t pipeline) const;
 
@@ -63,6 +64,8 @@ class EngineLoop {
   void wake_due();
   void advance();
   void claim();
+  void take_modes();
+  void grant();
   void flush();
   std::optional<SteadyPoint> next_deadline();
   void end_everything() noexcept;
@@ -77,6 +80,7 @@ class EngineLoop {
 
   JobQueue queue_;
   ResourceGroups groups_;
+  Synchronized<std::vector<std::pair<ResourceGroups::Key, ResourceMode>>> new_modes_;
   JobIds ids_;
   std::vector<std::size_t> free_slots_;
   std::set<std::int64_t> to_advance_, to_write_;

@@ -28,7 +28,7 @@ constexpr std::string_view kInsert =
 #define RUNNER_JOBS_OF_PROJECT "(SELECT id FROM jobs WHERE pipeline_id IN " RUNNER_PIPELINES_OF_PROJECT ")"
 
 /// What refers comes before what it refers to.
-constexpr std::array<std::string_view, 12> kRemoval = {
+constexpr std::array<std::string_view, 13> kRemoval = {
     "DELETE FROM effects WHERE job_id IN " RUNNER_JOBS_OF_PROJECT,
     "DELETE FROM job_archives WHERE project_id = $1",
     "DELETE FROM job_results WHERE job_id IN " RUNNER_JOBS_OF_PROJECT,
@@ -40,6 +40,7 @@ constexpr std::array<std::string_view, 12> kRemoval = {
     "DELETE FROM ref_heads WHERE project_id = $1",
     "DELETE FROM deliveries WHERE project_id = $1",
     "DELETE FROM schedules WHERE project_id = $1",
+    "DELETE FROM resource_groups WHERE project_id = $1",
     "DELETE FROM projects WHERE id = $1",
 };
 

@@ -29,6 +29,8 @@ constexpr Right kRights[] = {
     {"PATCH", "/api/v1/projects/{name}", "admin"},
     {"DELETE", "/api/v1/projects/{name}", "admin"},
     {"POST", "/api/v1/projects/{name}/test", "admin"},
+    {"GET", "/api/v1/projects/{name}/resource_groups", "viewer"},
+    {"PUT", "/api/v1/projects/{name}/resource_groups/{group}", "admin"},
     {"GET", "/api/v1/projects/{name}/pipelines", "viewer"},
     {"POST", "/api/v1/projects/{name}/pipelines", "developer"},
     {"GET", "/api/v1/pipelines/{id}", "viewer"},
@@ -57,6 +59,7 @@ std::string filled(std::string path) {
   path = replace_all(path, "{name}", "nobody");
   path = replace_all(path, "{project}", "nothing");
   path = replace_all(path, "{kind}", "archive");
+  path = replace_all(path, "{group}", "production");
   return replace_all(path, "{id}", "999999");
 }
 

@@ -45,6 +45,10 @@ class FakeActions final : public Actions {
   void play_job(std::int64_t pipeline, std::size_t index) override;
   void cancel_job(std::int64_t pipeline, std::size_t index) override;
   ReachReport test_project(const storage::ProjectRecord& project) override;
+  void set_resource_mode(const storage::ProjectRecord& project, const std::string& group,
+                         engine::ResourceMode mode) override {
+    note("mode of " + project.name + " " + group + " " + std::string(to_string(mode)));
+  }
   void projects_changed() override { note("projects changed"); }
   void delivery_stored(std::int64_t project) override { note("delivery " + std::to_string(project)); }
   std::string refuses_work() override { return *refusal.lock(); }

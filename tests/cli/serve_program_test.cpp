@@ -67,7 +67,7 @@ TEST(ServeProgram, WritesALogForMachinesThatOthersMayMoveAway) {
   server->signal_group(SIGHUP);
   // Answered by the same process, which has read the signal by the time that it writes the new file.
   EXPECT_EQ(box.run_bash("until test -e " + log.string() +
-                         "; do runner project edit shop --poll 1m >/dev/null || exit; done")
+                         "; do runner project set shop --poll 1m >/dev/null || exit; done")
                 .code,
             0);
   server->signal_group(SIGTERM);

@@ -105,6 +105,30 @@ TEST(ManyPipelines, ShareTheResourceGroupsOfTheirProject) {
   EXPECT_LT(at("destroy one"), at("prepare two"));
 }
 
+TEST(ManyPipelines, AResourceGroupIsHandedOnAsItsModeSays) {
+  for (const auto& [mode, order] : std::map<engine::ResourceMode, std::vector<std::string>>{
+           {engine::ResourceMode::unordered, {"one", "two", "three"}},
+           {engine::ResourceMode::newest_ready_first, {"one", "three", "two"}}}) {
+    std::map<std::string, ScriptedSandbox> script;
+    script["one"].steps["script"].until = "gate";
+    ScriptedExecutor executor(script);
+    EngineHarness harness(executor, cache::MountMode::copy, with_room(4));
+    std::mutex mutex;
+    std::set<std::string> waiting;
+    harness.observer().on_change = [&](const engine::JobView& job) {
+      const std::lock_guard lock(mutex);
+      if (job.status == JobStatus::waiting_for_resource) waiting.insert(job.name);
+      if (waiting.size() == 2) executor.release("gate");
+    };
+    harness.engine().set_resource_mode({"shop", "production"}, mode);
+    const std::int64_t one = harness.engine().create(deployment(harness, "one", "shop"));
+    const std::int64_t two = harness.engine().create(deployment(harness, "two", "shop"));
+    const std::int64_t three = harness.engine().create(deployment(harness, "three", "shop"));
+    for (const std::int64_t pipeline : {one, two, three}) harness.engine().run(pipeline);
+    EXPECT_EQ(started_jobs(executor), order) << to_string(mode);
+  }
+}
+
 TEST(ManyPipelines, ACanceledOneGivesUpItsPlaceInTheQueueAndInTheGroup) {
   std::map<std::string, ScriptedSandbox> script;
   script["holder"].steps["script"].until = "gate";
