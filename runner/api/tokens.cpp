@@ -33,7 +33,12 @@ storage::UserRecord get_user(storage::Tx& tx, const Call& call) {
   const std::string& name = call.request.parameters.at("name");
   auto user = storage::Users(tx).find(name);
   check_own(call.caller, user);
-  if (!user) refuse_missing("user " + in_quotes(to_utf8(name)));
+  if (!user) {
+    const std::string who = in_quotes(to_utf8(name));
+    // Who comes by the local socket has all rights, and no row.
+    refuse(404, "there is no user " + who + " to give a token to; 'runner user add " + to_utf8(name) +
+                    "' makes one");
+  }
   return *std::move(user);
 }
 

@@ -58,6 +58,9 @@ class Watch {
     const auto took = took_text(pipeline.started_at, pipeline.finished_at, desk_.clock());
     say("pipeline " + std::to_string(pipeline.id) + " " + status_text(screen_, pipeline.status) +
         (took.empty() ? "" : " after " + took) + "\n");
+    // What is wrong with the pipeline file: there are no jobs then.
+    if (!pipeline.message.empty())
+      for (const std::string_view line : split(pipeline.message, '\n')) say(printable(line) + "\n");
     for (const JobAnswer& job : last_attempts(pipeline)) {
       if (job.status == "failed")
         say("  " + in_quotes(printable(job.name)) + " " + outcome_text(job, desk_.clock()) +

@@ -86,6 +86,15 @@ TEST_F(PipelineCommands, WatchTellsEachChangeUntilTheEnd) {
             "  'deploy' waits for you: runner job play 4\n");
 }
 
+TEST_F(PipelineCommands, WatchTellsWhatIsWrongWithThePipelineFile) {
+  server.on(
+      "GET /pipelines/7", 200,
+      R"({"id":7,"project":"shop","status":"failed","message":".gitlab-ci.yml:2:3: no\nsecond","jobs":[]})");
+  const Ended ended = box.run({"pipeline", "watch", "7"});
+  EXPECT_EQ(ended.code, 1) << ended.err;
+  EXPECT_EQ(ended.out, "pipeline 7 failed\n.gitlab-ci.yml:2:3: no\nsecond\n");
+}
+
 TEST_F(PipelineCommands, WatchRepaintsALineAJobOnATerminal) {
   const std::string evil = R"(e\u001b[2Jvil)";
   server.on_each("GET /pipelines/7",
