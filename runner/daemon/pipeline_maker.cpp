@@ -112,6 +112,7 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
   };
   request.after_insert = [&](storage::Tx& tx, const storage::PipelineRecord& record) {
     storage::Pipelines(tx).keep_frozen(record.id, plan, frozen_facts, parts_.sealer);
+    if (parts_.on_write) parts_.on_write(tx, {record, true, {}});
   };
   failpoint("daemon.planned");
   std::int64_t id = 0;
@@ -158,7 +159,9 @@ Made PipelineMaker::refuse(const ProjectRecord& project, const Trigger& trigger,
                                   "pipeline.invalid",
                                   payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
                                   parts_.clock.now()});
+    if (parts_.on_write) parts_.on_write(tx, {record, true, {}});
   });
+  if (parts_.made) parts_.made();
   return {id, true, message};
 }
 
@@ -238,7 +241,10 @@ std::vector<engine::StoredPipeline> PipelineMaker::unfinished() {
     failed.status = pipelines::JobStatus::failed;
     failed.finished_at = parts_.clock.now();
     ++failed.version;
-    parts_.store.write([&](storage::Tx& tx) { storage::Pipelines(tx).replace(failed, record.version); });
+    parts_.store.write([&](storage::Tx& tx) {
+      if (storage::Pipelines(tx).replace(failed, record.version) && parts_.on_write)
+        parts_.on_write(tx, {failed, true, {}});
+    });
   }
   return found;
 }
