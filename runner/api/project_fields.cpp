@@ -4,6 +4,7 @@
 
 #include "runner/api/json_input.h"
 #include "runner/base/text.h"
+#include "runner/forge/forge.h"
 #include "runner/git/remote_url.h"
 #include "runner/storage/credential_table.h"
 
@@ -74,6 +75,16 @@ void check_place(JsonInput& input, const ProjectFields& fields) {
   check("pipeline_file", fields.pipeline_file, file_problem);
   check_patterns(input, "branches", fields.branches);
   check_patterns(input, "tags", fields.tags);
+  check("forge", fields.forge, [](const std::string& name) {
+    return name.empty() || forge::parse_forge_kind(name)
+               ? std::string()
+               : "must be github, gitlab, gitea (Forgejo, too), none, or null: as the address says";
+  });
+  check("forge_api", fields.forge_api,
+        [](const std::string& api) { return api.empty() ? std::string() : forge::api_problem(api); });
+  check("forge_repository", fields.forge_repository, [](const std::string& name) {
+    return name.empty() ? std::string() : forge::repository_problem(name);
+  });
 }
 
 void check_credentials(JsonInput& input, const ProjectFields& fields, ProjectForm form) {
@@ -87,6 +98,8 @@ void check_credentials(JsonInput& input, const ProjectFields& fields, ProjectFor
     input.complain("username", "may not have control characters");
   if (given(fields.token) && has_control(*fields.token))
     input.complain("token", "may not have line breaks or other control characters");
+  if (given(fields.forge_token) && has_control(*fields.forge_token))
+    input.complain("forge_token", "may not have line breaks or other control characters");
   if (given(fields.ssh_key) && !trim(*fields.ssh_key).starts_with("-----BEGIN "))
     input.complain("ssh_key",
                    "must be the text of a private key, which begins with '-----BEGIN'; not a path, not a "
@@ -105,7 +118,7 @@ void remove_credentials(storage::Credentials& credentials, std::int64_t project,
 void rename_user(storage::Credentials& credentials, std::int64_t project, const std::string& username) {
   bool found = false;
   for (const auto& each : credentials.of_project(project)) {
-    if (each.kind == CredentialKind::webhook_secret) continue;
+    if (!opens_repository(each.kind)) continue;
     found = true;
     if (each.username == username) continue;
     const auto secret = credentials.open(each.id);
@@ -127,6 +140,10 @@ void ProjectFields::apply(storage::ProjectRecord& project) const {
   if (tags) project.tags = *tags;
   if (poll_interval) project.poll_interval = *poll_interval;
   if (paused) project.paused = *paused;
+  if (forge) project.forge = *forge;
+  if (forge_api) project.forge_api = *forge_api;
+  if (forge_repository) project.forge_repository = *forge_repository;
+  if (merge_requests) project.merge_requests = *merge_requests;
 }
 
 void ProjectFields::apply_credentials(storage::Tx& tx, const storage::Sealer& sealer, std::int64_t project,
@@ -135,7 +152,7 @@ void ProjectFields::apply_credentials(storage::Tx& tx, const storage::Sealer& se
   std::string user = username.value_or("");
   if (!username) {  // it stays the same person's when a token takes the place of an old one
     for (const auto& each : credentials.of_project(project)) {
-      if (each.kind != CredentialKind::webhook_secret) user = each.username;
+      if (opens_repository(each.kind)) user = each.username;
     }
   }
   const auto insert = [&](CredentialKind kind, const std::string& who, const std::string& secret) {
@@ -150,10 +167,13 @@ void ProjectFields::apply_credentials(storage::Tx& tx, const storage::Sealer& se
   if (new_token) insert(CredentialKind::token, user, *token);
   if (new_key) insert(CredentialKind::ssh_key, user, *ssh_key);
   if (username && !new_token && !new_key) rename_user(credentials, project, *username);
-  if (webhook_secret) {
-    remove_credentials(credentials, project, {CredentialKind::webhook_secret});
-    if (!webhook_secret->empty()) insert(CredentialKind::webhook_secret, "", *webhook_secret);
-  }
+  const auto renew = [&](CredentialKind kind, const std::optional<std::string>& secret) {
+    if (!secret) return;
+    remove_credentials(credentials, project, {kind});
+    if (!secret->empty()) insert(kind, "", *secret);
+  };
+  renew(CredentialKind::webhook_secret, webhook_secret);
+  renew(CredentialKind::forge_token, forge_token);
 }
 
 ProjectFields read_project_fields(std::string_view body, ProjectForm form) {
@@ -176,6 +196,11 @@ ProjectFields read_project_fields(std::string_view body, ProjectForm form) {
   fields.token = input.text_or_null("token", kLongestSecret);
   fields.ssh_key = input.text_or_null("ssh_key", kLongestSecret);
   fields.webhook_secret = input.text_or_null("webhook_secret", kLongestSecret);
+  fields.forge_token = input.text_or_null("forge_token", kLongestSecret);
+  fields.forge = input.text_or_null("forge", kLongestUser);
+  fields.forge_api = input.text_or_null("forge_api", kLongestText);
+  fields.forge_repository = input.text_or_null("forge_repository", kLongestText);
+  fields.merge_requests = input.flag("merge_requests");
   check_place(input, fields);
   check_credentials(input, fields, form);
   input.finish();

@@ -21,7 +21,10 @@ struct ProjectFields {
   std::optional<std::vector<std::string>> branches, tags;
   std::optional<std::chrono::seconds> poll_interval;
   std::optional<bool> paused;
-  std::optional<std::string> username, token, ssh_key, webhook_secret;
+  std::optional<std::string> username, token, ssh_key, webhook_secret, forge_token;
+  // "" means: as the address says.
+  std::optional<std::string> forge, forge_api, forge_repository;
+  std::optional<bool> merge_requests;
 
   void apply(storage::ProjectRecord& project) const;
   /// A token and a key take each other's place: a repository is fetched with one thing. Throws Refusal.

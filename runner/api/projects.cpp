@@ -108,12 +108,15 @@ http::Response test_project(Context& context, const Call& call) {
   const ReachReport report = context.parts.actions.test_project(project);
   const auto time =
       std::chrono::duration_cast<std::chrono::milliseconds>(context.parts.clock.steady_now() - begin);
+  std::string statuses;
+  context.parts.store.read([&](storage::Tx& tx) { statuses = statuses_json(tx, project); });
   JsonObject json;
   json.flag("ok", report.ok)
       .text("why", report.why)
       .size("branches", report.branches)
       .size("tags", report.tags)
-      .number("milliseconds", time.count());
+      .number("milliseconds", time.count())
+      .raw("statuses", statuses);
   return json_response(200, std::move(json).take());
 }
 

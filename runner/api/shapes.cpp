@@ -6,10 +6,14 @@
 #include "runner/api/json_output.h"
 #include "runner/api/refusal.h"
 #include "runner/base/text.h"
+#include "runner/forge/forge.h"
+#include "runner/forge/status_outbox.h"
 #include "runner/storage/credential_table.h"
 #include "runner/storage/event_table.h"
 #include "runner/storage/job_archive_table.h"
+#include "runner/storage/outbox_table.h"
 #include "runner/storage/result_table.h"
+#include "runner/storage/status_report_table.h"
 #include "runner/storage/tables.h"
 
 namespace runner::api {
@@ -119,7 +123,26 @@ std::string complaint_of(storage::Tx& tx, const storage::PipelineRecord& pipelin
   return {};
 }
 
+std::optional<std::string> text_or_none(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional<std::string>(text);
+}
+
 }  // namespace
+
+std::string statuses_json(storage::Tx& tx, const storage::ProjectRecord& project) {
+  const forge::ForgePlace place = forge::place_of(project);
+  const bool is_told = place.kind != forge::ForgeKind::none;
+  const storage::StatusReport report = storage::StatusReports(tx).of_project(project.id);
+  JsonObject json;
+  json.text("forge", to_string(place.kind))
+      .text("api", place.api)
+      .text("repository", place.repository)
+      .number("waiting", storage::Outbox(tx).count(forge::kStatusKind, forge::key_prefix_of(project.id)))
+      .time("delivered_at", report.delivered_at)
+      .time("failed_at", report.failed_at)
+      .text("failure", is_told ? report.failure : place.why);
+  return std::move(json).take();
+}
 
 std::string project_json(const Context& context, storage::Tx& tx, const storage::ProjectRecord& project) {
   std::vector<std::string> credentials;
@@ -139,6 +162,11 @@ std::string project_json(const Context& context, storage::Tx& tx, const storage:
       .number("poll_interval_seconds",
               std::chrono::duration_cast<std::chrono::seconds>(project.poll_interval).count())
       .flag("paused", project.paused)
+      .text_or_null("forge", text_or_none(project.forge))
+      .text_or_null("forge_api", text_or_none(project.forge_api))
+      .text_or_null("forge_repository", text_or_none(project.forge_repository))
+      .flag("merge_requests", project.merge_requests)
+      .raw("statuses", statuses_json(tx, project))
       .time("created_at", project.created_at)
       .raw("credentials", json_list(credentials));
   return std::move(json).take();

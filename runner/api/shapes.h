@@ -12,6 +12,8 @@ namespace runner::api {
 
 /// All of these read in the transaction of the caller.
 std::string project_json(const Context& context, storage::Tx& tx, const storage::ProjectRecord& project);
+/// Whom its commits are told, and how that goes.
+std::string statuses_json(storage::Tx& tx, const storage::ProjectRecord& project);
 std::string pipeline_json(storage::Tx& tx, const storage::PipelineRecord& pipeline);
 /// With "jobs": every attempt, by place in the plan.
 std::string pipeline_with_jobs_json(storage::Tx& tx, const storage::PipelineRecord& pipeline);

@@ -95,6 +95,18 @@ class Reader {
   std::string what_;
 };
 
+StatusesAnswer statuses_of(const json& value) {
+  const Reader reader(value, "commit statuses");
+  StatusesAnswer out;
+  reader.take("forge", out.forge);
+  reader.take("repository", out.repository);
+  reader.take("failure", out.failure);
+  reader.take("waiting", out.waiting);
+  reader.take("delivered_at", out.delivered_at);
+  reader.take("failed_at", out.failed_at);
+  return out;
+}
+
 ProjectAnswer project_of(const json& value) {
   const Reader reader(value, "project");
   ProjectAnswer out;
@@ -107,6 +119,8 @@ ProjectAnswer project_of(const json& value) {
   reader.take("poll_interval_seconds", out.poll_interval_seconds);
   reader.take("paused", out.paused);
   reader.take("created_at", out.created_at);
+  reader.take("merge_requests", out.merge_requests);
+  if (value.contains("statuses")) out.statuses = statuses_of(value["statuses"]);
   reader.for_each("credentials", [&](const json& item) {
     const Reader credential(item, "credential");
     CredentialAnswer& one = out.credentials.emplace_back();
@@ -242,6 +256,7 @@ TestAnswer read_test(std::string_view text) {
   reader.take("branches", out.branches);
   reader.take("tags", out.tags);
   reader.take("milliseconds", out.milliseconds);
+  if (document.contains("statuses")) out.statuses = statuses_of(document["statuses"]);
   return out;
 }
 

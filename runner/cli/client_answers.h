@@ -21,6 +21,13 @@ struct CredentialAnswer {
   std::string kind, username;
 };
 
+/// Whom commit statuses are told.
+struct StatusesAnswer {
+  std::string forge = "none", repository, failure;
+  std::int64_t waiting = 0;
+  std::optional<TimePoint> delivered_at, failed_at;
+};
+
 struct ProjectAnswer {
   std::string name, url, pipeline_file;
   std::vector<std::string> branches, tags;
@@ -28,6 +35,8 @@ struct ProjectAnswer {
   bool paused = false;
   std::optional<TimePoint> created_at;
   std::vector<CredentialAnswer> credentials;
+  bool merge_requests = false;
+  StatusesAnswer statuses;
 };
 
 struct JobAnswer {
@@ -71,6 +80,7 @@ struct TestAnswer {
   bool ok = false;
   std::string why;
   std::int64_t branches = 0, tags = 0, milliseconds = 0;
+  StatusesAnswer statuses;
 };
 
 struct ProblemAnswer {

@@ -86,9 +86,12 @@ std::optional<UsageError> check_secrets(const ProjectOptions& options) {
     return UsageError{"'--token-file' and '--ssh-key-file' exclude each other", ""};
   if (options.no_credential && !(options.token_file.empty() && options.ssh_key_file.empty()))
     return UsageError{"'--no-credential' excludes '--token-file' and '--ssh-key-file'", ""};
+  if (options.no_forge_token && !options.forge_token_file.empty())
+    return UsageError{"'--no-forge-token' and '--forge-token-file' exclude each other", ""};
   if (options.no_webhook_secret && !options.webhook_secret_file.empty())
     return UsageError{"'--no-webhook-secret' and '--webhook-secret-file' exclude each other", ""};
-  if (options.token_file == "-" && options.webhook_secret_file == "-")
+  if ((options.token_file == "-") + (options.webhook_secret_file == "-") + (options.forge_token_file == "-") >
+      1)
     return UsageError{"standard input cannot be two secrets", "name a file for one of them"};
   return std::nullopt;
 }
@@ -97,7 +100,17 @@ bool changes_nothing(const ProjectOptions& options) {
   return !options.url && !options.file && !options.username && options.branches.empty() &&
          options.tags.empty() && !options.poll && !options.paused && options.token_file.empty() &&
          options.ssh_key_file.empty() && options.webhook_secret_file.empty() && !options.no_credential &&
-         !options.no_webhook_secret;
+         !options.no_webhook_secret && !options.forge && !options.forge_api && !options.forge_repository &&
+         options.forge_token_file.empty() && !options.no_forge_token && !options.merge_requests;
+}
+
+void take_forge(const RawArguments& raw, ProjectOptions& options) {
+  if (raw.has("--forge")) options.forge = raw.last("--forge");
+  if (raw.has("--forge-api")) options.forge_api = raw.last("--forge-api");
+  if (raw.has("--forge-repository")) options.forge_repository = raw.last("--forge-repository");
+  if (raw.has("--merge-requests")) options.merge_requests = raw.last("--merge-requests") == "on";
+  options.forge_token_file = raw.last("--forge-token-file");
+  options.no_forge_token = raw.has("--no-forge-token");
 }
 
 Command project_command(std::string_view name, ProjectAction action, const RawArguments& raw) {
@@ -124,6 +137,7 @@ Command project_command(std::string_view name, ProjectAction action, const RawAr
   options.webhook_secret_file = raw.last("--webhook-secret-file");
   options.no_credential = raw.has("--no-credential");
   options.no_webhook_secret = raw.has("--no-webhook-secret");
+  take_forge(raw, options);
   if (raw.has("--pause") && raw.has("--resume"))
     return UsageError{"'--pause' and '--resume' exclude each other", ""};
   if (raw.has("--pause") || raw.has("--resume")) options.paused = raw.has("--pause");

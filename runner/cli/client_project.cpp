@@ -56,6 +56,24 @@ void write_secrets(JsonWriter& json, const ProjectOptions& options) {
     json.member("webhook_secret", read_secret(options.webhook_secret_file, false));
   if (options.no_credential) json.key("token").null().key("ssh_key").null();
   if (options.no_webhook_secret) json.key("webhook_secret").null();
+  if (!options.forge_token_file.empty())
+    json.member("forge_token", read_secret(options.forge_token_file, false));
+  if (options.no_forge_token) json.key("forge_token").null();
+}
+
+void write_forge(JsonWriter& json, const ProjectOptions& options) {
+  const auto write = [&](const char* name, const std::optional<std::string>& value) {
+    if (!value) return;
+    if (value->empty() || *value == "auto") {
+      json.key(name).null();
+    } else {
+      json.member(name, *value);
+    }
+  };
+  write("forge", options.forge);
+  write("forge_api", options.forge_api);
+  write("forge_repository", options.forge_repository);
+  if (options.merge_requests) json.member("merge_requests", *options.merge_requests);
 }
 
 std::string body_of(const ProjectOptions& options) {
@@ -70,6 +88,7 @@ std::string body_of(const ProjectOptions& options) {
   if (options.poll) json.member("poll_interval_seconds", std::int64_t{options.poll->count()});
   if (options.username) json.member("username", *options.username);
   if (options.paused) json.member("paused", *options.paused);
+  write_forge(json, options);
   write_secrets(json, options);
   json.end_object().flush();
   return body;
@@ -97,6 +116,20 @@ std::string credentials_text(const ProjectAnswer& project) {
   for (const CredentialAnswer& one : project.credentials)
     words.push_back(printable(one.kind + (one.username.empty() ? "" : " of " + one.username)));
   return words.empty() ? "none" : join(words, ", ");
+}
+
+/// "github, OWNER/NAME; 3 wait", and what went wrong last on lines of its own.
+std::string statuses_text(const StatusesAnswer& statuses, const Clock& clock) {
+  std::string text = printable(statuses.forge);
+  if (statuses.forge != "none" && !statuses.repository.empty()) text += ", " + printable(statuses.repository);
+  if (statuses.waiting > 0) text += "; " + std::to_string(statuses.waiting) + " wait";
+  if (statuses.delivered_at) text += "\nlast taken " + when_text(statuses.delivered_at, clock);
+  if (!statuses.failure.empty()) {
+    text += "\nnot taken";
+    if (statuses.failed_at) text += " " + when_text(statuses.failed_at, clock);
+    text += ": " + printable(statuses.failure);
+  }
+  return text;
 }
 
 class ProjectCommand {
@@ -163,6 +196,8 @@ class ProjectCommand {
                                     {"pipeline file", printable(project.pipeline_file)},
                                     {"looked at", poll_text(project)},
                                     {"credentials", credentials_text(project)},
+                                    {"merge requests", project.merge_requests ? "watched" : "not watched"},
+                                    {"commit statuses", statuses_text(project.statuses, desk_.clock())},
                                     {"added", when_text(project.created_at, desk_.clock())}}));
     return exit_success;
   }
@@ -198,6 +233,9 @@ class ProjectCommand {
       say("reached in " + std::to_string(result.milliseconds) + " ms: " + std::to_string(result.branches) +
           (result.branches == 1 ? " branch, " : " branches, ") + std::to_string(result.tags) +
           (result.tags == 1 ? " tag\n" : " tags\n"));
+    }
+    if (!options_.common.json && !result.statuses.failure.empty()) {
+      print_notice("commit statuses are not taken: " + printable(result.statuses.failure));
     }
     if (result.ok) return exit_success;
     print_error(

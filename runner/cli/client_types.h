@@ -34,8 +34,11 @@ struct ProjectOptions {
   std::optional<std::chrono::seconds> poll;  // 0 = never
   std::optional<bool> paused;
   // Files with secrets; "-" is standard input, empty: not given.
-  std::filesystem::path token_file, ssh_key_file, webhook_secret_file;
-  bool no_credential = false, no_webhook_secret = false;             // of set: these are removed
+  std::filesystem::path token_file, ssh_key_file, webhook_secret_file, forge_token_file;
+  bool no_credential = false, no_webhook_secret = false;          // of set: these are removed
+  bool no_forge_token = false;                                    // likewise
+  std::optional<std::string> forge, forge_api, forge_repository;  // "auto" or "": as the URL says
+  std::optional<bool> merge_requests;
   std::vector<std::pair<std::string, std::string>> resource_groups;  // of set: name and process mode
 };
 

@@ -24,7 +24,26 @@ constexpr OptionSpec kSshKey{"--ssh-key-file", "FILE", kAccess, "a private key f
 constexpr OptionSpec kWebhook{"--webhook-secret-file", "FILE", kAccess,
                               "what the forge signs its webhooks with; '-' is standard input", ""};
 
-constexpr std::array<OptionSpec, 13> kAddOptions{{
+constexpr std::string_view kForgeGroup = "The forge";
+constexpr OptionSpec kForge{"--forge", "KIND", kForgeGroup,
+                            "who is told how the pipelines of commits went; gitea: Forgejo, too; auto: as "
+                            "the URL says",
+                            "auto,github,gitlab,gitea,none"};
+constexpr OptionSpec kForgeApi{"--forge-api", "URL", kForgeGroup,
+                               "where its API is, such as https://git.example.com/api/v4; default: at the "
+                               "host of the repository",
+                               ""};
+constexpr OptionSpec kForgeRepository{"--forge-repository", "OWNER/NAME", kForgeGroup,
+                                      "what the repository is called there; default: as its URL says", ""};
+constexpr OptionSpec kForgeToken{"--forge-token-file", "FILE", kForgeGroup,
+                                 "a token for its API; default: the one for the repository; '-' is standard "
+                                 "input",
+                                 ""};
+constexpr OptionSpec kMergeRequests{"--merge-requests", "on|off", kForgeGroup,
+                                    "run pipelines of merge requests, whoever opens them; default: off",
+                                    "on,off"};
+
+constexpr std::array<OptionSpec, 18> kAddOptions{{
     kBranch,
     kTag,
     kFile,
@@ -33,6 +52,11 @@ constexpr std::array<OptionSpec, 13> kAddOptions{{
     kToken,
     kSshKey,
     kWebhook,
+    kForge,
+    kForgeApi,
+    kForgeRepository,
+    kForgeToken,
+    kMergeRequests,
     kServerOption,
     kServerDataOption,
     kJsonOption,
@@ -40,7 +64,7 @@ constexpr std::array<OptionSpec, 13> kAddOptions{{
     kHelpOption,
 }};
 
-constexpr std::array<OptionSpec, 19> kSetOptions{{
+constexpr std::array<OptionSpec, 25> kSetOptions{{
     {"--url", "URL", kWhat, "of the repository", ""},
     kBranch,
     kTag,
@@ -58,6 +82,12 @@ constexpr std::array<OptionSpec, 19> kSetOptions{{
     {"--no-credential", "", kAccess, "forget token and key", ""},
     kWebhook,
     {"--no-webhook-secret", "", kAccess, "forget the secret of webhooks", ""},
+    kForge,
+    kForgeApi,
+    kForgeRepository,
+    kForgeToken,
+    {"--no-forge-token", "", kForgeGroup, "forget the token for its API", ""},
+    kMergeRequests,
     kServerOption,
     kServerDataOption,
     kJsonOption,

@@ -11,7 +11,7 @@ constexpr std::string_view kWhere = "Where";
 constexpr std::string_view kHow = "How jobs run";
 constexpr std::string_view kOutput = "Output";
 
-constexpr std::array<OptionSpec, 14> kServeOptions{{
+constexpr std::array<OptionSpec, 15> kServeOptions{{
     {"--data", "DIR", kWhere,
      "where everything is kept, for this server alone; default: $RUNNER_DATA, else /var/lib/runner as root "
      "and "
@@ -21,6 +21,8 @@ constexpr std::array<OptionSpec, 14> kServeOptions{{
      "where the API and webhooks are answered; default: 127.0.0.1:8080, which only this machine reaches. "
      "Always also on DATA/runner.sock",
      ""},
+    {"--url", "URL", kWhere,
+     "where people reach this server, such as https://ci.example.com: for links in commit statuses", ""},
     {"--tls-certificate", "FILE", kWhere, "PEM, the server's first: answer by HTTPS; with --tls-key", ""},
     {"--tls-key", "FILE", kWhere, "PEM, without a passphrase", ""},
     {"-j,--jobs", "N", kHow, "jobs at the same time; default: the number of cores, but at least 4", ""},

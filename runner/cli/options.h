@@ -106,6 +106,7 @@ struct ServeOptions {
   std::filesystem::path data;
   std::string address = "127.0.0.1";
   std::uint16_t port = 8080;
+  std::string url;                         // where people reach it; "" = nobody said
   std::filesystem::path certificate, key;  // both or none
   std::size_t parallel = 0;                // jobs at the same time, 0 = by the number of cores
   bool shell_only = false;                 // jobs that want an image run without it

@@ -139,6 +139,7 @@ int run_serve(const ServeOptions& options) {
   served.mount_mode = probe.mode;
   served.address = options.address;
   served.port = options.port;
+  served.statuses.sender.server = options.url;
   if (!options.certificate.empty()) served.tls = http::TlsFiles{options.certificate, options.key};
   served.engine.capacity =
       options.parallel > 0 ? options.parallel : std::max<std::size_t>(4, std::thread::hardware_concurrency());

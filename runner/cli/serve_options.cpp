@@ -1,5 +1,8 @@
 #include "runner/cli/serve_options.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "runner/base/duration.h"
 #include "runner/base/text.h"
 
@@ -20,6 +23,14 @@ bool take_listen(const std::string& text, ServeOptions& options) {
   return true;
 }
 
+/// "https://ci.example.com", perhaps with a path: what links begin with.
+bool is_web_address(std::string_view url) {
+  const std::size_t host = url.starts_with("https://") ? 8 : url.starts_with("http://") ? 7 : 0;
+  const bool plain = std::all_of(url.begin(), url.end(), [](char c) { return c > ' ' && c <= '~'; });
+  return host != 0 && url.size() > host && url[host] != '/' && plain &&
+         url.find_first_of("?#@\"<>\\") == std::string_view::npos;
+}
+
 }  // namespace
 
 Command serve_options(const RawArguments& raw) {
@@ -28,6 +39,11 @@ Command serve_options(const RawArguments& raw) {
   if (raw.has("--listen") && !take_listen(raw.last("--listen"), options)) {
     return UsageError{"'--listen " + raw.last("--listen") + "' is no address",
                       "write it like 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080"};
+  }
+  options.url = raw.last("--url");
+  if (raw.has("--url") && !is_web_address(options.url)) {
+    return UsageError{"'--url " + options.url + "' is no address of a web server",
+                      "write it like https://ci.example.com"};
   }
   options.certificate = raw.last("--tls-certificate");
   options.key = raw.last("--tls-key");

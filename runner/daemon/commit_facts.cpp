@@ -20,13 +20,6 @@ std::string no_commit() {
   return std::string(40, '0');
 }
 
-std::string short_ref(const std::string& ref) {
-  for (const std::string_view prefix : {kBranch, kTag}) {
-    if (ref.starts_with(prefix)) return ref.substr(prefix.size());
-  }
-  return ref;
-}
-
 /// Branches that are named without a pattern are those that people look after.
 bool is_protected(const ProjectRecord& project, const std::string& ref) {
   return ref.starts_with(kBranch) && std::find(project.branches.begin(), project.branches.end(),
@@ -52,7 +45,40 @@ void set_commit(const git::LocalFacts& known, PipelineFacts& facts) {
   }
 }
 
+/// Nothing of it is protected: whoever may open one wrote what runs.
+void set_merge_request(const ProjectRecord& project, const Trigger& trigger, PipelineFacts& facts) {
+  const MergeRequestTrigger& request = *trigger.merge_request;
+  facts.ref_kind = RefKind::merge_request;
+  facts.ref_protected = false;
+  facts.before_sha = no_commit();
+  // A branch of a fork may have any name; it must not pass for one of ours.
+  if (!request.source_branch.empty()) facts.ref_name = request.source_branch;
+  auto& known = facts.extra_predefined;
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) known["CI_MERGE_REQUEST_" + std::string(name)] = value;
+  };
+  add("IID", std::to_string(request.number));
+  add("REF_PATH", trigger.ref);
+  add("EVENT_TYPE", "detached");
+  add("SOURCE_BRANCH_NAME", request.source_branch);
+  add("TARGET_BRANCH_NAME", request.target_branch);
+  add("TARGET_BRANCH_PROTECTED",
+      is_protected(project, std::string(kBranch) + request.target_branch) ? "true" : "false");
+  add("DIFF_BASE_SHA", request.base);
+  add("TITLE", request.title);
+  add("PROJECT_ID", std::to_string(project.id));
+  add("PROJECT_PATH", facts.project_path);
+  add("PROJECT_URL", facts.project_url);
+}
+
 }  // namespace
+
+std::string short_ref(const std::string& ref) {
+  for (const std::string_view prefix : {kBranch, kTag, std::string_view("refs/")}) {
+    if (ref.starts_with(prefix)) return ref.substr(prefix.size());
+  }
+  return ref;
+}
 
 PipelineFacts facts_of(const ProjectRecord& project, const git::Mirror& mirror, git::LocalRepository& commit,
                        const Trigger& trigger, const std::string& server_url) {
@@ -77,6 +103,7 @@ PipelineFacts facts_of(const ProjectRecord& project, const git::Mirror& mirror, 
   facts.user_login = trigger.started_by;
   if (facts.user_name.empty()) facts.user_name = trigger.started_by;
   facts.explain_rules = false;
+  if (trigger.merge_request) set_merge_request(project, trigger, facts);
   for (const auto& [name, value] : trigger.variables) {
     pipelines::Variable variable;
     variable.name = name;

@@ -11,6 +11,10 @@
 
 namespace runner::daemon {
 
+/// "main" of "refs/heads/main", "v1" of "refs/tags/v1", "pull/7/head" of "refs/pull/7/head": what pipelines
+/// of the ref are listed under. Pure.
+std::string short_ref(const std::string& ref);
+
 /// All but the numbers of the pipeline and its time. `commit` is that of the trigger in `mirror`;
 /// `server_url` counts where the repository's address names no server.
 pipelines::PipelineFacts facts_of(const storage::ProjectRecord& project, const git::Mirror& mirror,

@@ -68,9 +68,14 @@ struct Daemon::Impl {
         engine_options(durable(options.engine, data.path())),
         jobs({engine_options, options.mount_mode, data.rebooted()}, launcher, *layers,
              [this] { housekeeper.wake(); }),
-        engine(engine_options, {*store, jobs, clock, counts}),
+        statuses(*store, sealer, clock, options.statuses),
+        engine(engine_options,
+               {*store, jobs, clock, counts,
+                [this](storage::Tx& tx, const engine::StoredChange& change) { statuses.note(tx, change); }}),
         maker({*store, sealer, *layers, clock, data.path(), options.base_environment,
-               "http://" + options.address, options.shell_only}),
+               "http://" + options.address, options.shell_only,
+               [this](storage::Tx& tx, const engine::StoredChange& change) { statuses.note(tx, change); },
+               [this] { statuses.wake(); }}),
         started(clock.now()) {
     recover();
     watch = std::make_unique<ProjectWatch>(LookParts{*store, sealer, maker, engine, clock, data.path()},
@@ -79,7 +84,11 @@ struct Daemon::Impl {
     actions.emplace(engine, *watch, [this] { return refusal(); });
     api = std::make_unique<api::Api>(
         api::ApiParts{*store, sealer, clock, *actions, data.path(), options.version, options.commit});
-    counts.on_change = [this] { api->changed(); };
+    statuses.start();
+    counts.on_change = [this] {
+      api->changed();
+      statuses.wake();
+    };
     socket = data.path() / "runner.sock";
     http::ServerOptions http;
     http.handler_threads = kHandlers;
@@ -139,6 +148,7 @@ struct Daemon::Impl {
     retention.reset();
     server->stop(kHttpGrace);
     jobs.release();
+    statuses.stop();
   }
 
   std::string refusal() {
@@ -232,6 +242,7 @@ struct Daemon::Impl {
     text.sample("runner_repository_fetches_total", static_cast<double>(looks.fetches));
     text.family("runner_pipelines_created_total", "counter", "Pipelines that were made.");
     text.sample("runner_pipelines_created_total", static_cast<double>(looks.pipelines));
+    statuses.add_metrics(text);
     text.family("runner_http_requests_total", "counter", "Requests that were answered.");
     const auto answered = *requests.lock();
     for (const auto& [key, count] : answered) {
@@ -258,6 +269,7 @@ struct Daemon::Impl {
   const engine::EngineOptions engine_options;
   JobCounts counts;
   ProcessJobs jobs;
+  CommitStatuses statuses;
   engine::Engine engine;
   PipelineMaker maker;
   const TimePoint started;

@@ -2,7 +2,7 @@
 // `runner serve`: everything together. One per data directory.
 //
 // Threads: the caller's is the engine; a few look at repositories; the HTTP server has its own; housekeeping
-// of layers one. Jobs are processes of their own (job_process.h).
+// of layers one, and one tells forges of commits. Jobs are processes of their own (job_process.h).
 
 #include <cstdint>
 #include <filesystem>
@@ -16,6 +16,7 @@
 
 #include "cache/workspace.h"
 #include "executors/launcher.h"
+#include "runner/daemon/commit_statuses.h"
 #include "runner/daemon/project_watch.h"
 #include "runner/daemon/retention.h"
 #include "runner/engine/engine.h"
@@ -33,6 +34,7 @@ struct DaemonOptions {
   std::map<std::string, std::string> base_environment;  // jobs start from it
   WatchOptions watch;
   RetentionOptions retention;
+  StatusOptions statuses;
   bool shell_only = false;  // jobs that want an image run in the shell of this machine; else they are refused
   std::string version, commit;  // of the program
 };

@@ -64,8 +64,9 @@ void PipelineMaker::note_head(storage::Tx& tx, const ProjectRecord& project, con
 
 Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, git::Mirror& mirror,
                          const Trigger& trigger) {
-  CommitReaders readers(mirror.directory(), trigger.sha,
-                        trigger.before.empty() ? std::string(40, '0') : trigger.before);
+  // What changed is counted from there.
+  const std::string& from = trigger.merge_request ? trigger.merge_request->base : trigger.before;
+  CommitReaders readers(mirror.directory(), trigger.sha, from.empty() ? std::string(40, '0') : from);
   PipelineFacts facts = facts_of(project, mirror, readers.repository(), trigger, parts_.server_url);
   facts.created_at = parts_.clock.now();
   // Variables speak of these numbers, so they are known before the plan is.
@@ -107,11 +108,13 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
     record.iid = facts.pipeline_iid;
     record.before_sha = facts.before_sha;
     record.started_by = trigger.started_by;
+    if (trigger.merge_request) record.ref = short_ref(trigger.ref);
     if (!trigger.asked) record.once_key = storage::push_once_key(project.id, trigger.ref, trigger.sha);
     note_head(tx, project, trigger);
   };
   request.after_insert = [&](storage::Tx& tx, const storage::PipelineRecord& record) {
     storage::Pipelines(tx).keep_frozen(record.id, plan, frozen_facts, parts_.sealer);
+    if (parts_.on_write) parts_.on_write(tx, {record, true, {}});
   };
   failpoint("daemon.planned");
   std::int64_t id = 0;
@@ -136,7 +139,7 @@ Made PipelineMaker::refuse(const ProjectRecord& project, const Trigger& trigger,
   record.project_id = project.id;
   record.project = project.name;
   record.source = trigger.source;
-  record.ref = facts.ref_name;
+  record.ref = trigger.merge_request ? short_ref(trigger.ref) : facts.ref_name;
   record.sha = trigger.sha;
   record.before_sha = facts.before_sha;
   record.started_by = trigger.started_by;
@@ -158,7 +161,9 @@ Made PipelineMaker::refuse(const ProjectRecord& project, const Trigger& trigger,
                                   "pipeline.invalid",
                                   payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
                                   parts_.clock.now()});
+    if (parts_.on_write) parts_.on_write(tx, {record, true, {}});
   });
+  if (parts_.made) parts_.made();
   return {id, true, message};
 }
 
@@ -169,7 +174,10 @@ engine::PipelineRequest PipelineMaker::request_of(const ProjectRecord& project, 
   recipe.mirrors = parts_.data_dir / "git";
   recipe.scope = project.name;
   recipe.commit = facts.sha;
-  recipe.ref = std::string(facts.ref_kind == RefKind::tag ? kTag : kBranch) + facts.ref_name;
+  const auto request_ref = facts.extra_predefined.find("CI_MERGE_REQUEST_REF_PATH");
+  recipe.ref = facts.ref_kind == RefKind::merge_request && request_ref != facts.extra_predefined.end()
+                   ? request_ref->second
+                   : std::string(facts.ref_kind == RefKind::tag ? kTag : kBranch) + facts.ref_name;
   recipe.default_branch = facts.default_branch;
   recipe.url = project.url;
   recipe.builds_dir = parts_.data_dir / "builds";
@@ -238,7 +246,10 @@ std::vector<engine::StoredPipeline> PipelineMaker::unfinished() {
     failed.status = pipelines::JobStatus::failed;
     failed.finished_at = parts_.clock.now();
     ++failed.version;
-    parts_.store.write([&](storage::Tx& tx) { storage::Pipelines(tx).replace(failed, record.version); });
+    parts_.store.write([&](storage::Tx& tx) {
+      if (storage::Pipelines(tx).replace(failed, record.version) && parts_.on_write)
+        parts_.on_write(tx, {failed, true, {}});
+    });
   }
   return found;
 }

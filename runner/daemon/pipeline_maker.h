@@ -35,6 +35,9 @@ struct MakerParts {
   std::map<std::string, std::string> base_environment;
   std::string server_url;   // CI_SERVER_URL, when the repository's says nothing
   bool shell_only = false;  // see DaemonOptions
+  // In the transaction that makes a pipeline, and after it was made without the engine. May be empty.
+  std::function<void(storage::Tx& tx, const engine::StoredChange& change)> on_write = {};
+  std::function<void()> made = {};
 };
 
 /// Any thread, several at a time.

@@ -35,7 +35,7 @@ ProjectAccess open_access(storage::Tx& tx, const storage::Sealer& sealer,
   storage::Credentials credentials(tx, sealer);
   for (const storage::CredentialRecord& credential : credentials.of_project(project.id)) {
     using storage::CredentialKind;
-    if (credential.kind == CredentialKind::webhook_secret) continue;
+    if (!opens_repository(credential.kind)) continue;
     const auto secret = credentials.open(credential.id);
     if (!secret) continue;
     access.username = credential.username;

@@ -7,7 +7,7 @@
 #include "runner/base/failpoint.h"
 #include "runner/base/log.h"
 #include "runner/base/text.h"
-#include "runner/daemon/watched_refs.h"
+#include "runner/daemon/commit_facts.h"
 #include "runner/storage/ref_table.h"
 #include "runner/storage/tables.h"
 
@@ -17,7 +17,9 @@ namespace {
 using storage::ProjectRecord;
 
 constexpr std::string_view kBranch = "refs/heads/", kTag = "refs/tags/";
-constexpr std::size_t kDeliveries = 100;  // read at once
+constexpr std::size_t kDeliveries = 100;    // read at once
+constexpr std::size_t kMergeRequests = 50;  // that get pipelines in one look
+constexpr const char* kMergeRequest = "merge_request_event";
 
 void tell(const ProjectRecord& project, const Trigger& trigger, const Made& made) {
   const std::string what = project.name + ": " + trigger.ref + " is " + trigger.sha.substr(0, 8) + ": ";
@@ -74,62 +76,99 @@ bool RepositoryLook::look(std::int64_t id) {
 std::size_t RepositoryLook::look_at(Opened& opened) {
   const ProjectRecord& project = opened.project;
   const git::RemoteRefs remote = git::list_refs(opened.access.access, limits_, stop_);
-  const auto refs = changed_refs(project, remote, opened.heads);
-  forget_gone(opened, remote);
-  if (refs.empty()) return 0;
+  const auto hints = request_hints(opened.deliveries);
+  const SortedRefs refs =
+      sort_requests(project, changed_refs(project, remote, opened.heads), remote, hints, kMergeRequests);
+  std::vector<std::string> more = forget_gone(opened, remote);
+  if (!refs.noted.empty() || project.merge_requests != project.merge_requests_noted)
+    note(project, refs.noted);
+  if (refs.wanted.empty() && more.empty()) return 0;
+  for (const ChangedRef& ref : refs.wanted) {
+    if (merge_request_of(project, ref.ref)) more.push_back(ref.ref);
+  }
   auto mirror = git::Mirror::open(parts_.maker.mirror_of(project));
-  fetch(*mirror, opened.access.access);
+  fetch(*mirror, opened.access.access, more);
   failpoint("watch.fetched");
   std::size_t made = 0;
-  for (const ChangedRef& ref : refs) {
-    Trigger trigger;
-    trigger.ref = ref.ref;
-    // What came with the fetch may be newer than what was asked for.
-    trigger.sha = mirror->resolve(ref.ref);
-    if (trigger.sha.empty()) continue;
-    trigger.before = ref.before;
-    trigger.started_by = "push";
-    const Made one = parts_.maker.make(parts_.engine, project, *mirror, trigger);
-    tell(project, trigger, one);
-    if (!one.pipeline) continue;
-    ++made;
-    ++pipelines_;
-    if (!one.failed) supersede(project, ref.ref, *one.pipeline);
-  }
+  for (const ChangedRef& ref : refs.wanted) made += make(project, *mirror, ref, hints) ? 1U : 0U;
   return made;
 }
 
-void RepositoryLook::fetch(git::Mirror& mirror, const git::RemoteAccess& access) {
+bool RepositoryLook::make(const ProjectRecord& project, git::Mirror& mirror, const ChangedRef& ref,
+                          const std::map<std::int64_t, RequestHint>& hints) {
+  Trigger trigger;
+  trigger.ref = ref.ref;
+  // What came with the fetch may be newer than what was asked for.
+  trigger.sha = mirror.resolve(ref.ref);
+  if (trigger.sha.empty()) return false;
+  trigger.before = ref.before;
+  trigger.started_by = "push";
+  if (const auto number = merge_request_of(project, ref.ref)) {
+    trigger.source = kMergeRequest;
+    trigger.started_by = "merge request " + std::to_string(*number);
+    trigger.merge_request = requests_.describe(project, mirror, *number, trigger.sha, hints);
+    if (!trigger.merge_request) {  // it is closed
+      note(project, {{ref.ref, ref.before, trigger.sha}});
+      return false;
+    }
+  }
+  const Made one = parts_.maker.make(parts_.engine, project, mirror, trigger);
+  tell(project, trigger, one);
+  if (!one.pipeline) return false;
+  ++pipelines_;
+  if (!one.failed) supersede(project, trigger, *one.pipeline);
+  return true;
+}
+
+void RepositoryLook::fetch(git::Mirror& mirror, const git::RemoteAccess& access,
+                           const std::vector<std::string>& more) {
   git::FetchRequest request;
   request.access = access;
   request.limits = limits_;
   request.stop = stop_;
+  for (const std::string& ref : more) request.refspecs.push_back("+" + ref + ":" + ref);
   mirror.fetch(request);
   ++fetches_;
 }
 
-void RepositoryLook::forget_gone(const Opened& opened, const git::RemoteRefs& remote) {
-  std::vector<std::string> gone;
-  for (const auto& head : opened.heads) {
-    const auto there = std::any_of(remote.refs.begin(), remote.refs.end(),
-                                   [&](const git::RemoteRef& one) { return one.name == head.first; });
-    if (!there) gone.push_back(head.first);
-  }
-  if (gone.empty()) return;
+void RepositoryLook::note(const ProjectRecord& project, const std::vector<ChangedRef>& heads) {
+  const TimePoint now = parts_.clock.now();
   parts_.store.write([&](storage::Tx& tx) {
-    for (const std::string& ref : gone) storage::RefHeads(tx).remove(opened.project.id, ref);
+    for (const ChangedRef& head : heads) storage::RefHeads(tx).upsert({project.id, head.ref, head.id, now});
+    storage::Projects(tx).note_merge_requests(project.id);
   });
 }
 
+std::vector<std::string> RepositoryLook::forget_gone(const Opened& opened, const git::RemoteRefs& remote) {
+  std::vector<std::string> gone, requests;
+  const forge::ForgeKind kind = forge::place_of(opened.project).kind;
+  for (const auto& head : opened.heads) {
+    const bool request = forge::merge_request_number(kind, head.first).has_value();
+    const auto found =
+        std::lower_bound(remote.refs.begin(), remote.refs.end(), head.first,
+                         [](const git::RemoteRef& one, const std::string& name) { return one.name < name; });
+    const bool there = found != remote.refs.end() && found->name == head.first;
+    // Those of a project that does not want them any more are as if they had never been there.
+    if (there && (!request || opened.project.merge_requests)) continue;
+    gone.push_back(head.first);
+    if (request && !there) requests.push_back(head.first);
+  }
+  if (gone.empty()) return requests;
+  parts_.store.write([&](storage::Tx& tx) {
+    for (const std::string& ref : gone) storage::RefHeads(tx).remove(opened.project.id, ref);
+  });
+  return requests;
+}
+
 /// Older pipelines of the ref that still go on are told.
-void RepositoryLook::supersede(const ProjectRecord& project, const std::string& ref, std::int64_t newest) {
+void RepositoryLook::supersede(const ProjectRecord& project, const Trigger& trigger, std::int64_t newest) {
   std::vector<std::int64_t> older;
-  const std::string name = ref.substr(ref.find('/', 5) + 1);
+  const std::string name = short_ref(trigger.ref);
   parts_.store.read([&](storage::Tx& tx) {
     older.clear();
     for (const auto& pipeline : storage::Pipelines(tx).unfinished()) {
       if (pipeline.project_id == project.id && pipeline.ref == name && pipeline.id < newest &&
-          pipeline.source == "push")
+          pipeline.source == trigger.source)
         older.push_back(pipeline.id);
     }
   });
@@ -152,7 +191,8 @@ std::int64_t RepositoryLook::start_pipeline(const ProjectRecord& project, const 
                                             Trigger trigger) {
   const ProjectAccess opened = access_of(project);
   auto mirror = git::Mirror::open(parts_.maker.mirror_of(project));
-  fetch(*mirror, opened.access);
+  const auto request = merge_request_of(project, ref);
+  fetch(*mirror, opened.access, request ? std::vector<std::string>{ref} : std::vector<std::string>());
   std::vector<std::string> names;
   if (ref.empty()) {
     names = {std::string(kBranch) + mirror->default_branch()};
@@ -166,6 +206,13 @@ std::int64_t RepositoryLook::start_pipeline(const ProjectRecord& project, const 
     if (trigger.sha.empty()) continue;
     trigger.ref = name;
     trigger.asked = true;
+    if (request) {
+      trigger.source = kMergeRequest;
+      trigger.merge_request = requests_.describe(project, *mirror, *request, trigger.sha, {});
+      if (!trigger.merge_request)
+        throw Error(ErrorCode::invalid_input,
+                    "merge request " + std::to_string(*request) + " is closed; reopen it, or name a branch");
+    }
     const Made made = parts_.maker.make(parts_.engine, project, *mirror, trigger);
     ++pipelines_;
     return made.pipeline.value();

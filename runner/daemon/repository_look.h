@@ -11,8 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "runner/daemon/merge_requests.h"
 #include "runner/daemon/pipeline_maker.h"
 #include "runner/daemon/project_access.h"
+#include "runner/daemon/watched_refs.h"
 #include "runner/engine/engine.h"
 #include "runner/git/mirror.h"
 #include "runner/git/remote.h"
@@ -41,7 +43,10 @@ struct LookStats {
 class RepositoryLook {
  public:
   RepositoryLook(LookParts parts, git::RemoteLimits limits, std::stop_token stop)
-      : parts_(std::move(parts)), limits_(limits), stop_(std::move(stop)) {}
+      : parts_(std::move(parts)),
+        limits_(limits),
+        stop_(std::move(stop)),
+        requests_(parts_.store, parts_.sealer, stop_) {}
 
   /// False: the project is gone. Deliveries of webhooks that were there before are finished. Throws Error.
   bool look(std::int64_t project);
@@ -60,14 +65,20 @@ class RepositoryLook {
   std::optional<Opened> open(std::int64_t project);
   ProjectAccess access_of(const storage::ProjectRecord& project);
   std::size_t look_at(Opened& opened);
-  void fetch(git::Mirror& mirror, const git::RemoteAccess& access);
-  void forget_gone(const Opened& opened, const git::RemoteRefs& remote);
-  void supersede(const storage::ProjectRecord& project, const std::string& ref, std::int64_t newest);
+  /// Branches, tags, and these refs.
+  void fetch(git::Mirror& mirror, const git::RemoteAccess& access, const std::vector<std::string>& more);
+  /// Returns the heads of merge requests among them.
+  std::vector<std::string> forget_gone(const Opened& opened, const git::RemoteRefs& remote);
+  void note(const storage::ProjectRecord& project, const std::vector<ChangedRef>& heads);
+  bool make(const storage::ProjectRecord& project, git::Mirror& mirror, const ChangedRef& ref,
+            const std::map<std::int64_t, RequestHint>& hints);
+  void supersede(const storage::ProjectRecord& project, const Trigger& trigger, std::int64_t newest);
   void finish_deliveries(const Opened& opened, std::size_t made);
 
   const LookParts parts_;
   const git::RemoteLimits limits_;
   const std::stop_token stop_;
+  const MergeRequests requests_;
   std::atomic<std::uint64_t> fetches_{0}, pipelines_{0};
 };
 

@@ -1,10 +1,20 @@
 #pragma once
 // Why a pipeline is to be made. A value.
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace runner::daemon {
+
+/// What a pipeline of a merge request knows of it.
+struct MergeRequestTrigger {
+  std::int64_t number = 0;
+  std::string source_branch, target_branch;  // the source is "" when it is not known, or of a fork
+  std::string title;                         // may be empty
+  std::string base;                          // the merge base with the target; "" = there is none
+};
 
 struct Trigger {
   std::string ref;     // full name
@@ -14,6 +24,7 @@ struct Trigger {
   std::string started_by;
   std::map<std::string, std::string> variables;
   bool asked = false;  // also for a commit that had one
+  std::optional<MergeRequestTrigger> merge_request = {};
 };
 
 }  // namespace runner::daemon

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "runner/forge/merge_request.h"
+
 namespace runner::daemon {
 namespace {
 
@@ -43,11 +45,17 @@ bool is_watched(const ProjectRecord& project, std::string_view ref) {
 
 }  // namespace
 
+std::optional<std::int64_t> merge_request_of(const ProjectRecord& project, const std::string& ref) {
+  return forge::merge_request_number(forge::place_of(project).kind, ref);
+}
+
 std::vector<ChangedRef> changed_refs(const ProjectRecord& project, const git::RemoteRefs& remote,
                                      const std::map<std::string, std::string>& known) {
   std::vector<ChangedRef> changed;
+  const forge::ForgeKind kind = forge::place_of(project).kind;
   for (const git::RemoteRef& ref : remote.refs) {
-    if (!is_watched(project, ref.name)) continue;
+    const bool request = project.merge_requests && forge::merge_request_number(kind, ref.name);
+    if (!request && !is_watched(project, ref.name)) continue;
     const std::string& commit = ref.peeled.empty() ? ref.id : ref.peeled;
     const auto before = known.find(ref.name);
     if (before != known.end() && before->second == commit) continue;

@@ -30,6 +30,7 @@ struct Entry;
 namespace runner::storage {
 class Store;
 class Tx;
+struct JobRecord;
 struct PipelineRecord;
 }  // namespace runner::storage
 
@@ -137,11 +138,21 @@ struct EngineOptions {
 
 class JobHost;
 
+/// What one transaction changes of a pipeline.
+struct StoredChange {
+  const storage::PipelineRecord& pipeline;      // as it is then
+  bool pipeline_changed = false;                // its status did
+  std::vector<const storage::JobRecord*> jobs;  // those whose status did: their newest attempts
+};
+
 struct EngineParts {
   storage::Store& store;
   JobHost& host;
   const Clock& clock;
   Observer& observer;
+  /// Called in the transaction that writes a change, by the engine thread; may write what follows from it.
+  /// May be repeated. What it throws is a failure of the store. May be empty.
+  std::function<void(storage::Tx& tx, const StoredChange& change)> on_write = {};
 };
 
 struct PipelineEnd {

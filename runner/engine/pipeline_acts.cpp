@@ -72,6 +72,13 @@ void PipelineRun::write(storage::Tx& tx) {
   if (record_.version != stored_version_) {
     must_hold(storage::Pipelines(tx).replace(record_, stored_version_), "pipeline", record_.id);
   }
+  if (!parts_.on_write) return;
+  StoredChange change{record_, record_.version != stored_version_, {}};
+  for (const std::size_t job : batch_.changed) {
+    if (batch_.replaced.contains(job) || batch_.inserted.contains(job))
+      change.jobs.push_back(&jobs_[job].state);
+  }
+  if (change.pipeline_changed || !change.jobs.empty()) parts_.on_write(tx, change);
 }
 
 /// Archives of a server's jobs have rows, which say how long their files stay.

@@ -110,8 +110,7 @@ struct HttpTransfer::Impl {
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     set(CURLOPT_TCP_KEEPALIVE, 1L);
-    // Some forges answer only to what calls itself git.
-    set(CURLOPT_USERAGENT, "git/2.39 (runner)");
+    set(CURLOPT_USERAGENT, request.agent.c_str());
     set(CURLOPT_CONNECTTIMEOUT_MS, std::max(1L, static_cast<long>(patience.limits().connect.count())));
     set(CURLOPT_WRITEFUNCTION, &Impl::on_body);
     set(CURLOPT_WRITEDATA, this);
@@ -207,11 +206,19 @@ struct HttpTransfer::Impl {
     own.pending.append(bytes, size);
     return size;
   }
-  static std::size_t on_header(char*, std::size_t, std::size_t size, void* self) {
+  static std::size_t on_header(char* bytes, std::size_t, std::size_t size, void* self) {
     auto& own = *static_cast<Impl*>(self);
     own.patience.restart();
     own.head_bytes += size;
-    return own.head_bytes > kLongestHead ? 0 : size;
+    if (own.head_bytes > kLongestHead) return 0;
+    const std::string_view line(bytes, size);
+    const std::size_t colon = line.find(':');
+    if (line.starts_with("HTTP/")) {
+      own.received.clear();  // of an answer before this one, which led here
+    } else if (colon != std::string_view::npos) {
+      own.received[to_lower(line.substr(0, colon))] = trim(line.substr(colon + 1));
+    }
+    return size;
   }
 
   HttpRequest request;
@@ -221,7 +228,8 @@ struct HttpTransfer::Impl {
   CURL* easy;
   curl_slist* fields = nullptr;
   std::array<char, CURL_ERROR_SIZE> said{};
-  std::string pending;  // what came and was not read yet, from `taken` on
+  std::map<std::string, std::string> received;  // fields of the head
+  std::string pending;                          // what came and was not read yet, from `taken` on
   std::size_t taken = 0, head_bytes = 0;
   bool too_long = false;
   curl_off_t sent_before = 0;
@@ -261,6 +269,7 @@ HttpHead HttpTransfer::head() {
   if (type != nullptr) head.content_type = to_lower(type);
   if (url != nullptr) head.url = url;
   head.retry_after = static_cast<long>(retry);
+  head.fields = impl_->received;
   return head;
 }
 

@@ -1,9 +1,10 @@
 #pragma once
-// One request over http or https and its answer, by libcurl, read as it is needed. Internal to this folder;
-// one thread.
+// One request over http or https and its answer, by libcurl, read as it is needed. For this folder and
+// for runner/forge; one thread.
 
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@ struct HttpRequest {
   std::vector<std::string> fields;  // "Name: value"
   std::string user, password;       // Basic, sent at once and to this host and port only; both empty: none
   std::filesystem::path authorities;
+  // Some forges answer only to what calls itself git.
+  std::string agent = "git/2.39 (runner)";
   bool follow_redirects = false;  // never from https to http
   bool compressed = false;        // the answer may be
   std::size_t most_pending = 0;   // bytes of the answer that may lie here unread; more: Error
@@ -27,9 +30,10 @@ struct HttpRequest {
 
 struct HttpHead {
   long status = 0;
-  std::string content_type;  // lower case
-  std::string url;           // where redirects led
-  long retry_after = 0;      // seconds; 0 when it was not said
+  std::string content_type;                   // lower case
+  std::string url;                            // where redirects led
+  long retry_after = 0;                       // seconds; 0 when it was not said
+  std::map<std::string, std::string> fields;  // names in lower case; of several the last
 };
 
 class HttpTransfer {

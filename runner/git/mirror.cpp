@@ -175,6 +175,11 @@ bool Mirror::has_commit(std::string_view id) const {
   return git_commit_lookup(Out(commit), handle(), &oid) == 0;
 }
 
+std::string Mirror::merge_base(const std::string& one, const std::string& other) const {
+  if (!has_commit(one) || !has_commit(other)) return {};
+  return git::merge_base(handle(), one, other);
+}
+
 std::string Mirror::resolve(std::string_view name) const {
   if (name.empty() || name.starts_with('-')) return {};
   if (std::string found = resolve_commit(handle(), name); !found.empty()) return found;

@@ -71,6 +71,8 @@ class Mirror {
   /// "" when there is none.
   std::string resolve(std::string_view name) const;
   bool has_commit(std::string_view id) const;
+  /// Of two commits (40 hex digits). "" when there is none.
+  std::string merge_base(const std::string& one, const std::string& other) const;
   /// Refs that begin with `prefix` with the ids they point at (annotated tags: of the tag), sorted.
   std::vector<std::pair<std::string, std::string>> refs(std::string_view prefix) const;
   /// What the remote's HEAD was at the last fetch, "main"; "" when it is unknown.

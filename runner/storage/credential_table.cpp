@@ -8,7 +8,7 @@ namespace runner::storage {
 namespace {
 
 constexpr auto kKinds = {CredentialKind::token, CredentialKind::password, CredentialKind::ssh_key,
-                         CredentialKind::webhook_secret};
+                         CredentialKind::webhook_secret, CredentialKind::forge_token};
 constexpr std::size_t kMaxSecret = 64U << 10U;
 constexpr std::size_t kMaxUsername = 1024;
 
@@ -56,8 +56,14 @@ std::string_view to_string(CredentialKind kind) noexcept {
       return "ssh_key";
     case CredentialKind::webhook_secret:
       return "webhook_secret";
+    case CredentialKind::forge_token:
+      return "forge_token";
   }
   return "token";
+}
+
+bool opens_repository(CredentialKind kind) noexcept {
+  return kind != CredentialKind::webhook_secret && kind != CredentialKind::forge_token;
 }
 
 std::optional<CredentialKind> parse_credential_kind(std::string_view text) noexcept {

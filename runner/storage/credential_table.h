@@ -14,10 +14,13 @@
 
 namespace runner::storage {
 
-enum class CredentialKind : std::uint8_t { token, password, ssh_key, webhook_secret };
+enum class CredentialKind : std::uint8_t { token, password, ssh_key, webhook_secret, forge_token };
 /// The text that is stored and shown: the enumerator's name.
 std::string_view to_string(CredentialKind kind) noexcept;
 std::optional<CredentialKind> parse_credential_kind(std::string_view text) noexcept;
+
+/// Whether it opens the repository itself: all but what webhooks and the forge's API are for.
+bool opens_repository(CredentialKind kind) noexcept;
 
 /// All but the secret.
 struct CredentialRecord {

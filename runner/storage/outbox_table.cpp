@@ -12,6 +12,12 @@ namespace {
 constexpr std::string_view kInsert = "INSERT INTO effects (" RUNNER_OUTBOX_COLUMNS
                                      ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
                                      "ON CONFLICT (effect_key) DO NOTHING";
+constexpr std::string_view kPut =
+    "INSERT INTO effects (" RUNNER_OUTBOX_COLUMNS
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (effect_key) DO UPDATE SET "
+    "payload = excluded.payload, created_at = excluded.created_at, next_attempt_at = "
+    "CASE WHEN effects.attempts > 0 OR effects.next_attempt_at < excluded.next_attempt_at "
+    "THEN effects.next_attempt_at ELSE excluded.next_attempt_at END";
 constexpr std::string_view kByKey = "SELECT " RUNNER_OUTBOX_COLUMNS " FROM effects WHERE effect_key = $1";
 constexpr std::string_view kAll =
     "SELECT " RUNNER_OUTBOX_COLUMNS " FROM effects ORDER BY created_at, effect_key";
@@ -43,6 +49,13 @@ void Outbox::append(const OutboxRecord& effect) {
                   storable_text(effect.last_error)});
 }
 
+void Outbox::put(const OutboxRecord& effect) {
+  tx_.sql().exec(kPut,
+                 {effect.key, effect.kind, to_value(effect.job), effect.payload, to_value(effect.created_at),
+                  effect.attempts, to_value(effect.next_attempt_at.value_or(effect.created_at)),
+                  storable_text(effect.last_error)});
+}
+
 std::optional<OutboxRecord> Outbox::find(const std::string& key) {
   const auto rows = tx_.sql().query(kByKey, {key});
   if (rows.empty()) return std::nullopt;
@@ -67,6 +80,28 @@ bool Outbox::postpone(const std::string& key, TimePoint next, std::string_view e
              "UPDATE effects SET attempts = attempts + 1, next_attempt_at = $2, last_error = $3 "
              "WHERE effect_key = $1",
              {key, to_value(next), storable_text(error)}) == 1;
+}
+
+void Outbox::hold(const std::string& kind, const std::string& prefix, TimePoint time) {
+  tx_.sql().exec(
+      "UPDATE effects SET next_attempt_at = $3 WHERE kind = $1 AND next_attempt_at < $3 "
+      "AND substr(effect_key, 1, length($2)) = $2",
+      {kind, prefix, to_value(time)});
+}
+
+void Outbox::bound(const std::string& kind, TimePoint time) {
+  tx_.sql().exec("UPDATE effects SET next_attempt_at = $2 WHERE kind = $1 AND next_attempt_at > $2",
+                 {kind, to_value(time)});
+}
+
+std::int64_t Outbox::count(const std::string& kind) {
+  return as_integer(tx_.sql().query("SELECT COUNT(*) FROM effects WHERE kind = $1", {kind})[0][0]);
+}
+
+std::int64_t Outbox::count(const std::string& kind, const std::string& prefix) {
+  return as_integer(tx_.sql().query(
+      "SELECT COUNT(*) FROM effects WHERE kind = $1 AND substr(effect_key, 1, length($2)) = $2",
+      {kind, prefix})[0][0]);
 }
 
 void Outbox::remove(const std::string& key) {

@@ -19,6 +19,9 @@ class Outbox {
   explicit Outbox(Tx& tx) noexcept : tx_(tx) {}
   /// Fine when the same act is there already; that one stays as it is.
   void append(const OutboxRecord& effect);
+  /// The same act with news: payload and time of creation of the one that is there are replaced. What was
+  /// tried stays counted and waits as long as before; else the earlier time counts.
+  void put(const OutboxRecord& effect);
   std::optional<OutboxRecord> find(const std::string& key);
   std::vector<OutboxRecord> all();
   /// Those of a kind whose time has come, the longest waiting first. Each kind has one who does it.
@@ -28,6 +31,14 @@ class Outbox {
   /// After a failed attempt: one more is counted, the next is at `next`. How far that is, is up to the
   /// caller. `error` is cut as storable_text() says. False when the act is gone.
   bool postpone(const std::string& key, TimePoint next, std::string_view error);
+  /// Those of a kind whose keys begin so, and that would be due earlier, wait until `time`. Nothing is
+  /// counted.
+  void hold(const std::string& kind, const std::string& prefix, TimePoint time);
+  /// None of a kind waits longer than until `time`: for clocks that were put back.
+  void bound(const std::string& kind, TimePoint time);
+  std::int64_t count(const std::string& kind);
+  /// How many of a kind have keys that begin so.
+  std::int64_t count(const std::string& kind, const std::string& prefix);
   /// Fine when it is gone already.
   void remove(const std::string& key);
 

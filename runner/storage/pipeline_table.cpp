@@ -149,6 +149,17 @@ std::vector<PipelineRecord> Pipelines::unfinished() {
   return to_pipelines(tx_.sql().query(kUnfinished, {}));
 }
 
+std::vector<std::string> Pipelines::newer_sources(std::int64_t project, std::string_view sha,
+                                                  std::int64_t id) {
+  std::vector<std::string> sources;
+  for (const Row& row :
+       tx_.sql().query("SELECT DISTINCT source FROM pipelines WHERE project_id = $1 AND id > $2 AND sha = $3",
+                       {project, id, std::string(sha)})) {
+    sources.push_back(as_text(row[0]));
+  }
+  return sources;
+}
+
 void Pipelines::keep_frozen(std::int64_t id, std::string_view plan, std::string_view facts,
                             const Sealer& sealer) {
   tx_.sql().exec("INSERT INTO pipeline_plans (pipeline_id, plan, facts) VALUES ($1, $2, $3)",

@@ -11,16 +11,17 @@
 namespace runner::storage {
 namespace {
 
-#define RUNNER_PROJECT_COLUMNS \
-  "id, name, url, branches, tags, pipeline_file, poll_interval_ms, paused, version, created_at"
+#define RUNNER_PROJECT_COLUMNS                                                                           \
+  "id, name, url, branches, tags, pipeline_file, poll_interval_ms, paused, version, created_at, forge, " \
+  "forge_api, forge_repository, merge_requests, merge_requests_noted"
 
 constexpr std::string_view kById = "SELECT " RUNNER_PROJECT_COLUMNS " FROM projects WHERE id = $1";
 constexpr std::string_view kByName = "SELECT " RUNNER_PROJECT_COLUMNS " FROM projects WHERE name = $1";
 constexpr std::string_view kList =
     "SELECT " RUNNER_PROJECT_COLUMNS " FROM projects WHERE name > $1 ORDER BY name LIMIT $2";
-constexpr std::string_view kInsert =
-    "INSERT INTO projects (" RUNNER_PROJECT_COLUMNS
-    ", next_iid) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1) ON CONFLICT (name) DO NOTHING";
+constexpr std::string_view kInsert = "INSERT INTO projects (" RUNNER_PROJECT_COLUMNS
+                                     ", next_iid) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+                                     "$13, $14, 0, 1) ON CONFLICT (name) DO NOTHING";
 
 #undef RUNNER_PROJECT_COLUMNS
 
@@ -28,7 +29,7 @@ constexpr std::string_view kInsert =
 #define RUNNER_JOBS_OF_PROJECT "(SELECT id FROM jobs WHERE pipeline_id IN " RUNNER_PIPELINES_OF_PROJECT ")"
 
 /// What refers comes before what it refers to.
-constexpr std::array<std::string_view, 13> kRemoval = {
+constexpr std::array<std::string_view, 14> kRemoval = {
     "DELETE FROM effects WHERE job_id IN " RUNNER_JOBS_OF_PROJECT,
     "DELETE FROM job_archives WHERE project_id = $1",
     "DELETE FROM job_results WHERE job_id IN " RUNNER_JOBS_OF_PROJECT,
@@ -41,6 +42,7 @@ constexpr std::array<std::string_view, 13> kRemoval = {
     "DELETE FROM deliveries WHERE project_id = $1",
     "DELETE FROM schedules WHERE project_id = $1",
     "DELETE FROM resource_groups WHERE project_id = $1",
+    "DELETE FROM status_reports WHERE project_id = $1",
     "DELETE FROM projects WHERE id = $1",
 };
 
@@ -53,6 +55,9 @@ void check(const ProjectRecord& record) {
   if (const auto problem = project_name_problem(record.name)) throw Error(ErrorCode::invalid_input, *problem);
   check_text("the address of the project", record.url, kMaxText);
   check_text("the path of the pipeline file", record.pipeline_file, kMaxText);
+  check_text("the name of the forge", record.forge, kMaxText);
+  check_text("the address of the forge's API", record.forge_api, kMaxText);
+  check_text("the repository's name at the forge", record.forge_repository, kMaxText);
   for (const auto* patterns : {&record.branches, &record.tags}) {
     for (const std::string& pattern : *patterns) {
       check_text("a pattern of branches or tags", pattern, kMaxText);
@@ -95,6 +100,11 @@ ProjectRecord to_project(const Row& row) {
   project.paused = as_flag(row[7]);
   project.version = as_integer(row[8]);
   project.created_at = as_time(row[9]);
+  project.forge = as_text(row[10]);
+  project.forge_api = as_text(row[11]);
+  project.forge_repository = as_text(row[12]);
+  project.merge_requests = as_flag(row[13]);
+  project.merge_requests_noted = as_flag(row[14]);
   return project;
 }
 
@@ -103,10 +113,11 @@ ProjectRecord to_project(const Row& row) {
 std::int64_t Projects::insert(const ProjectRecord& record) {
   check(record);
   const std::int64_t id = tx_.take_ids("projects", 1);
-  if (tx_.sql().exec(kInsert, {id, record.name, record.url, to_lines(record.branches), to_lines(record.tags),
-                               record.pipeline_file, std::int64_t{record.poll_interval.count()},
-                               std::int64_t{record.paused}, std::int64_t{0}, to_value(record.created_at)}) !=
-      1) {
+  if (tx_.sql().exec(kInsert,
+                     {id, record.name, record.url, to_lines(record.branches), to_lines(record.tags),
+                      record.pipeline_file, std::int64_t{record.poll_interval.count()},
+                      std::int64_t{record.paused}, std::int64_t{0}, to_value(record.created_at), record.forge,
+                      record.forge_api, record.forge_repository, std::int64_t{record.merge_requests}}) != 1) {
     throw_taken(record.name);
   }
   return id;
@@ -140,9 +151,16 @@ bool Projects::replace(const ProjectRecord& next, std::int64_t expected_version)
   if (const auto other = find(next.name); other && other->id != next.id) throw_taken(next.name);
   return tx_.sql().exec(
              "UPDATE projects SET version = $2 + 1, name = $3, url = $4, branches = $5, tags = $6, "
-             "pipeline_file = $7, poll_interval_ms = $8, paused = $9 WHERE id = $1 AND version = $2",
+             "pipeline_file = $7, poll_interval_ms = $8, paused = $9, forge = $10, forge_api = $11, "
+             "forge_repository = $12, merge_requests = $13, "
+             "merge_requests_noted = merge_requests_noted * $13 WHERE id = $1 AND version = $2",
              {next.id, expected_version, next.name, next.url, to_lines(next.branches), to_lines(next.tags),
-              next.pipeline_file, std::int64_t{next.poll_interval.count()}, std::int64_t{next.paused}}) == 1;
+              next.pipeline_file, std::int64_t{next.poll_interval.count()}, std::int64_t{next.paused},
+              next.forge, next.forge_api, next.forge_repository, std::int64_t{next.merge_requests}}) == 1;
+}
+
+void Projects::note_merge_requests(std::int64_t id) {
+  tx_.sql().exec("UPDATE projects SET merge_requests_noted = merge_requests WHERE id = $1", {id});
 }
 
 bool Projects::remove(std::int64_t id) {

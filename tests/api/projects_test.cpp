@@ -42,11 +42,14 @@ TEST_F(ApiProjectTest, AddedProjectIsShownWithoutItsSecrets) {
   EXPECT_EQ(added.headers.at("cache-control"), "no-store");
   EXPECT_EQ(
       added.json(),
-      json::parse(R"({"name":"blog","url":"https://forge.example/blog.git","branches":["main","v*"],)"
-                  R"("tags":["v*"],"pipeline_file":"ci/all.yml","poll_interval_seconds":0,)"
-                  R"("paused":false,"created_at":"2026-02-23T11:00:00.123Z","credentials":[)"
-                  R"({"kind":"token","username":"bot","created_at":"2026-02-23T11:00:00.123Z"},)"
-                  R"({"kind":"webhook_secret","username":"","created_at":"2026-02-23T11:00:00.123Z"}]})"));
+      json::parse(
+          R"({"name":"blog","url":"https://forge.example/blog.git","branches":["main","v*"],)"
+          R"("tags":["v*"],"pipeline_file":"ci/all.yml","poll_interval_seconds":0,)"
+          R"("paused":false,"forge":null,"forge_api":null,"forge_repository":null,)"
+          R"("merge_requests":false,"statuses":{"forge":"none","api":"","repository":"","waiting":0,)"
+          R"("delivered_at":null,"failed_at":null,"failure":""},"created_at":"2026-02-23T11:00:00.123Z","credentials":[)"
+          R"({"kind":"token","username":"bot","created_at":"2026-02-23T11:00:00.123Z"},)"
+          R"({"kind":"webhook_secret","username":"","created_at":"2026-02-23T11:00:00.123Z"}]})"));
   EXPECT_EQ(ask("GET", added.headers.at("location"), "", "vera").json(), added.json());
   EXPECT_THAT(secrets("blog"), ElementsAre("token bot t0ken", "webhook_secret  h00k"));
   EXPECT_THAT(actions_.take(), ElementsAre("projects changed"));
@@ -56,6 +59,34 @@ TEST_F(ApiProjectTest, AddedProjectIsShownWithoutItsSecrets) {
     EXPECT_EQ(events[0].kind, "project.created");
     EXPECT_EQ(json::parse(events[0].payload), json::parse(R"({"project":"blog","by":"anna"})"));
   });
+}
+
+TEST_F(ApiProjectTest, TheForgeIsSaidAndTakenBack) {
+  const json added =
+      ask("POST", "/api/v1/projects",
+          R"({"name":"a","url":"https://forge.example/team/a.git","forge":"gitea","forge_token":"f0rge",)"
+          R"("merge_requests":true})")
+          .json();
+  EXPECT_EQ(added.at("forge"), "gitea");
+  EXPECT_EQ(added.at("merge_requests"), true);
+  EXPECT_EQ(added.at("statuses").at("api"), "https://forge.example/api/v1");
+  EXPECT_EQ(added.at("statuses").at("repository"), "team/a");
+  EXPECT_THAT(secrets("a"), ElementsAre("forge_token  f0rge"));
+  json changed = ask("PATCH", "/api/v1/projects/a",
+                     R"({"forge_api":"https://forge.example/sub/api/v1","forge_repository":"b/a",)"
+                     R"("token":"t0ken"})")
+                     .json();
+  EXPECT_EQ(changed.at("statuses").at("api"), "https://forge.example/sub/api/v1");
+  EXPECT_EQ(changed.at("forge_repository"), "b/a");
+  EXPECT_THAT(secrets("a"), ElementsAre("forge_token  f0rge", "token  t0ken"));
+  changed = ask("PATCH", "/api/v1/projects/a",
+                R"({"forge":null,"forge_api":null,"forge_repository":"","forge_token":null,)"
+                R"("merge_requests":false})")
+                .json();
+  EXPECT_TRUE(changed.at("forge").is_null());
+  EXPECT_EQ(changed.at("statuses").at("forge"), "none");
+  EXPECT_EQ(changed.at("merge_requests"), false);
+  EXPECT_THAT(secrets("a"), ElementsAre("token  t0ken"));
 }
 
 TEST_F(ApiProjectTest, DefaultsAreThoseOfTheStore) {
@@ -95,6 +126,12 @@ TEST_F(ApiProjectTest, WrongFieldsAreNamed) {
       {"{" + good + R"(,"tags":["a\nb"]})", "tags[0]", "control"},
       {"{" + good + R"(,"pipeline_file":"../x"})", "pipeline_file", "'..'"},
       {"{" + good + R"(,"pipeline_file":"/etc/passwd"})", "pipeline_file", "inside"},
+      {"{" + good + R"(,"forge":"bitbucket"})", "forge", "gitlab"},
+      {"{" + good + R"(,"forge_api":"git.example.com"})", "forge_api", "address of an API"},
+      {"{" + good + R"(,"forge_api":"https://u:p@git.example.com"})", "forge_api", "password"},
+      {"{" + good + R"(,"forge_repository":"shop"})", "forge_repository", "team/shop"},
+      {"{" + good + R"(,"forge_token":"a\nb"})", "forge_token", "line breaks"},
+      {"{" + good + R"(,"merge_requests":"on"})", "merge_requests", "true"},
       {"{" + good + R"(,"poll_interval_seconds":-1})", "poll_interval_seconds", "from 0"},
       {"{" + good + R"(,"poll_interval_seconds":1.5})", "poll_interval_seconds", "whole number"},
       {"{" + good + R"(,"poll_interval_seconds":18446744073709551615})", "poll_interval_seconds",

@@ -21,10 +21,11 @@ LEVELS = {
     "runner/git": ["runner/base", "cache"],
     "runner/storage": ["runner/base", "runner/database", "pipelines"],
     "runner/engine": ["runner/base", "pipelines", "runner/git", "runner/storage"],
+    "runner/forge": ["runner/base", "pipelines", "runner/git", "runner/storage"],
     "runner/triggers": ["runner/base", "runner/database", "runner/storage", "runner/git", "runner/engine", "pipelines"],
     "runner/http": ["runner/base", "runner/database", "runner/storage", "runner/engine", "runner/triggers", "pipelines"],
-    "runner/api": ["runner/base", "runner/database", "runner/storage", "runner/git", "runner/engine", "runner/triggers",
-                   "runner/http", "pipelines"],
+    "runner/api": ["runner/base", "runner/database", "runner/storage", "runner/git", "runner/engine", "runner/forge",
+                   "runner/triggers", "runner/http", "pipelines"],
 }
 # folder -> single headers of other folders: the interfaces, not what is behind them.
 INTERFACES = {

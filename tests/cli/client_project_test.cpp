@@ -14,6 +14,8 @@ using ::testing::Not;
 constexpr const char* kSite =
     R"({"name":"site","url":"https://git.example.com/site.git","branches":["main","release/*"],"tags":["v*"],)"
     R"("pipeline_file":".gitlab-ci.yml","poll_interval_seconds":30,"paused":false,)"
+    R"("merge_requests":true,"statuses":{"forge":"gitea","api":"u","repository":"me/site","waiting":2,)"
+    R"("delivered_at":null,"failed_at":"2026-01-31T16:47:55.123Z","failure":"HTTP 401"},)"
     R"("created_at":"2026-01-31T16:47:55.123Z","credentials":[{"kind":"token","username":"ci","created_at":null}]})";
 
 std::string list_of(const std::string& items, const std::string& next = "null") {
@@ -64,9 +66,12 @@ TEST_F(ProjectCommands, ShowTellsAll) {
   server.on("GET /projects/my%20site", 200, kSite);
   const Ended ended = box.run({"project", "show", "my site"});
   EXPECT_EQ(ended.code, 0) << ended.err;
-  EXPECT_THAT(ended.out, HasSubstr("branches:       main\n                release/*\n"));
-  EXPECT_THAT(ended.out, HasSubstr("credentials:    token of ci\n"));
+  EXPECT_THAT(ended.out, HasSubstr("branches:         main\n                  release/*\n"));
+  EXPECT_THAT(ended.out, HasSubstr("credentials:      token of ci\n"));
   EXPECT_THAT(ended.out, HasSubstr("(2026-01-31T16:47:55Z)\n"));
+  EXPECT_THAT(ended.out, HasSubstr("merge requests:   watched\n"));
+  EXPECT_THAT(ended.out, HasSubstr("commit statuses:  gitea, me/site; 2 wait\n"));
+  EXPECT_THAT(ended.out, HasSubstr("(2026-01-31T16:47:55Z): HTTP 401\n"));
   EXPECT_THAT(box.run({"project", "show", "my site", "--json"}).out,
               HasSubstr(R"("pipeline_file":".gitlab-ci.yml")"));
 }
@@ -118,6 +123,35 @@ TEST_F(ProjectCommands, AKeyKeepsItsLines) {
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_EQ(server.last_body(), R"({"paused":true,"ssh_key":"-----BEGIN-----\nabc\n-----END-----\n"})");
   EXPECT_EQ(ended.out, "changed project 'site'\n");
+}
+
+TEST_F(ProjectCommands, SetSaysWhichForgeIsTold) {
+  server.on("PATCH /projects/site", 200, kSite);
+  box.write("token", "f0rge\n");
+  EXPECT_EQ(
+      box.run({"project", "set", "site", "--forge", "gitlab", "--forge-api", "https://h/api/v4",
+               "--forge-repository", "me/site", "--forge-token-file", "token", "--merge-requests", "on"})
+          .code,
+      0);
+  EXPECT_EQ(server.last_body(),
+            R"({"forge":"gitlab","forge_api":"https://h/api/v4","forge_repository":"me/site",)"
+            R"("merge_requests":true,"forge_token":"f0rge"})");
+  EXPECT_EQ(
+      box.run({"project", "set", "site", "--forge", "auto", "--no-forge-token", "--merge-requests", "off"})
+          .code,
+      0);
+  EXPECT_EQ(server.last_body(), R"({"forge":null,"merge_requests":false,"forge_token":null})");
+  EXPECT_EQ(box.run({"project", "set", "site", "--forge", "bitbucket"}).code, 2);
+  EXPECT_EQ(box.run({"project", "set", "site", "--no-forge-token", "--forge-token-file", "token"}).code, 2);
+}
+
+TEST_F(ProjectCommands, TestSaysThatStatusesAreNotTaken) {
+  server.on("POST /projects/site/test", 200,
+            R"({"ok":true,"branches":1,"tags":0,"milliseconds":3,"statuses":{"forge":"github",)"
+            R"("failure":"HTTP 401: the token is not taken"}})");
+  const Ended ended = box.run({"project", "test", "site"});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.err, "runner: commit statuses are not taken: HTTP 401: the token is not taken\n");
 }
 
 TEST_F(ProjectCommands, SetRemovesCredentials) {

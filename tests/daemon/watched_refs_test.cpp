@@ -56,6 +56,16 @@ TEST(WatchedRefs, MayBePatterns) {
   }
 }
 
+TEST(WatchedRefs, HeadsOfMergeRequestsAreAmongThemWhenTheyAreWanted) {
+  storage::ProjectRecord project;
+  project.merge_requests = true;
+  project.branches.clear();
+  EXPECT_THAT(names(project), ElementsAre("refs/merge-requests/1/head"));
+  EXPECT_THAT(names(project, {{"refs/merge-requests/1/head", kOne}}), IsEmpty());
+  project.url = "https://github.com/me/shop";
+  EXPECT_THAT(names(project), IsEmpty()) << "there it is called otherwise";
+}
+
 TEST(WatchedRefs, AreNewsWhenTheyPointElsewhere) {
   storage::ProjectRecord project;
   project.tags = {"*"};

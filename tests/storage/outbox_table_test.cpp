@@ -35,6 +35,47 @@ TEST_P(OutboxTable, ActNeedsNoJobAndComesBackAsItWasWritten) {
   });
 }
 
+TEST_P(OutboxTable, NewsTakeThePlaceOfWhatWaitsAndWaitNoLonger) {
+  write([&](Tx& tx) {
+    Outbox outbox(tx);
+    outbox.put({"a", "status", {}, "old", at(1), 0, at(50)});
+    outbox.put({"a", "status", {}, "new", at(2), 0, at(40)});
+    EXPECT_EQ(outbox.find("a")->payload, "new");
+    EXPECT_EQ(outbox.find("a")->created_at, at(2));
+    EXPECT_EQ(outbox.find("a")->next_attempt_at, at(40));
+    outbox.put({"a", "status", {}, "newer", at(3), 0, at(90)});
+    EXPECT_EQ(outbox.find("a")->next_attempt_at, at(40)) << "not for ever later";
+    outbox.postpone("a", at(70), "HTTP 503");
+    outbox.put({"a", "status", {}, "newest", at(4), 0, at(5)});
+    const OutboxRecord found = outbox.find("a").value();
+    EXPECT_EQ(found.payload, "newest");
+    EXPECT_EQ(found.next_attempt_at, at(70)) << "who is asked rests";
+    EXPECT_EQ(found.attempts, 1);
+    EXPECT_EQ(found.last_error, "HTTP 503");
+  });
+}
+
+TEST_P(OutboxTable, HoldsAndBoundsThoseOfAKind) {
+  write([&](Tx& tx) {
+    Outbox outbox(tx);
+    outbox.append({"s/1/a", "status", {}, "", at(10)});
+    outbox.append({"s/1/b", "status", {}, "", at(99)});
+    outbox.append({"s/12/a", "status", {}, "", at(20)});
+    outbox.append({"s/1/x", "other", {}, "", at(1)});
+    EXPECT_EQ(outbox.count("status"), 3);
+    EXPECT_EQ(outbox.count("status", "s/1/"), 2);
+    outbox.hold("status", "s/1/", at(50));
+    EXPECT_EQ(outbox.find("s/1/a")->next_attempt_at, at(50));
+    EXPECT_EQ(outbox.find("s/1/b")->next_attempt_at, at(99)) << "never earlier";
+    EXPECT_EQ(outbox.find("s/12/a")->next_attempt_at, at(20));
+    EXPECT_EQ(outbox.find("s/1/x")->next_attempt_at, at(1));
+    EXPECT_EQ(outbox.find("s/1/a")->attempts, 0);
+    outbox.bound("status", at(60));
+    EXPECT_EQ(outbox.find("s/1/b")->next_attempt_at, at(60));
+    EXPECT_EQ(outbox.find("s/1/a")->next_attempt_at, at(50));
+  });
+}
+
 TEST_P(OutboxTable, UnknownJobIsRefused) {
   EXPECT_THROW(write([](Tx& tx) { Outbox(tx).append({"a", "stop", 99, "", {}}); }), Error);
 }

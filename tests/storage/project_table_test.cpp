@@ -63,6 +63,11 @@ TEST_P(ProjectTable, ComesBackAsItWasWritten) {
   record.pipeline_file = "ci/pipeline.yml";
   record.poll_interval = std::chrono::milliseconds(0);
   record.paused = true;
+  record.forge = "gitea";
+  record.forge_api = "https://git.example/api/v1";
+  record.forge_repository = "team/shop";
+  record.merge_requests = true;
+  record.merge_requests_noted = true;
   record.version = 12;
   record.created_at = at(1'700'000'000'123);
   std::int64_t id = 0;
@@ -79,6 +84,11 @@ TEST_P(ProjectTable, ComesBackAsItWasWritten) {
       EXPECT_EQ(found->pipeline_file, record.pipeline_file);
       EXPECT_EQ(found->poll_interval, record.poll_interval);
       EXPECT_TRUE(found->paused);
+      EXPECT_EQ(found->forge, "gitea");
+      EXPECT_EQ(found->forge_api, record.forge_api);
+      EXPECT_EQ(found->forge_repository, "team/shop");
+      EXPECT_TRUE(found->merge_requests);
+      EXPECT_FALSE(found->merge_requests_noted) << "that is said by another";
       EXPECT_EQ(found->version, 0);
       EXPECT_EQ(found->created_at, record.created_at);
     }
@@ -97,6 +107,8 @@ TEST_P(ProjectTable, DefaultsAreTheUsualOnes) {
     EXPECT_EQ(found.pipeline_file, ".gitlab-ci.yml");
     EXPECT_EQ(found.poll_interval, std::chrono::seconds(30));
     EXPECT_FALSE(found.paused);
+    EXPECT_EQ(found.forge + found.forge_api + found.forge_repository, "");
+    EXPECT_FALSE(found.merge_requests);
   });
 }
 
@@ -155,6 +167,35 @@ TEST_P(ProjectTable, ListGoesOnAfterAName) {
   EXPECT_EQ(names("bb", std::numeric_limits<std::size_t>::max()), "cd");
   EXPECT_EQ(names("d", 2), "");
   EXPECT_EQ(names("", 0), "");
+}
+
+TEST_P(ProjectTable, MergeRequestsAreNotedUntilTheyAreSwitchedOff) {
+  const std::int64_t id = new_project();
+  const auto set = [&](bool on) {
+    write([&](Tx& tx) {
+      ProjectRecord project = Projects(tx).find(id).value();
+      project.merge_requests = on;
+      EXPECT_TRUE(Projects(tx).replace(project, project.version));
+    });
+  };
+  const auto noted = [&] {
+    bool is = false;
+    read([&](Tx& tx) { is = Projects(tx).find(id)->merge_requests_noted; });
+    return is;
+  };
+  const auto note = [&] { write([&](Tx& tx) { Projects(tx).note_merge_requests(id); }); };
+  note();
+  EXPECT_FALSE(noted()) << "they are not watched";
+  set(true);
+  EXPECT_FALSE(noted());
+  note();
+  EXPECT_TRUE(noted());
+  set(true);
+  EXPECT_TRUE(noted());
+  set(false);
+  EXPECT_FALSE(noted());
+  set(true);
+  EXPECT_FALSE(noted()) << "what came meanwhile is old";
 }
 
 TEST_P(ProjectTable, ReplaceWithAnOldVersionWritesNothing) {

@@ -1,6 +1,8 @@
-// The server alone, for tests that kill it: serve_program DATA. Ends on SIGTERM.
+// The server alone, for tests that kill it: serve_program DATA
+// [MILLISECONDS that commit statuses wait after a failure]. Ends on SIGTERM.
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <thread>
 
@@ -9,7 +11,7 @@
 
 int main(int argc, char** argv) {
   using namespace runner;
-  if (argc != 2) return 2;
+  if (argc != 2 && argc != 3) return 2;
   try {
     const executors::Launcher launcher = executors::Launcher::start(daemon::job_main);
     sigset_t term;
@@ -19,6 +21,11 @@ int main(int argc, char** argv) {
     daemon::DaemonOptions options;
     options.data = argv[1];
     options.port = 0;
+    if (argc == 3) {
+      options.statuses.hold_back = std::chrono::milliseconds(0);
+      options.statuses.sender.first_wait = options.statuses.sender.longest_wait =
+          std::chrono::milliseconds(std::atoi(argv[2]));
+    }
     options.base_environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", "/"}};
     daemon::Daemon daemon(options, launcher);
     std::stop_source stop;
