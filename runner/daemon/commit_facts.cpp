@@ -77,6 +77,7 @@ PipelineFacts facts_of(const ProjectRecord& project, const git::Mirror& mirror, 
   facts.user_login = trigger.started_by;
   if (facts.user_name.empty()) facts.user_name = trigger.started_by;
   facts.explain_rules = false;
+  facts.extra_predefined = trigger.predefined;
   for (const auto& [name, value] : trigger.variables) {
     pipelines::Variable variable;
     variable.name = name;

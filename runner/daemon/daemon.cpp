@@ -20,6 +20,7 @@
 #include "runner/daemon/job_process.h"
 #include "runner/daemon/metrics.h"
 #include "runner/daemon/process_jobs.h"
+#include "runner/daemon/schedule_clock.h"
 #include "runner/daemon/service_actions.h"
 #include "runner/storage/tables.h"
 
@@ -72,7 +73,12 @@ struct Daemon::Impl {
     recover();
     watch = std::make_unique<ProjectWatch>(LookParts{*store, sealer, maker, engine, clock, data.path()},
                                            options.watch);
-    actions.emplace(engine, *watch, [this] { return refusal(); });
+    schedules = std::make_unique<ScheduleClock>(ScheduleParts{
+        *store, sealer, clock,
+        [this](const auto& project, const std::string& ref, Trigger trigger, const Settle& settle) {
+          return watch->run_scheduled(project, ref, std::move(trigger), settle);
+        }});
+    actions.emplace(engine, *watch, *schedules, [this] { return refusal(); });
     api = std::make_unique<api::Api>(
         api::ApiParts{*store, sealer, clock, *actions, data.path(), options.version, options.commit});
     counts.on_change = [this] { api->changed(); };
@@ -124,6 +130,7 @@ struct Daemon::Impl {
     ready = false;
     server->request_stop(kHttpGrace);
     watch->stop();
+    schedules->stop();
     server->stop(kHttpGrace);
     jobs.release();
   }
@@ -219,6 +226,7 @@ struct Daemon::Impl {
     text.sample("runner_repository_fetches_total", static_cast<double>(looks.fetches));
     text.family("runner_pipelines_created_total", "counter", "Pipelines that were made.");
     text.sample("runner_pipelines_created_total", static_cast<double>(looks.pipelines));
+    schedules->add_metrics(text);
     text.family("runner_http_requests_total", "counter", "Requests that were answered.");
     const auto answered = *requests.lock();
     for (const auto& [key, count] : answered) {
@@ -254,6 +262,7 @@ struct Daemon::Impl {
   Synchronized<std::string> store_trouble;
   Synchronized<std::map<std::pair<std::string, int>, std::uint64_t>> requests;
   std::unique_ptr<ProjectWatch> watch;
+  std::unique_ptr<ScheduleClock> schedules;
   std::optional<ServiceActions> actions;
   std::unique_ptr<api::Api> api;
   std::unique_ptr<http::Server> server;  // last: its handlers use all of this

@@ -47,6 +47,8 @@ class RepositoryLook {
   bool look(std::int64_t project);
   /// See ProjectWatch.
   std::int64_t start_pipeline(const storage::ProjectRecord& project, const std::string& ref, Trigger trigger);
+  Made run_scheduled(const storage::ProjectRecord& project, const std::string& ref, Trigger trigger,
+                     const Settle& settle);
   git::RemoteRefs ask(const storage::ProjectRecord& project);
   LookStats stats() const { return {fetches_, pipelines_}; }
 
@@ -60,6 +62,8 @@ class RepositoryLook {
   std::optional<Opened> open(std::int64_t project);
   ProjectAccess access_of(const storage::ProjectRecord& project);
   std::size_t look_at(Opened& opened);
+  Made make_of_ref(const storage::ProjectRecord& project, const std::string& ref, Trigger trigger,
+                   const Settle& settle);
   void fetch(git::Mirror& mirror, const git::RemoteAccess& access);
   void forget_gone(const Opened& opened, const git::RemoteRefs& remote);
   void supersede(const storage::ProjectRecord& project, const std::string& ref, std::int64_t newest);

@@ -46,6 +46,7 @@ class FakeActions final : public Actions {
   void cancel_job(std::int64_t pipeline, std::size_t index) override;
   ReachReport test_project(const storage::ProjectRecord& project) override;
   void projects_changed() override { note("projects changed"); }
+  void schedules_changed() override { note("schedules changed"); }
   void delivery_stored(std::int64_t project) override { note("delivery " + std::to_string(project)); }
   std::string refuses_work() override { return *refusal.lock(); }
 
