@@ -122,6 +122,29 @@ constexpr std::string_view kSchemas = R"json({
 "NewToken": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
     "name": {"type": "string", "maxLength": 64}, "role": {"$ref": "#/components/schemas/Role"},
     "expires_in_days": {"type": "integer", "minimum": 1, "maximum": 3650}}},
+"Schedule": {"type": "object", "additionalProperties": false,
+  "required": ["id", "project", "description", "cron", "timezone", "ref", "active", "owner", "variables",
+    "next_run_at", "last_run_at", "last_pipeline", "last_error", "retry_at", "version", "created_at"],
+  "properties": {
+    "id": {"type": "integer"}, "project": {"type": "string"}, "description": {"type": "string"},
+    "cron": {"type": "string"}, "timezone": {"type": "string"}, "ref": {"type": "string"},
+    "active": {"type": "boolean"}, "owner": {"type": "string"},
+    "variables": {"type": "array", "items": {"type": "string"}},
+    "next_run_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "last_run_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "last_pipeline": {"type": "integer", "nullable": true}, "last_error": {"type": "string"},
+    "retry_at": {"$ref": "#/components/schemas/TimeOrNull"}, "version": {"type": "integer"},
+    "created_at": {"$ref": "#/components/schemas/Time"}}},
+"NewSchedule": {"type": "object", "required": ["cron"], "additionalProperties": false, "properties": {
+    "cron": {"type": "string"}, "timezone": {"type": "string"},
+    "description": {"type": "string", "maxLength": 255}, "ref": {"type": "string"},
+    "active": {"type": "boolean"},
+    "variables": {"type": "object", "additionalProperties": {"type": "string"}}}},
+"ScheduleChange": {"type": "object", "additionalProperties": false, "properties": {
+    "cron": {"type": "string"}, "timezone": {"type": "string"},
+    "description": {"type": "string", "maxLength": 255}, "ref": {"type": "string"},
+    "active": {"type": "boolean"}, "version": {"type": "integer", "minimum": 0},
+    "variables": {"type": "object", "additionalProperties": {"type": "string"}}}},
 "Delivery": {"type": "object", "required": ["state", "forge", "event"], "additionalProperties": false,
   "properties": {
     "state": {"type": "string", "enum": ["stored", "known"]}, "forge": {"type": "string"},

@@ -134,8 +134,8 @@ struct UsageError {
 
 using Command =
     std::variant<ExecOptions, ServeOptions, LintOptions, CacheOptions, CacheTransferOptions, ArtifactOptions,
-                 ProjectOptions, PipelineOptions, RemoteJobOptions, AccountOptions, DoctorOptions,
-                 VersionOptions, CompletionOptions, HelpText, UsageError>;
+                 ProjectOptions, PipelineOptions, ScheduleOptions, RemoteJobOptions, AccountOptions,
+                 DoctorOptions, VersionOptions, CompletionOptions, HelpText, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

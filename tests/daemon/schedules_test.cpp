@@ -23,7 +23,7 @@ using testing::SizeIs;
 
 constexpr const char* kFile = R"yml(
 job:
-  script: ['echo "$CI_PIPELINE_SOURCE|$TARGET|$CI_PIPELINE_SCHEDULE_DESCRIPTION|$CI_COMMIT_BRANCH|$GITLAB_USER_LOGIN"']
+  script: ['echo "$CI_PIPELINE_SOURCE|$TARGET|$CI_PIPELINE_SCHEDULE_DESCRIPTION|$CI_COMMIT_BRANCH"']
   rules: [{if: '$CI_PIPELINE_SOURCE == "schedule"'}]
 )yml";
 
@@ -76,8 +76,7 @@ TEST_F(ScheduledServer, ADueOneMakesOnePipelineWithItsVariables) {
   EXPECT_EQ(pipelines[0].ref, "main");
   EXPECT_EQ(pipelines[0].started_by, "kim");
   EXPECT_EQ(pipelines[0].status, JobStatus::success);
-  EXPECT_THAT(served.log(served.jobs(pipelines[0].id).at(0)),
-              HasSubstr("schedule|staging|nightly|main|kim\n"));
+  EXPECT_THAT(served.log(served.jobs(pipelines[0].id).at(0)), HasSubstr("schedule|staging|nightly|main\n"));
   const ScheduleRecord after = find(id);
   EXPECT_GT(after.next_run_at, clock.now());
   EXPECT_EQ(after.last_pipeline, pipelines[0].id);
