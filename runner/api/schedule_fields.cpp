@@ -1,8 +1,7 @@
 #include "runner/api/schedule_fields.h"
 
-#include <algorithm>
-
 #include "runner/api/json_input.h"
+#include "runner/api/project_checks.h"
 #include "runner/base/error.h"
 #include "runner/triggers/schedule_times.h"
 
@@ -11,13 +10,6 @@ namespace {
 
 constexpr std::size_t kLongestText = 255;
 constexpr std::size_t kLongestRef = 1024;
-
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f;
-  });
-}
 
 /// Each alone: with another time zone or other times it would be as wrong.
 void check_times(JsonInput& input, const ScheduleFields& fields, TimePoint now) {

@@ -1,5 +1,6 @@
 // Schedules: when pipelines start by the clock. Values of their variables go in and never come out.
 #include "runner/api/action_errors.h"
+#include "runner/api/configured.h"
 #include "runner/api/json_output.h"
 #include "runner/api/query.h"
 #include "runner/api/refusal.h"
@@ -136,6 +137,7 @@ http::Response change_schedule(Context& context, const Call& call) {
   context.parts.store.write([&](storage::Tx& tx) {
     ScheduleRecord schedule = get_schedule(context, tx, id);
     check_owner(call.caller, schedule);
+    check_not_configured(tx, schedule);
     const std::int64_t expected = fields.version.value_or(schedule.version);
     fields.apply(schedule, now);
     std::optional<std::string> variables;
@@ -155,6 +157,7 @@ http::Response remove_schedule(Context& context, const Call& call) {
   context.parts.store.write([&](storage::Tx& tx) {
     const ScheduleRecord schedule = get_schedule(context, tx, id);
     check_owner(call.caller, schedule);
+    check_not_configured(tx, schedule);
     Schedules(tx, context.parts.sealer).remove(id);
     tell(context, tx, "schedule.removed", schedule, call.caller);
   });

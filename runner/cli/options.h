@@ -111,6 +111,9 @@ struct ServeOptions {
   bool shell_only = false;                 // jobs that want an image run without it
   std::optional<std::chrono::milliseconds> timeout;
   std::string log_level = "info";
+  std::filesystem::path config;    // empty: the default one, when it is there
+  bool check_config = false;       // looks at it only
+  std::vector<std::string> given;  // options that count more than the file
 };
 
 struct VersionOptions {

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <stop_token>
 #include <thread>
 
@@ -22,20 +23,16 @@
 #include "runner/cli/commands.h"
 #include "runner/cli/environment.h"
 #include "runner/cli/messages.h"
+#include "runner/cli/serve_config.h"
 #include "runner/cli/version.h"
 #include "runner/cli/work_place.h"
+#include "runner/daemon/config_keeper.h"
 #include "runner/daemon/daemon.h"
 
 extern "C" char** environ;
 
 namespace runner::cli {
 namespace {
-
-LogLevel level_of(const std::string& name) {
-  if (name == "debug") return LogLevel::debug;
-  if (name == "warn") return LogLevel::warn;
-  return name == "error" ? LogLevel::error : LogLevel::info;
-}
 
 /// Tells the service manager (sd_notify(3)): a datagram to $NOTIFY_SOCKET. Nobody there: nothing to tell.
 void tell_manager(const char* message) {
@@ -61,10 +58,14 @@ sigset_t ending_signals() {
   return set;
 }
 
-/// Asks for the end when one of the signals comes. They are blocked before any thread exists.
+/// Asks for the end when one of the signals comes; SIGHUP has the configuration read again. They are blocked
+/// before any thread exists.
 class EndBySignal {
  public:
-  EndBySignal() : set_(ending_signals()), descriptor_(::signalfd(-1, &set_, SFD_CLOEXEC)) {
+  explicit EndBySignal(std::function<void()> on_hangup)
+      : on_hangup_(std::move(on_hangup)),
+        set_(ending_signals()),
+        descriptor_(::signalfd(-1, &set_, SFD_CLOEXEC)) {
     if (!descriptor_) throw_errno("cannot wait for signals");
     thread_ = std::thread([this] { wait(); });
   }
@@ -83,7 +84,10 @@ class EndBySignal {
       if (watched[0].revents == 0) continue;
       signalfd_siginfo info{};
       if (::read(descriptor_.get(), &info, sizeof info) != sizeof info) continue;
-      if (info.ssi_signo == SIGHUP) continue;  // a terminal that goes away is no reason to end
+      if (info.ssi_signo == SIGHUP) {  // also of a terminal that goes away, which is no reason to end
+        on_hangup_();
+        continue;
+      }
       log_info("daemon", std::string("ending on SIG") + ::sigabbrev_np(static_cast<int>(info.ssi_signo)) +
                              "; jobs go on");
       tell_manager("STOPPING=1");
@@ -91,6 +95,7 @@ class EndBySignal {
     }
   }
 
+  const std::function<void()> on_hangup_;
   const sigset_t set_;
   const UniqueFd descriptor_;
   const WakeUp over_;
@@ -100,13 +105,16 @@ class EndBySignal {
 
 }  // namespace
 
-int run_serve(const ServeOptions& options) {
+int run_serve(const ServeOptions& given) {
+  ServeOptions options = given;
+  ServeConfig config = load_serve_config(options);
+  if (config.exit_code) return *config.exit_code;
   // First of all: it must be forked while this process is small and has one thread.
   const executors::Launcher launcher = executors::Launcher::start(daemon::job_main);
   const sigset_t ending = ending_signals();
   ::sigprocmask(SIG_BLOCK, &ending, nullptr);
   allow_many_open_files();
-  set_log_level(level_of(options.log_level));
+  daemon::set_log_level_by_name(options.log_level);
 
   daemon::DaemonOptions served;
   served.data = std::filesystem::absolute(data_directory(options.data)).lexically_normal();
@@ -122,11 +130,15 @@ int run_serve(const ServeOptions& options) {
   if (options.timeout) served.engine.default_timeout = *options.timeout;
   served.shell_only = options.shell_only;
   served.base_environment = base_environment(environ);
+  if (config.file) {
+    for (const std::string& name : config.file->secret_variables) served.base_environment.erase(name);
+  }
+  served.config = std::move(config.file);
   served.version = program_version();
   served.commit = program_commit();
 
   daemon::Daemon daemon(std::move(served), launcher);
-  const EndBySignal signals;
+  const EndBySignal signals([&] { daemon.reload(); });
   daemon.on_ready([&] {
     std::fprintf(stderr, "runner: serving on %s and %s\n", daemon.address().c_str(), daemon.socket().c_str());
     tell_manager("READY=1");

@@ -16,6 +16,7 @@
 #include "runner/base/synchronized.h"
 #include "runner/base/text.h"
 #include "runner/daemon/commit_recipe.h"
+#include "runner/daemon/config_keeper.h"
 #include "runner/daemon/data_directory.h"
 #include "runner/daemon/job_process.h"
 #include "runner/daemon/metrics.h"
@@ -71,6 +72,7 @@ struct Daemon::Impl {
                "http://" + options.address, options.shell_only}),
         started(clock.now()) {
     recover();
+    config.emplace(*store, sealer, clock, options.config);
     watch = std::make_unique<ProjectWatch>(LookParts{*store, sealer, maker, engine, clock, data.path()},
                                            options.watch);
     schedules = std::make_unique<ScheduleClock>(ScheduleParts{
@@ -110,6 +112,7 @@ struct Daemon::Impl {
 
   void run(const std::stop_token& stop) {
     server->start();
+    schedules->start();
     ready = true;
     log_info("daemon", "listening on " + address() + " and " + socket.native());
     if (on_ready) on_ready();
@@ -124,6 +127,13 @@ struct Daemon::Impl {
       throw;
     }
     end();
+  }
+
+  void reload() {
+    if (!config->reload()) return;
+    watch->reload();
+    schedules->changed();
+    api->changed();
   }
 
   void end() {
@@ -227,6 +237,7 @@ struct Daemon::Impl {
     text.family("runner_pipelines_created_total", "counter", "Pipelines that were made.");
     text.sample("runner_pipelines_created_total", static_cast<double>(looks.pipelines));
     schedules->add_metrics(text);
+    config->add_metrics(text);
     text.family("runner_http_requests_total", "counter", "Requests that were answered.");
     const auto answered = *requests.lock();
     for (const auto& [key, count] : answered) {
@@ -261,6 +272,7 @@ struct Daemon::Impl {
   std::atomic<bool> ready{false};
   Synchronized<std::string> store_trouble;
   Synchronized<std::map<std::pair<std::string, int>, std::uint64_t>> requests;
+  std::optional<ConfigKeeper> config;
   std::unique_ptr<ProjectWatch> watch;
   std::unique_ptr<ScheduleClock> schedules;
   std::optional<ServiceActions> actions;
@@ -283,6 +295,14 @@ const std::filesystem::path& Daemon::socket() const {
 
 void Daemon::on_ready(std::function<void()> told) {
   impl_->on_ready = std::move(told);
+}
+
+void Daemon::reload() noexcept {
+  try {
+    impl_->reload();
+  } catch (const std::exception& error) {
+    log_error("daemon", error.what());
+  }
 }
 
 void Daemon::run(const std::stop_token& stop) {

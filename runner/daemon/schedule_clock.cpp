@@ -25,7 +25,10 @@ constexpr std::chrono::seconds kPause{10};
 }  // namespace
 
 struct ScheduleClock::Impl {
-  Impl(ScheduleParts parts, std::size_t count) : clock(parts.clock), runs(std::move(parts)) {
+  Impl(ScheduleParts parts, std::size_t threads)
+      : clock(parts.clock), count(threads), runs(std::move(parts)) {}
+
+  void start() {
     for (std::size_t i = 0; i < count; ++i) workers.emplace_back([this] { work(); });
     sleeper = std::thread([this] { keep_time(); });
   }
@@ -100,6 +103,7 @@ struct ScheduleClock::Impl {
   }
 
   const Clock& clock;
+  const std::size_t count;  // of workers
   ScheduleRuns runs;
   WallTimer timer;
   std::mutex mutex;  // of the next three
@@ -116,6 +120,10 @@ ScheduleClock::ScheduleClock(ScheduleParts parts, std::size_t threads)
 
 ScheduleClock::~ScheduleClock() {
   impl_->stop();
+}
+
+void ScheduleClock::start() {
+  impl_->start();
 }
 
 void ScheduleClock::stop() {

@@ -13,13 +13,15 @@ namespace runner::daemon {
 /// Any thread.
 class ScheduleClock {
  public:
-  /// Starts threads. What the parts refer to outlives it.
+  /// What the parts refer to outlives it. Throws Error when there are no descriptors.
   explicit ScheduleClock(ScheduleParts parts, std::size_t threads = 4);
   /// As stop().
   ~ScheduleClock();
   ScheduleClock(const ScheduleClock&) = delete;
   ScheduleClock& operator=(const ScheduleClock&) = delete;
 
+  /// Starts threads. Once.
+  void start();
   /// Nothing new is begun; waits for what is. What blocks on the network is ended by others (ProjectWatch).
   /// Idempotent.
   void stop();

@@ -28,7 +28,7 @@ constexpr std::string_view kInsert =
 #define RUNNER_JOBS_OF_PROJECT "(SELECT id FROM jobs WHERE pipeline_id IN " RUNNER_PIPELINES_OF_PROJECT ")"
 
 /// What refers comes before what it refers to.
-constexpr std::array<std::string_view, 11> kRemoval = {
+constexpr std::array<std::string_view, 12> kRemoval = {
     "DELETE FROM effects WHERE job_id IN " RUNNER_JOBS_OF_PROJECT,
     "DELETE FROM job_results WHERE job_id IN " RUNNER_JOBS_OF_PROJECT,
     "DELETE FROM job_events WHERE job_id IN " RUNNER_JOBS_OF_PROJECT,
@@ -39,6 +39,7 @@ constexpr std::array<std::string_view, 11> kRemoval = {
     "DELETE FROM ref_heads WHERE project_id = $1",
     "DELETE FROM deliveries WHERE project_id = $1",
     "DELETE FROM schedules WHERE project_id = $1",
+    "DELETE FROM configured WHERE project_id = $1",
     "DELETE FROM projects WHERE id = $1",
 };
 
