@@ -13,7 +13,8 @@ namespace runner::api {
 struct StartRequest {
   std::string ref;  // branch or tag, or a full ref; "" = the default branch
   std::map<std::string, std::string> variables;
-  std::string started_by;  // name of the user
+  std::map<std::string, std::string> predefined;  // that tell why it was started; below all others
+  std::string started_by;                         // name of the user
   std::string source = "api";
 };
 
@@ -47,6 +48,8 @@ class Actions {
                                  engine::ResourceMode mode) = 0;
   /// Projects were added, changed or removed: look at them again.
   virtual void projects_changed() = 0;
+  /// Schedules were added, changed or removed. Quick.
+  virtual void schedules_changed() = 0;
   /// A webhook was stored for this project. Quick.
   virtual void delivery_stored(std::int64_t project) = 0;
   /// No more than this is taken: the daemon drains, or its store cannot be written. "" = all is well.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runner/api/json_input.h"
+#include "runner/api/project_checks.h"
 #include "runner/base/text.h"
 #include "runner/forge/forge.h"
 #include "runner/git/remote_url.h"
@@ -18,43 +19,6 @@ constexpr std::size_t kLongestUser = 256;
 constexpr std::size_t kLongestSecret = 64U << 10U;
 constexpr std::size_t kMostPatterns = 100;
 constexpr std::int64_t kWeek = 7L * 24 * 3600;
-
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f;
-  });
-}
-
-/// Why it can be no address; "" when it can.
-std::string url_problem(const std::string& url) {
-  if (url.empty()) return "may not be empty";
-  if (has_control(url) || url.find(' ') != std::string::npos) return "may not have blanks or line breaks";
-  if (url.starts_with('-')) return "may not begin with '-'";
-  if (git::without_credentials(url) != url)
-    return "holds a user or a password; leave them out and give 'username' and 'token'";
-  const std::size_t scheme = url.find("://");
-  if (scheme == std::string::npos) {
-    const bool scp = url.find(':') < url.find('/') && url.find(':') != 0;
-    return scp || url.starts_with('/')
-               ? ""
-               : "must be https://HOST/PATH, ssh://USER@HOST/PATH, USER@HOST:PATH or /PATH";
-  }
-  const std::string name = url.substr(0, scheme);
-  const bool known = name == "https" || name == "http" || name == "ssh" || name == "file";
-  return known ? "" : "has the scheme " + in_quotes(name) + "; there are https, http, ssh and file";
-}
-
-std::string file_problem(const std::string& path) {
-  if (path.empty()) return "may not be empty";
-  if (has_control(path)) return "may not have control characters";
-  if (path.starts_with('/')) return "must be a path inside of the repository, without '/' at its beginning";
-  const auto parts = split(std::string_view(path), '/');
-  const bool odd = std::any_of(parts.begin(), parts.end(), [](std::string_view part) {
-    return part.empty() || part == "." || part == "..";
-  });
-  return odd ? "may not have '.', '..' or nothing between slashes" : "";
-}
 
 void check_patterns(JsonInput& input, const std::string& field,
                     const std::optional<std::vector<std::string>>& patterns) {
@@ -100,10 +64,8 @@ void check_credentials(JsonInput& input, const ProjectFields& fields, ProjectFor
     input.complain("token", "may not have line breaks or other control characters");
   if (given(fields.forge_token) && has_control(*fields.forge_token))
     input.complain("forge_token", "may not have line breaks or other control characters");
-  if (given(fields.ssh_key) && !trim(*fields.ssh_key).starts_with("-----BEGIN "))
-    input.complain("ssh_key",
-                   "must be the text of a private key, which begins with '-----BEGIN'; not a path, not a "
-                   "public key");
+  if (given(fields.ssh_key) && !key_problem(*fields.ssh_key).empty())
+    input.complain("ssh_key", key_problem(*fields.ssh_key));
 }
 
 /// Of one kind, or of all that fetch with.
@@ -144,6 +106,24 @@ void ProjectFields::apply(storage::ProjectRecord& project) const {
   if (forge_api) project.forge_api = *forge_api;
   if (forge_repository) project.forge_repository = *forge_repository;
   if (merge_requests) project.merge_requests = *merge_requests;
+}
+
+std::vector<std::string> ProjectFields::given() const {
+  std::vector<std::string> names;
+  const auto add = [&](const char* field, bool is_given) {
+    if (is_given) names.emplace_back(field);
+  };
+  add("url", url.has_value());
+  add("branches", branches.has_value());
+  add("tags", tags.has_value());
+  add("pipeline_file", pipeline_file.has_value());
+  add("poll_interval_seconds", poll_interval.has_value());
+  add("paused", paused.has_value());
+  add("username", username.has_value());
+  add("token", token.has_value());
+  add("ssh_key", ssh_key.has_value());
+  add("webhook_secret", webhook_secret.has_value());
+  return names;
 }
 
 void ProjectFields::apply_credentials(storage::Tx& tx, const storage::Sealer& sealer, std::int64_t project,

@@ -26,6 +26,8 @@ struct ProjectFields {
   std::optional<std::string> forge, forge_api, forge_repository;
   std::optional<bool> merge_requests;
 
+  /// Their names.
+  std::vector<std::string> given() const;
   void apply(storage::ProjectRecord& project) const;
   /// A token and a key take each other's place: a repository is fetched with one thing. Throws Refusal.
   void apply_credentials(storage::Tx& tx, const storage::Sealer& sealer, std::int64_t project,

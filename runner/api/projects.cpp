@@ -1,4 +1,5 @@
 // Projects: what is watched, and with which credentials.
+#include "runner/api/configured.h"
 #include "runner/api/json_output.h"
 #include "runner/api/project_fields.h"
 #include "runner/api/query.h"
@@ -78,6 +79,7 @@ http::Response change_project(Context& context, const Call& call) {
   std::string json;
   context.parts.store.write([&](storage::Tx& tx) {
     storage::ProjectRecord project = get_project(tx, name_of(call));
+    if (const auto given = fields.given(); !given.empty()) check_not_configured(tx, project, given);
     fields.apply(project);
     if (!storage::Projects(tx).replace(project, project.version))
       throw Error(ErrorCode::conflict, "project " + in_quotes(project.name) + " was changed meanwhile");
@@ -92,6 +94,7 @@ http::Response change_project(Context& context, const Call& call) {
 http::Response remove_project(Context& context, const Call& call) {
   context.parts.store.write([&](storage::Tx& tx) {
     const storage::ProjectRecord project = get_project(tx, name_of(call));
+    check_not_configured(tx, project, {});
     storage::Projects(tx).remove(project.id);
     tell(context, tx, "project.removed", project, call.caller);
   });

@@ -66,6 +66,21 @@ constexpr std::array kRoutes = {
     ApiRoute{"GET", "/api/v1/jobs/{id}/artifacts/{kind}", "get_artifact", Access::viewer, download_artifacts,
              "An archive, 'archive' or 'reports'; parts of it by Range", 200, "", "application/octet-stream"},
 
+    ApiRoute{"GET", "/api/v1/projects/{name}/schedules", "list_schedules", Access::viewer, list_schedules,
+             "Schedules of a project, in the order they were added", 200, "", "[Schedule]", kPage},
+    ApiRoute{"POST", "/api/v1/projects/{name}/schedules", "create_schedule", Access::developer, add_schedule,
+             "Adds a schedule, of which the caller is the owner", 201, "NewSchedule", "Schedule"},
+    ApiRoute{"GET", "/api/v1/schedules/{id}", "get_schedule", Access::viewer, show_schedule,
+             "One schedule; of its variables the names", 200, "", "Schedule"},
+    ApiRoute{
+        "PATCH", "/api/v1/schedules/{id}", "update_schedule", Access::developer, change_schedule,
+        "Changes what is given; one of others needs the role admin; 409 unless its version is the one given",
+        200, "ScheduleChange", "Schedule"},
+    ApiRoute{"DELETE", "/api/v1/schedules/{id}", "delete_schedule", Access::developer, remove_schedule,
+             "Removes a schedule; one of others needs the role admin", 204, "", ""},
+    ApiRoute{"POST", "/api/v1/schedules/{id}/play", "play_schedule", Access::developer, play_schedule,
+             "Makes its pipeline now, beside its times", 201, "", "Pipeline"},
+
     ApiRoute{"GET", "/api/v1/events", "follow_events", Access::viewer, follow_events,
              "What happens, as it happens; Last-Event-ID goes on from there, 'missed' says that some is gone",
              200, "", kEvents, "project,pipeline"},

@@ -55,6 +55,13 @@ http::Response follow_log(Context& context, const Call& call);
 http::Response list_artifacts(Context& context, const Call& call);
 http::Response download_artifacts(Context& context, const Call& call);
 
+http::Response list_schedules(Context& context, const Call& call);
+http::Response add_schedule(Context& context, const Call& call);
+http::Response show_schedule(Context& context, const Call& call);
+http::Response change_schedule(Context& context, const Call& call);
+http::Response remove_schedule(Context& context, const Call& call);
+http::Response play_schedule(Context& context, const Call& call);
+
 http::Response follow_events(Context& context, const Call& call);
 
 http::Response list_resource_groups(Context& context, const Call& call);

@@ -2,98 +2,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include <cmath>
-
-#include "runner/base/error.h"
 #include "runner/cli/client_json.h"
+#include "runner/cli/client_reader.h"
 
 namespace runner::cli {
 namespace {
 
 using nlohmann::json;
-
-/// An object, whose members are taken with the type they must have. A member that is null or missing is
-/// "not there", which only require() minds.
-class Reader {
- public:
-  Reader(const json& value, std::string_view what) : value_(value), what_(what) {
-    if (!value.is_object()) throw_unreadable("it is no " + what_);
-  }
-
-  const json* find(const char* name) const {
-    const auto found = value_.find(name);
-    return found == value_.end() || found->is_null() ? nullptr : &*found;
-  }
-  void require(const char* name) const {
-    if (find(name) == nullptr) throw_unreadable("the " + what_ + " has no '" + name + "'");
-  }
-  void take(const char* name, std::string& out) const {
-    if (const json* found = find(name))
-      out = expect(found->is_string(), name, "text", *found).get<std::string>();
-  }
-  void take(const char* name, bool& out) const {
-    if (const json* found = find(name))
-      out = expect(found->is_boolean(), name, "truth value", *found).get<bool>();
-  }
-  void take(const char* name, std::int64_t& out) const {
-    if (const auto number = integer(name)) out = *number;
-  }
-  void take(const char* name, std::optional<std::int64_t>& out) const { out = integer(name); }
-  void take(const char* name, std::uint64_t& out) const {
-    std::optional<std::uint64_t> number;
-    take(name, number);
-    out = number.value_or(0);
-  }
-  void take(const char* name, std::optional<std::uint64_t>& out) const {
-    const auto number = integer(name);
-    if (number && *number < 0) fail(name, "number from 0");
-    if (number) out = static_cast<std::uint64_t>(*number);
-  }
-  void take(const char* name, std::optional<double>& out) const {
-    if (const json* found = find(name))
-      out = expect(found->is_number(), name, "number", *found).get<double>();
-    if (out && !std::isfinite(*out)) fail(name, "number");
-  }
-  void take(const char* name, std::optional<TimePoint>& out) const {
-    std::string text;
-    take(name, text);
-    if (text.empty()) return;
-    out = parse_moment(text);
-    if (!out) fail(name, "moment");
-  }
-  void take(const char* name, std::vector<std::string>& out) const {
-    for_each(name, [&](const json& item) {
-      out.push_back(expect(item.is_string(), name, "list of texts", item).get<std::string>());
-    });
-  }
-  template <typename Visit>
-  void for_each(const char* name, const Visit& visit) const {
-    const json* found = find(name);
-    if (found == nullptr) return;
-    if (!found->is_array()) fail(name, "list");
-    for (const json& item : *found) visit(item);
-  }
-
- private:
-  [[noreturn]] void fail(const char* name, std::string_view kind) const {
-    throw_unreadable("'" + std::string(name) + "' of the " + what_ + " is no " + std::string(kind));
-  }
-  const json& expect(bool holds, const char* name, std::string_view kind, const json& found) const {
-    if (!holds) fail(name, kind);
-    return found;
-  }
-  std::optional<std::int64_t> integer(const char* name) const {
-    const json* found = find(name);
-    if (found == nullptr) return std::nullopt;
-    const bool fits =
-        found->is_number_integer() && (!found->is_number_unsigned() ||
-                                       found->get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX));
-    return expect(fits, name, "whole number", *found).get<std::int64_t>();
-  }
-
-  const json& value_;
-  std::string what_;
-};
 
 StatusesAnswer statuses_of(const json& value) {
   const Reader reader(value, "commit statuses");
@@ -203,6 +118,28 @@ UserAnswer user_of(const json& value) {
   return out;
 }
 
+ScheduleAnswer schedule_of(const json& value) {
+  const Reader reader(value, "schedule");
+  ScheduleAnswer out;
+  for (const char* name : {"id", "cron"}) reader.require(name);
+  reader.take("id", out.id);
+  reader.take("project", out.project);
+  reader.take("description", out.description);
+  reader.take("cron", out.cron);
+  reader.take("timezone", out.time_zone);
+  reader.take("ref", out.ref);
+  reader.take("active", out.active);
+  reader.take("owner", out.owner);
+  reader.take("variables", out.variables);
+  reader.take("next_run_at", out.next_run_at);
+  reader.take("last_run_at", out.last_run_at);
+  reader.take("last_pipeline", out.last_pipeline);
+  reader.take("last_error", out.last_error);
+  reader.take("retry_at", out.retry_at);
+  reader.take("created_at", out.created_at);
+  return out;
+}
+
 TokenAnswer token_of(const json& value) {
   const Reader reader(value, "token");
   TokenAnswer out;
@@ -238,6 +175,9 @@ PipelineAnswer read_pipeline(std::string_view text) {
 }
 JobAnswer read_job(std::string_view text) {
   return job_of(parse_answer(text));
+}
+ScheduleAnswer read_schedule(std::string_view text) {
+  return schedule_of(parse_answer(text));
 }
 UserAnswer read_user(std::string_view text) {
   return user_of(parse_answer(text));
@@ -285,6 +225,9 @@ std::vector<PipelineAnswer> read_pipelines(std::string_view text) {
 }
 std::vector<ArtifactAnswer> read_artifacts(std::string_view text) {
   return items_of(text, artifact_of);
+}
+std::vector<ScheduleAnswer> read_schedules(std::string_view text) {
+  return items_of(text, schedule_of);
 }
 std::vector<UserAnswer> read_users(std::string_view text) {
   return items_of(text, user_of);

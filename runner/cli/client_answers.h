@@ -76,6 +76,16 @@ struct TokenAnswer {
   std::optional<TimePoint> created_at, expires_at, last_used_at, revoked_at;
 };
 
+struct ScheduleAnswer {
+  std::int64_t id = 0;
+  std::string project, description, cron, time_zone, ref, owner;
+  bool active = true;
+  std::vector<std::string> variables;  // their names
+  std::optional<TimePoint> next_run_at, last_run_at, retry_at, created_at;
+  std::optional<std::int64_t> last_pipeline;
+  std::string last_error;
+};
+
 struct TestAnswer {
   bool ok = false;
   std::string why;
@@ -97,6 +107,7 @@ struct LogEvent {
 ProjectAnswer read_project(std::string_view json);
 PipelineAnswer read_pipeline(std::string_view json);
 JobAnswer read_job(std::string_view json);
+ScheduleAnswer read_schedule(std::string_view json);
 UserAnswer read_user(std::string_view json);
 TokenAnswer read_token(std::string_view json);
 TestAnswer read_test(std::string_view json);
@@ -106,6 +117,7 @@ std::string read_end_event(std::string_view json);  // the status
 std::vector<ProjectAnswer> read_projects(std::string_view json);
 std::vector<PipelineAnswer> read_pipelines(std::string_view json);
 std::vector<ArtifactAnswer> read_artifacts(std::string_view json);
+std::vector<ScheduleAnswer> read_schedules(std::string_view json);
 std::vector<UserAnswer> read_users(std::string_view json);
 std::vector<TokenAnswer> read_tokens(std::string_view json);
 

@@ -55,6 +55,20 @@ struct PipelineOptions {
   std::size_t limit = 20;
 };
 
+enum class ScheduleAction : std::uint8_t { list, add, show, edit, remove, run };
+
+struct ScheduleOptions {
+  ScheduleAction action = ScheduleAction::list;
+  ClientCommon common;
+  std::string project;  // of add and list; may be empty in the latter
+  std::int64_t id = 0;  // of the others
+  std::optional<std::string> cron, time_zone, ref, description;
+  std::vector<std::pair<std::string, std::string>> variables;
+  bool no_variables = false;  // of edit: there are none from now on
+  std::optional<bool> active;
+  bool wait = false;
+};
+
 enum class RemoteJobAction : std::uint8_t { show, log, play, retry, cancel };
 
 struct RemoteJobOptions {

@@ -18,6 +18,7 @@ int run_cache(const CacheOptions& options);
 int run_cache_transfer(const CacheTransferOptions& options);
 int run_project(const ProjectOptions& options);
 int run_pipeline(const PipelineOptions& options);
+int run_schedule(const ScheduleOptions& options);
 int run_remote_job(const RemoteJobOptions& options);
 int run_account(const AccountOptions& options);
 int run_artifact(const ArtifactOptions& options);

@@ -117,6 +117,9 @@ constexpr std::string_view kProjectText =
 
 constexpr std::string_view kPipelineText = "Pipelines of a server ('runner serve'): start, follow, cancel.";
 
+constexpr std::string_view kScheduleText =
+    "Pipelines that a server ('runner serve') starts by the clock: each night, each Monday, each hour.";
+
 constexpr std::string_view kJobText = "Jobs of a server's pipelines: their logs, and what to do with them.";
 
 constexpr std::string_view kUserText = "Who may use a server ('runner serve'), and for what.";
@@ -144,7 +147,7 @@ constexpr std::string_view kCompletionExamples =
     "  runner completion zsh > \"${fpath[1]}/_runner\"\n"
     "  runner completion fish > ~/.config/fish/completions/runner.fish\n";
 
-const std::array<CommandSpec, 14> kCommands{{
+const std::array<CommandSpec, 15> kCommands{{
     {"exec", "[JOB...] [options]", "run the pipeline of this working tree", kExecText, kExecExamples, "JOB",
      true, kExecOptions, nullptr},
     serve_command(),
@@ -158,6 +161,8 @@ const std::array<CommandSpec, 14> kCommands{{
      project_commands},
     {"pipeline", "COMMAND", "start, watch and cancel pipelines on a server", kPipelineText, "", "", false,
      kHelpOnly, pipeline_commands},
+    {"schedule", "COMMAND", "pipelines that a server starts by the clock", kScheduleText, "", "", false,
+     kHelpOnly, schedule_commands},
     {"job", "COMMAND", "logs of jobs on a server; play, retry, cancel", kJobText, "", "", false, kHelpOnly,
      job_commands},
     {"user", "COMMAND", "who may use a server", kUserText, "", "", false, kHelpOnly, user_commands},

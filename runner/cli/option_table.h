@@ -41,6 +41,7 @@ std::span<const CommandSpec> cache_commands();
 std::span<const CommandSpec> artifact_commands();
 std::span<const CommandSpec> project_commands();
 std::span<const CommandSpec> pipeline_commands();
+std::span<const CommandSpec> schedule_commands();
 std::span<const CommandSpec> job_commands();
 std::span<const CommandSpec> user_commands();
 std::span<const CommandSpec> token_commands();

@@ -11,7 +11,12 @@ constexpr std::string_view kWhere = "Where";
 constexpr std::string_view kHow = "How jobs run";
 constexpr std::string_view kOutput = "Output";
 
-constexpr std::array<OptionSpec, 15> kServeOptions{{
+constexpr std::array<OptionSpec, 17> kServeOptions{{
+    {"--config", "FILE", kWhere,
+     "configuration with projects and schedules, read again on SIGHUP; options win. Default: "
+     "/etc/runner/config.yaml when it is there",
+     ""},
+    {"--check-config", "", kWhere, "say what is wrong with that file, and serve nothing", ""},
     {"--data", "DIR", kWhere,
      "where everything is kept, for this server alone; default: $RUNNER_DATA, else /var/lib/runner as root "
      "and "
@@ -51,11 +56,13 @@ constexpr std::string_view kText =
     "next\n"
     "server with the same data directory takes them over, also after this one was killed.\n"
     "\n"
-    "Exit codes: 0 ended as asked, 2 the command line is wrong, 3 the machinery failed.";
+    "Exit codes: 0 ended as asked, 2 the command line or the configuration file is wrong, 3 the machinery "
+    "failed.";
 
 constexpr std::string_view kExamples =
     "  runner serve                                     on 127.0.0.1:8080\n"
     "  runner serve --data /srv/runner --jobs 8\n"
+    "  runner serve --config runner.yaml --check-config\n"
     "  runner serve --listen 0.0.0.0:8443 --tls-certificate cert.pem --tls-key key.pem\n";
 
 }  // namespace

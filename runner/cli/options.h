@@ -117,6 +117,9 @@ struct ServeOptions {
   std::filesystem::path log_file;            // empty = standard error
   std::uint64_t log_max_bytes = 64UL << 20;  // a larger one is put aside
   std::size_t log_keep = 14;                 // of those that were put aside
+  std::filesystem::path config;              // empty: the default one, when it is there
+  bool check_config = false;                 // looks at it only
+  std::vector<std::string> given;            // options that count more than the file
 };
 
 struct VersionOptions {
@@ -140,8 +143,8 @@ struct UsageError {
 
 using Command =
     std::variant<ExecOptions, ServeOptions, LintOptions, CacheOptions, CacheTransferOptions, ArtifactOptions,
-                 ProjectOptions, PipelineOptions, RemoteJobOptions, AccountOptions, DoctorOptions,
-                 VersionOptions, CompletionOptions, HelpText, UsageError>;
+                 ProjectOptions, PipelineOptions, ScheduleOptions, RemoteJobOptions, AccountOptions,
+                 DoctorOptions, VersionOptions, CompletionOptions, HelpText, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <thread>
@@ -24,20 +25,16 @@
 #include "runner/cli/commands.h"
 #include "runner/cli/environment.h"
 #include "runner/cli/messages.h"
+#include "runner/cli/serve_config.h"
 #include "runner/cli/version.h"
 #include "runner/cli/work_place.h"
+#include "runner/daemon/config_keeper.h"
 #include "runner/daemon/daemon.h"
 
 extern "C" char** environ;
 
 namespace runner::cli {
 namespace {
-
-LogLevel level_of(const std::string& name) {
-  if (name == "debug") return LogLevel::debug;
-  if (name == "warn") return LogLevel::warn;
-  return name == "error" ? LogLevel::error : LogLevel::info;
-}
 
 /// Tells the service manager (sd_notify(3)): a datagram to $NOTIFY_SOCKET. Nobody there: nothing to tell.
 void tell_manager(const char* message) {
@@ -63,12 +60,14 @@ sigset_t ending_signals() {
   return set;
 }
 
-/// Asks for the end when one of the signals comes. They are blocked before any thread exists.
+/// Asks for the end when one of the signals comes; SIGHUP has the configuration read again. They are blocked
+/// before any thread exists.
 class EndBySignal {
  public:
-  /// `log` is opened again on SIGHUP; it may be null.
-  explicit EndBySignal(std::shared_ptr<LogFile> log)
-      : log_(std::move(log)), set_(ending_signals()), descriptor_(::signalfd(-1, &set_, SFD_CLOEXEC)) {
+  explicit EndBySignal(std::function<void()> on_hangup)
+      : on_hangup_(std::move(on_hangup)),
+        set_(ending_signals()),
+        descriptor_(::signalfd(-1, &set_, SFD_CLOEXEC)) {
     if (!descriptor_) throw_errno("cannot wait for signals");
     thread_ = std::thread([this] { wait(); });
   }
@@ -87,9 +86,8 @@ class EndBySignal {
       if (watched[0].revents == 0) continue;
       signalfd_siginfo info{};
       if (::read(descriptor_.get(), &info, sizeof info) != sizeof info) continue;
-      if (info.ssi_signo == SIGHUP) {  // a terminal that goes away is no reason to end
-        if (log_ && !log_->reopen())
-          log_warn("daemon", "cannot open the log file again; the old one is used");
+      if (info.ssi_signo == SIGHUP) {  // also of a terminal that goes away, which is no reason to end
+        on_hangup_();
         continue;
       }
       log_info("daemon", std::string("ending on SIG") + ::sigabbrev_np(static_cast<int>(info.ssi_signo)) +
@@ -99,7 +97,7 @@ class EndBySignal {
     }
   }
 
-  const std::shared_ptr<LogFile> log_;
+  const std::function<void()> on_hangup_;
   const sigset_t set_;
   const UniqueFd descriptor_;
   const WakeUp over_;
@@ -109,7 +107,7 @@ class EndBySignal {
 
 /// Null: standard error.
 std::shared_ptr<LogFile> open_log(const ServeOptions& options) {
-  set_log_level(level_of(options.log_level));
+  daemon::set_log_level_by_name(options.log_level);
   set_log_format(options.json_log ? LogFormat::json : LogFormat::text);
   if (options.log_file.empty()) return nullptr;
   LogFileOptions file;
@@ -123,7 +121,10 @@ std::shared_ptr<LogFile> open_log(const ServeOptions& options) {
 
 }  // namespace
 
-int run_serve(const ServeOptions& options) {
+int run_serve(const ServeOptions& given) {
+  ServeOptions options = given;
+  ServeConfig config = load_serve_config(options);
+  if (config.exit_code) return *config.exit_code;
   // First of all: it must be forked while this process is small and has one thread.
   const executors::Launcher launcher = executors::Launcher::start(daemon::job_main);
   const sigset_t ending = ending_signals();
@@ -147,11 +148,18 @@ int run_serve(const ServeOptions& options) {
   served.shell_only = options.shell_only;
   if (options.keep_logs) served.retention.logs = *options.keep_logs;
   served.base_environment = base_environment(environ);
+  if (config.file) {
+    for (const std::string& name : config.file->secret_variables) served.base_environment.erase(name);
+  }
+  served.config = std::move(config.file);
   served.version = program_version();
   served.commit = program_commit();
 
   daemon::Daemon daemon(std::move(served), launcher);
-  const EndBySignal signals(log);
+  const EndBySignal signals([&] {
+    if (log && !log->reopen()) log_warn("daemon", "cannot open the log file again; the old one is used");
+    daemon.reload();
+  });
   daemon.on_ready([&] {
     std::fprintf(stderr, "runner: serving on %s and %s\n", daemon.address().c_str(), daemon.socket().c_str());
     tell_manager("READY=1");

@@ -5,23 +5,12 @@
 
 #include "runner/base/duration.h"
 #include "runner/base/text.h"
+#include "runner/daemon/listen_address.h"
 
 namespace runner::cli {
 namespace {
 
 constexpr std::uint64_t kLeastLogBytes = 1UL << 20;
-
-/// "127.0.0.1:8080", "[::1]:8080", "8080", ":8080". False when it is none.
-bool take_listen(const std::string& text, ServeOptions& options) {
-  const std::size_t colon = text.rfind(':');
-  std::string address = colon == std::string::npos ? "" : text.substr(0, colon);
-  const auto port = parse_integer(colon == std::string::npos ? text : text.substr(colon + 1));
-  if (!port || *port < 0 || *port > 65'535) return false;
-  if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-  if (!address.empty()) options.address = address;
-  options.port = static_cast<std::uint16_t>(*port);
-  return true;
-}
 
 /// "https://ci.example.com", perhaps with a path: what links begin with.
 bool is_web_address(std::string_view url) {
@@ -36,9 +25,19 @@ bool is_web_address(std::string_view url) {
 Command serve_options(const RawArguments& raw) {
   ServeOptions options;
   options.data = raw.last("--data");
-  if (raw.has("--listen") && !take_listen(raw.last("--listen"), options)) {
-    return UsageError{"'--listen " + raw.last("--listen") + "' is no address",
-                      "write it like 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080"};
+  options.config = raw.last("--config");
+  options.check_config = raw.has("--check-config");
+  for (const char* name :
+       {"--data", "--listen", "--tls-certificate", "--jobs", "--executor", "--timeout", "--log-level"}) {
+    if (raw.has(name)) options.given.emplace_back(name);
+  }
+  if (raw.has("--listen")) {
+    const auto listen = daemon::parse_listen_address(raw.last("--listen"));
+    if (!listen)
+      return UsageError{"'--listen " + raw.last("--listen") + "' is no address",
+                        std::string(daemon::kListenAddressHelp)};
+    options.address = listen->host;
+    options.port = listen->port;
   }
   options.url = raw.last("--url");
   if (raw.has("--url") && !is_web_address(options.url)) {

@@ -16,11 +16,13 @@
 #include "runner/base/synchronized.h"
 #include "runner/base/text.h"
 #include "runner/daemon/commit_recipe.h"
+#include "runner/daemon/config_keeper.h"
 #include "runner/daemon/data_directory.h"
 #include "runner/daemon/job_process.h"
 #include "runner/daemon/log_lines.h"
 #include "runner/daemon/metrics.h"
 #include "runner/daemon/process_jobs.h"
+#include "runner/daemon/schedule_clock.h"
 #include "runner/daemon/service_actions.h"
 #include "runner/storage/project_table.h"
 #include "runner/storage/resource_group_table.h"
@@ -78,10 +80,16 @@ struct Daemon::Impl {
                [this] { statuses.wake(); }}),
         started(clock.now()) {
     recover();
+    config.emplace(*store, sealer, clock, options.config);
     watch = std::make_unique<ProjectWatch>(LookParts{*store, sealer, maker, engine, clock, data.path()},
                                            options.watch);
     retention.emplace(*store, clock, data.path(), options.retention);
-    actions.emplace(engine, *watch, [this] { return refusal(); });
+    schedules = std::make_unique<ScheduleClock>(ScheduleParts{
+        *store, sealer, clock,
+        [this](const auto& project, const std::string& ref, Trigger trigger, const Settle& settle) {
+          return watch->run_scheduled(project, ref, std::move(trigger), settle);
+        }});
+    actions.emplace(engine, *watch, *schedules, [this] { return refusal(); });
     api = std::make_unique<api::Api>(
         api::ApiParts{*store, sealer, clock, *actions, data.path(), options.version, options.commit});
     statuses.start();
@@ -125,6 +133,7 @@ struct Daemon::Impl {
 
   void run(const std::stop_token& stop) {
     server->start();
+    schedules->start();
     ready = true;
     log_info("daemon", "listening on " + address() + " and " + socket.native());
     if (on_ready) on_ready();
@@ -141,11 +150,19 @@ struct Daemon::Impl {
     end();
   }
 
+  void reload() {
+    if (!config->reload()) return;
+    watch->reload();
+    schedules->changed();
+    api->changed();
+  }
+
   void end() {
     ready = false;
     server->request_stop(kHttpGrace);
     watch->stop();
     retention.reset();
+    schedules->stop();
     server->stop(kHttpGrace);
     jobs.release();
     statuses.stop();
@@ -243,6 +260,8 @@ struct Daemon::Impl {
     text.family("runner_pipelines_created_total", "counter", "Pipelines that were made.");
     text.sample("runner_pipelines_created_total", static_cast<double>(looks.pipelines));
     statuses.add_metrics(text);
+    schedules->add_metrics(text);
+    config->add_metrics(text);
     text.family("runner_http_requests_total", "counter", "Requests that were answered.");
     const auto answered = *requests.lock();
     for (const auto& [key, count] : answered) {
@@ -278,8 +297,10 @@ struct Daemon::Impl {
   std::atomic<bool> ready{false};
   Synchronized<std::string> store_trouble;
   Synchronized<std::map<std::pair<std::string, int>, std::uint64_t>> requests;
+  std::optional<ConfigKeeper> config;
   std::unique_ptr<ProjectWatch> watch;
   std::optional<RetentionThread> retention;
+  std::unique_ptr<ScheduleClock> schedules;
   std::optional<ServiceActions> actions;
   std::unique_ptr<api::Api> api;
   std::unique_ptr<http::Server> server;  // last: its handlers use all of this
@@ -300,6 +321,14 @@ const std::filesystem::path& Daemon::socket() const {
 
 void Daemon::on_ready(std::function<void()> told) {
   impl_->on_ready = std::move(told);
+}
+
+void Daemon::reload() noexcept {
+  try {
+    impl_->reload();
+  } catch (const std::exception& error) {
+    log_error("daemon", error.what());
+  }
 }
 
 void Daemon::run(const std::stop_token& stop) {

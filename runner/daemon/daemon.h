@@ -17,6 +17,7 @@
 #include "cache/workspace.h"
 #include "executors/launcher.h"
 #include "runner/daemon/commit_statuses.h"
+#include "runner/daemon/config_file.h"
 #include "runner/daemon/project_watch.h"
 #include "runner/daemon/retention.h"
 #include "runner/engine/engine.h"
@@ -36,7 +37,8 @@ struct DaemonOptions {
   RetentionOptions retention;
   StatusOptions statuses;
   bool shell_only = false;  // jobs that want an image run in the shell of this machine; else they are refused
-  std::string version, commit;  // of the program
+  std::string version, commit;       // of the program
+  std::optional<ConfigFile> config;  // its projects and schedules; of the server itself the options above say
 };
 
 class Daemon {
@@ -54,6 +56,8 @@ class Daemon {
   const std::filesystem::path& socket() const;
   /// Called by run() once requests are answered.
   void on_ready(std::function<void()> told);
+  /// Reads the configuration file again. Blocks on the disk and the store. Any thread, while run() runs.
+  void reload() noexcept;
   /// Until `stop`; then nothing new is taken, and what runs is left to the next daemon. Throws Error when it
   /// cannot go on.
   void run(const std::stop_token& stop);

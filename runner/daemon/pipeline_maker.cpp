@@ -58,12 +58,12 @@ engine::FindEntry PipelineMaker::finder() const {
 }
 
 void PipelineMaker::note_head(storage::Tx& tx, const ProjectRecord& project, const Trigger& trigger) const {
-  if (trigger.asked) return;
+  if (!is_push(trigger)) return;
   storage::RefHeads(tx).upsert({project.id, trigger.ref, trigger.sha, parts_.clock.now()});
 }
 
 Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, git::Mirror& mirror,
-                         const Trigger& trigger) {
+                         const Trigger& trigger, const Settle& settle) {
   // What changed is counted from there.
   const std::string& from = trigger.merge_request ? trigger.merge_request->base : trigger.before;
   CommitReaders readers(mirror.directory(), trigger.sha, from.empty() ? std::string(40, '0') : from);
@@ -79,14 +79,17 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
     return refuse(project, trigger, facts,
                   "there is no file " + in_quotes(project.pipeline_file) + " in commit " +
                       trigger.sha.substr(0, 8) + "; add it, or name another with `runner project set " +
-                      project.name + " --file PATH`");
+                      project.name + " --file PATH`",
+                  settle);
   }
   PlanResult planned = pipelines::make_plan(project.pipeline_file, *file, facts, readers, readers);
-  if (planned.outcome == PlanOutcome::invalid) return refuse(project, trigger, facts, text_of(planned));
+  if (planned.outcome == PlanOutcome::invalid)
+    return refuse(project, trigger, facts, text_of(planned), settle);
   if (!planned.plan) {
     if (trigger.asked) throw Error(ErrorCode::invalid_input, planned.why);
     parts_.store.write([&](storage::Tx& tx) {
       note_head(tx, project, trigger);
+      if (settle) settle(tx, {}, planned.why);
       storage::EventLog(tx).append(
           {0,
            project.id,
@@ -109,19 +112,20 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
     record.before_sha = facts.before_sha;
     record.started_by = trigger.started_by;
     if (trigger.merge_request) record.ref = short_ref(trigger.ref);
-    if (!trigger.asked) record.once_key = storage::push_once_key(project.id, trigger.ref, trigger.sha);
+    if (is_push(trigger)) record.once_key = storage::push_once_key(project.id, trigger.ref, trigger.sha);
     note_head(tx, project, trigger);
   };
   request.after_insert = [&](storage::Tx& tx, const storage::PipelineRecord& record) {
     storage::Pipelines(tx).keep_frozen(record.id, plan, frozen_facts, parts_.sealer);
     if (parts_.on_write) parts_.on_write(tx, {record, true, {}});
+    if (settle) settle(tx, record.id, {});
   };
   failpoint("daemon.planned");
   std::int64_t id = 0;
   try {
     id = engine.create(std::move(request));
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::conflict || trigger.asked) throw;
+    if (error.code() != ErrorCode::conflict || !is_push(trigger)) throw;
     parts_.store.write([&](storage::Tx& tx) { note_head(tx, project, trigger); });
     return {{}, false, "this commit of the ref had a pipeline already"};
   }
@@ -129,9 +133,9 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
   return {id, false, {}};
 }
 
-/// A push gets a pipeline that says what is wrong; who asks is told.
+/// A push gets a pipeline that says what is wrong, as does a schedule; who asks is told.
 Made PipelineMaker::refuse(const ProjectRecord& project, const Trigger& trigger, const PipelineFacts& facts,
-                           const std::string& message) {
+                           const std::string& message, const Settle& settle) {
   if (trigger.asked) throw Error(ErrorCode::invalid_input, message);
   storage::PipelineRecord record;
   record.id = facts.pipeline_id;
@@ -146,12 +150,13 @@ Made PipelineMaker::refuse(const ProjectRecord& project, const Trigger& trigger,
   record.status = pipelines::JobStatus::failed;
   record.created_at = parts_.clock.now();
   record.finished_at = record.created_at;
-  record.once_key = storage::push_once_key(project.id, trigger.ref, trigger.sha);
+  if (is_push(trigger)) record.once_key = storage::push_once_key(project.id, trigger.ref, trigger.sha);
   std::optional<std::int64_t> id;
   parts_.store.write([&](storage::Tx& tx) {
     note_head(tx, project, trigger);
     id = storage::Pipelines(tx).insert_once(record);
     if (!id) return;
+    if (settle) settle(tx, id, message);
     const nlohmann::json payload{
         {"ref", trigger.ref}, {"sha", trigger.sha}, {"message", storage::storable_text(message)}};
     storage::EventLog(tx).append({0,

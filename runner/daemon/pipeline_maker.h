@@ -26,6 +26,12 @@ struct Made {
   std::string why;                       // for people
 };
 
+/// What else is true once a pipeline is made: called in the transaction that makes it, also where the
+/// pipeline file gives none (nullopt) and `why` says so. May be repeated. What it throws make() throws, and
+/// nothing is made.
+using Settle =
+    std::function<void(storage::Tx& tx, std::optional<std::int64_t> pipeline, const std::string& why)>;
+
 struct MakerParts {
   storage::Store& store;
   const storage::Sealer& sealer;
@@ -45,11 +51,11 @@ class PipelineMaker {
  public:
   explicit PipelineMaker(MakerParts parts) : parts_(std::move(parts)) {}
 
-  /// `engine` runs it. With the pipeline the head of its ref is written, unless it was asked for. Of pushes
-  /// there is one for each commit of a ref, whoever asks how often. Throws Error: {invalid_input} only when
-  /// it was asked for, with the diagnostics.
+  /// `engine` runs it. With the pipeline of a push the head of its ref is written. Of pushes there is one for
+  /// each commit of a ref, whoever asks how often. Throws Error: {invalid_input} only when it was asked for,
+  /// with the diagnostics.
   Made make(engine::Engine& engine, const storage::ProjectRecord& project, git::Mirror& mirror,
-            const Trigger& trigger);
+            const Trigger& trigger, const Settle& settle = {});
 
   /// All unfinished pipelines. One that cannot be read is failed, and said in the log.
   std::vector<engine::StoredPipeline> unfinished();
@@ -63,7 +69,7 @@ class PipelineMaker {
                                      pipelines::Plan plan);
   engine::FindEntry finder() const;
   Made refuse(const storage::ProjectRecord& project, const Trigger& trigger,
-              const pipelines::PipelineFacts& facts, const std::string& message);
+              const pipelines::PipelineFacts& facts, const std::string& message, const Settle& settle);
   void note_head(storage::Tx& tx, const storage::ProjectRecord& project, const Trigger& trigger) const;
 
   const MakerParts parts_;

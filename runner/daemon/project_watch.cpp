@@ -199,6 +199,11 @@ std::int64_t ProjectWatch::start_pipeline(const ProjectRecord& project, const st
   return impl_->looker.start_pipeline(project, ref, std::move(trigger));
 }
 
+Made ProjectWatch::run_scheduled(const ProjectRecord& project, const std::string& ref, Trigger trigger,
+                                 const Settle& settle) {
+  return impl_->looker.run_scheduled(project, ref, std::move(trigger), settle);
+}
+
 git::RemoteRefs ProjectWatch::ask(const ProjectRecord& project) {
   return impl_->looker.ask(project);
 }

@@ -55,6 +55,10 @@ class ProjectWatch {
   /// Fetches, and makes a pipeline for the ref ("" = the default branch), whatever it had. Blocks on the
   /// network. See api::Actions::start_pipeline().
   std::int64_t start_pipeline(const storage::ProjectRecord& project, const std::string& ref, Trigger trigger);
+  /// The same for a schedule: `settle` is true with the pipeline. A wrong pipeline file gives one that says
+  /// so. Throws Error {not_found} without the ref, and when the repository cannot be reached.
+  Made run_scheduled(const storage::ProjectRecord& project, const std::string& ref, Trigger trigger,
+                     const Settle& settle);
   /// Asks the remote now. Throws Error.
   git::RemoteRefs ask(const storage::ProjectRecord& project);
 

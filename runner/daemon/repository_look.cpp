@@ -189,10 +189,24 @@ void RepositoryLook::finish_deliveries(const Opened& opened, std::size_t made) {
 
 std::int64_t RepositoryLook::start_pipeline(const ProjectRecord& project, const std::string& ref,
                                             Trigger trigger) {
+  trigger.asked = true;
+  return make_of_ref(project, ref, std::move(trigger), {}).pipeline.value();
+}
+
+Made RepositoryLook::run_scheduled(const ProjectRecord& project, const std::string& ref, Trigger trigger,
+                                   const Settle& settle) {
+  trigger.scheduled = true;
+  return make_of_ref(project, ref, std::move(trigger), settle);
+}
+
+/// "": the default branch; else a full name, or that of a branch or, when there is none, of a tag.
+Made RepositoryLook::make_of_ref(const ProjectRecord& project, const std::string& ref, Trigger trigger,
+                                 const Settle& settle) {
   const ProjectAccess opened = access_of(project);
   auto mirror = git::Mirror::open(parts_.maker.mirror_of(project));
   const auto request = merge_request_of(project, ref);
   fetch(*mirror, opened.access, request ? std::vector<std::string>{ref} : std::vector<std::string>());
+  failpoint("look.fetched_ref");
   std::vector<std::string> names;
   if (ref.empty()) {
     names = {std::string(kBranch) + mirror->default_branch()};
@@ -205,7 +219,6 @@ std::int64_t RepositoryLook::start_pipeline(const ProjectRecord& project, const 
     trigger.sha = mirror->resolve(name);
     if (trigger.sha.empty()) continue;
     trigger.ref = name;
-    trigger.asked = true;
     if (request) {
       trigger.source = kMergeRequest;
       trigger.merge_request = requests_.describe(project, *mirror, *request, trigger.sha, {});
@@ -213,9 +226,9 @@ std::int64_t RepositoryLook::start_pipeline(const ProjectRecord& project, const 
         throw Error(ErrorCode::invalid_input,
                     "merge request " + std::to_string(*request) + " is closed; reopen it, or name a branch");
     }
-    const Made made = parts_.maker.make(parts_.engine, project, *mirror, trigger);
-    ++pipelines_;
-    return made.pipeline.value();
+    Made made = parts_.maker.make(parts_.engine, project, *mirror, trigger, settle);
+    if (made.pipeline) ++pipelines_;
+    return made;
   }
   throw Error(ErrorCode::not_found, ref.empty() ? "the repository has no default branch; name one with --ref"
                                                 : "there is no branch and no tag " + in_quotes(ref));

@@ -52,6 +52,8 @@ class RepositoryLook {
   bool look(std::int64_t project);
   /// See ProjectWatch.
   std::int64_t start_pipeline(const storage::ProjectRecord& project, const std::string& ref, Trigger trigger);
+  Made run_scheduled(const storage::ProjectRecord& project, const std::string& ref, Trigger trigger,
+                     const Settle& settle);
   git::RemoteRefs ask(const storage::ProjectRecord& project);
   LookStats stats() const { return {fetches_, pipelines_}; }
 
@@ -65,6 +67,8 @@ class RepositoryLook {
   std::optional<Opened> open(std::int64_t project);
   ProjectAccess access_of(const storage::ProjectRecord& project);
   std::size_t look_at(Opened& opened);
+  Made make_of_ref(const storage::ProjectRecord& project, const std::string& ref, Trigger trigger,
+                   const Settle& settle);
   /// Branches, tags, and these refs.
   void fetch(git::Mirror& mirror, const git::RemoteAccess& access, const std::vector<std::string>& more);
   /// Returns the heads of merge requests among them.

@@ -7,6 +7,7 @@
 
 #include "runner/api/actions.h"
 #include "runner/daemon/project_watch.h"
+#include "runner/daemon/schedule_clock.h"
 #include "runner/engine/engine.h"
 
 namespace runner::daemon {
@@ -14,8 +15,9 @@ namespace runner::daemon {
 class ServiceActions final : public api::Actions {
  public:
   /// References must outlive it. `refusal`: see refuses_work().
-  ServiceActions(engine::Engine& engine, ProjectWatch& watch, std::function<std::string()> refusal)
-      : engine_(engine), watch_(watch), refusal_(std::move(refusal)) {}
+  ServiceActions(engine::Engine& engine, ProjectWatch& watch, ScheduleClock& schedules,
+                 std::function<std::string()> refusal)
+      : engine_(engine), watch_(watch), schedules_(schedules), refusal_(std::move(refusal)) {}
 
   std::int64_t start_pipeline(const storage::ProjectRecord& project,
                               const api::StartRequest& request) override;
@@ -33,12 +35,14 @@ class ServiceActions final : public api::Actions {
     engine_.set_resource_mode({project.name, group}, mode);
   }
   void projects_changed() override { watch_.reload(); }
+  void schedules_changed() override { schedules_.changed(); }
   void delivery_stored(std::int64_t project) override { watch_.poke(project); }
   std::string refuses_work() override { return refusal_(); }
 
  private:
   engine::Engine& engine_;
   ProjectWatch& watch_;
+  ScheduleClock& schedules_;
   const std::function<std::string()> refusal_;
 };
 

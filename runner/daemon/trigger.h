@@ -23,8 +23,15 @@ struct Trigger {
   std::string source = "push";
   std::string started_by;
   std::map<std::string, std::string> variables;
-  bool asked = false;  // also for a commit that had one
+  std::map<std::string, std::string> predefined;  // variables that tell of it, below all others
+  bool asked = false;                             // also for a commit that had one
+  bool scheduled = false;                         // likewise, but nobody waits to hear what is wrong
   std::optional<MergeRequestTrigger> merge_request = {};
 };
+
+/// A push is seen once: its ref's head is noted, and of a commit of a ref there is one pipeline.
+inline bool is_push(const Trigger& trigger) {
+  return !trigger.asked && !trigger.scheduled;
+}
 
 }  // namespace runner::daemon

@@ -1,6 +1,7 @@
 #pragma once
 // Pipelines that start by the clock.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -22,10 +23,24 @@ struct ScheduleRecord {
   bool active = true;
   std::string owner;                     // name of the user in whose name it runs
   std::optional<TimePoint> next_run_at;  // the owner of the clock reckons it; nullopt: never
-  std::optional<TimePoint> last_run_at;  // written by advance() alone
+  std::optional<TimePoint> last_run_at;  // written by advance() and played(), like the four below
   std::int64_t version = 0;              // optimistic lock, +1 per change by people
   TimePoint created_at{};
+  TimePoint reckoned_at{};            // what the clock showed when next_run_at was reckoned
+  std::optional<TimePoint> retry_at;  // the run at next_run_at could not be made; not before this
+  std::int64_t failures = 0;          // in a row
+  std::string last_error;             // "" = the last run was made as it should be
+  std::optional<std::int64_t> last_pipeline;
 };
+
+/// What came of a run.
+struct ScheduleOutcome {
+  std::optional<std::int64_t> pipeline;  // nullopt: there is none
+  std::string error;                     // why not, or what is wrong with it; see storable_text()
+};
+
+/// No retry is put off for longer. One that seems to be was noted by a clock that was set back since.
+inline constexpr std::chrono::minutes kLongestRetry{15};
 
 class Schedules {
  public:
@@ -39,19 +54,28 @@ class Schedules {
                                          std::size_t limit = kMaxPage);
   /// nullopt when the schedule is gone. Throws as Sealer::open() does.
   std::optional<Secret> variables(std::int64_t id);
-  /// Active ones whose time has come, the longest waiting first.
+  /// Active ones whose time has come, also that of a retry, the longest waiting first.
   std::vector<ScheduleRecord> due(TimePoint now, std::size_t limit);
-  /// The earliest time at which one is due; what to sleep for.
-  std::optional<TimePoint> next_due();
-  /// All but id, project, last_run_at and time of creation; without `variables` those stay. The version
-  /// becomes `expected_version` + 1. False when that is no longer current, or it is gone; nothing was
-  /// written.
+  /// The earliest time after `after` at which one is due; what to sleep for.
+  std::optional<TimePoint> next_due(TimePoint after = TimePoint::min());
+  /// Active ones that were reckoned when the clock showed more than `time`, by id.
+  std::vector<ScheduleRecord> reckoned_after(TimePoint time, std::size_t limit);
+  /// All but id, project, time of creation, and what runs write; without `variables` those stay. Retries and
+  /// the last error are forgotten: it may work now. The version becomes `expected_version` + 1. False when
+  /// that is no longer current, or it is gone; nothing was written.
   bool replace(const ScheduleRecord& next, std::int64_t expected_version,
                std::optional<std::string_view> variables = {});
   /// Goes on from the run at `due` to the one at `next`, in the transaction that makes the pipeline, so that
   /// no run is made twice. False when its time is no longer `due`, or it is not active: make none then. Not a
-  /// change of the version: what people edit meanwhile is not in the way.
-  bool advance(std::int64_t id, TimePoint due, std::optional<TimePoint> next, TimePoint ran_at);
+  /// change of the version: what people edit meanwhile is not in the way. Likewise those below.
+  bool advance(std::int64_t id, TimePoint due, std::optional<TimePoint> next, TimePoint ran_at,
+               const ScheduleOutcome& outcome = {});
+  /// The run at `due` could not be made, and is tried again at `retry_at`. False as advance().
+  bool put_off(std::int64_t id, TimePoint due, TimePoint retry_at, std::string_view error);
+  /// The run at `due` was reckoned by a clock that was wrong; `next` is right.
+  bool reckon_anew(std::int64_t id, TimePoint due, std::optional<TimePoint> next, TimePoint now);
+  /// Somebody had it run, beside its times.
+  void played(std::int64_t id, std::int64_t pipeline, TimePoint at);
   /// Fine when it is gone already.
   void remove(std::int64_t id);
 

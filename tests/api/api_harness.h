@@ -50,6 +50,7 @@ class FakeActions final : public Actions {
     note("mode of " + project.name + " " + group + " " + std::string(to_string(mode)));
   }
   void projects_changed() override { note("projects changed"); }
+  void schedules_changed() override { note("schedules changed"); }
   void delivery_stored(std::int64_t project) override { note("delivery " + std::to_string(project)); }
   std::string refuses_work() override { return *refusal.lock(); }
 

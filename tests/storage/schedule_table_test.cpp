@@ -91,6 +91,71 @@ TEST_P(ScheduleTable, EachRunIsTakenOnce) {
   });
 }
 
+TEST_P(ScheduleTable, ARunSaysWhatCameOfIt) {
+  const auto schedule = add(new_project(), at(10));
+  write([&](Tx& tx) {
+    Schedules schedules(tx, sealer_);
+    EXPECT_TRUE(schedules.put_off(schedule.id, at(10), at(40), "no route to host"));
+    EXPECT_TRUE(schedules.put_off(schedule.id, at(10), at(50), "no route to host"));
+    EXPECT_FALSE(schedules.put_off(schedule.id, at(11), at(60), "another run"));
+  });
+  ScheduleRecord found = find(schedule.id);
+  EXPECT_EQ(found.failures, 2);
+  EXPECT_EQ(found.retry_at, at(50));
+  EXPECT_EQ(found.last_error, "no route to host");
+  EXPECT_EQ(found.next_run_at, at(10));
+  EXPECT_EQ(due(49), std::vector<std::int64_t>{});
+  EXPECT_EQ(due(50), (std::vector{schedule.id}));
+  read([&](Tx& tx) {
+    EXPECT_EQ(Schedules(tx, sealer_).next_due(), at(50));
+    EXPECT_EQ(Schedules(tx, sealer_).next_due(at(50)), std::nullopt);
+  });
+  write([&](Tx& tx) {
+    EXPECT_TRUE(Schedules(tx, sealer_).advance(schedule.id, at(10), at(90), at(50), {7, ""}));
+  });
+  found = find(schedule.id);
+  EXPECT_EQ(found.failures, 0);
+  EXPECT_FALSE(found.retry_at);
+  EXPECT_EQ(found.last_error, "");
+  EXPECT_EQ(found.last_pipeline, 7);
+  EXPECT_EQ(found.reckoned_at, at(50));
+  write([&](Tx& tx) {
+    EXPECT_TRUE(Schedules(tx, sealer_).advance(schedule.id, at(90), at(99), at(91), {{}, "paused"}));
+  });
+  EXPECT_EQ(find(schedule.id).last_pipeline, 7) << "there was no newer one";
+  EXPECT_EQ(find(schedule.id).last_error, "paused");
+  write([&](Tx& tx) { Schedules(tx, sealer_).played(schedule.id, 8, at(95)); });
+  EXPECT_EQ(find(schedule.id).last_pipeline, 8);
+  EXPECT_EQ(find(schedule.id).last_run_at, at(95));
+  EXPECT_EQ(find(schedule.id).next_run_at, at(99));
+}
+
+TEST_P(ScheduleTable, ARetryOfAClockThatWasSetBackIsDueNow) {
+  const auto schedule = add(new_project(), at(10));
+  const std::int64_t far = std::chrono::milliseconds(kLongestRetry).count() + 21;
+  write([&](Tx& tx) { Schedules(tx, sealer_).put_off(schedule.id, at(10), at(far), "x"); });
+  EXPECT_EQ(due(20), (std::vector{schedule.id}));
+  EXPECT_EQ(due(21), std::vector<std::int64_t>{});
+}
+
+TEST_P(ScheduleTable, ThoseOfAWrongClockAreReckonedAnew) {
+  const std::int64_t project = new_project();
+  const auto schedule = add(project, at(1000)), other = add(project, at(1000));
+  write([&](Tx& tx) { Schedules(tx, sealer_).advance(schedule.id, at(1000), at(2000), at(1000)); });
+  read([&](Tx& tx) {
+    EXPECT_EQ(Schedules(tx, sealer_).reckoned_after(at(1000), 10).size(), 0U);
+    ASSERT_EQ(Schedules(tx, sealer_).reckoned_after(at(999), 10).size(), 1U);
+    EXPECT_EQ(Schedules(tx, sealer_).reckoned_after(at(999), 10)[0].id, schedule.id);
+  });
+  write([&](Tx& tx) {
+    EXPECT_FALSE(Schedules(tx, sealer_).reckon_anew(schedule.id, at(1000), at(500), at(400)));
+    EXPECT_TRUE(Schedules(tx, sealer_).reckon_anew(schedule.id, at(2000), at(500), at(400)));
+  });
+  EXPECT_EQ(find(schedule.id).next_run_at, at(500));
+  EXPECT_EQ(find(schedule.id).reckoned_at, at(400));
+  EXPECT_EQ(find(other.id).next_run_at, at(1000));
+}
+
 TEST_P(ScheduleTable, ReplaceWithAnOldVersionWritesNothing) {
   ScheduleRecord schedule = add(new_project(), at(10));
   schedule.cron = "@daily";

@@ -1,0 +1,79 @@
+#pragma once
+// The configuration file of a server (docs/serve.md): what `runner serve` is told, and the projects with
+// their schedules. YAML, read with positions; secrets are named by file or environment variable and read at
+// once. Blocks on the disk. Any thread.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "pipelines/diagnostic.h"
+#include "runner/daemon/listen_address.h"
+#include "runner/storage/project_table.h"
+
+namespace runner::daemon {
+
+inline constexpr const char* kDefaultConfig = "/etc/runner/config.yaml";
+
+/// What options of the command line say too; those win.
+struct ConfigServer {
+  std::optional<ListenAddress> listen;
+  std::filesystem::path certificate, key, data;  // absolute; empty = not said
+  std::optional<std::size_t> jobs;
+  std::optional<bool> shell_only;
+  std::optional<std::chrono::milliseconds> timeout;
+  std::optional<std::string> log_level;
+
+  friend bool operator==(const ConfigServer& a, const ConfigServer& b);
+};
+
+struct ConfigSchedule {
+  std::string name;
+  std::string cron, time_zone = "UTC", ref;
+  bool active = true;
+  std::map<std::string, std::string> variables;
+};
+
+struct ConfigProject {
+  storage::ProjectRecord record;  // without id, version and time of creation
+  // SECRET. nullopt: the file says nothing of it.
+  std::optional<std::string> username, token, ssh_key, webhook_secret;
+  std::vector<ConfigSchedule> schedules;
+
+  /// The fields of the API that the file keeps.
+  std::vector<std::string> fields() const;
+};
+
+struct ConfigFile {
+  std::filesystem::path path;  // absolute
+  ConfigServer server;
+  std::vector<ConfigProject> projects;
+  std::set<std::string> secret_variables;  // of the environment: no business of jobs
+};
+
+/// Either the configuration, or what is wrong with the file.
+struct ConfigReading {
+  std::optional<ConfigFile> config;
+  std::shared_ptr<pipelines::Sources> sources;
+  pipelines::Diagnostics diagnostics;  // also with a configuration: warnings
+
+  /// "FILE:LINE:COLUMN: what; how to mend it", a line for each.
+  std::vector<std::string> lines() const;
+};
+
+/// Value of an environment variable, as getenv() has it.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+Environment process_environment();
+
+/// `now`: schedules that never come any more are refused. Throws Error when the file cannot be read,
+/// {invalid_input} when there is none.
+ConfigReading read_config(const std::filesystem::path& path, const Environment& environment, TimePoint now);
+
+}  // namespace runner::daemon

@@ -1,0 +1,105 @@
+// `runner serve` with a configuration file.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/cli/program.h"
+
+namespace runner::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kShop =
+    "projects:\n"
+    "  - name: shop\n"
+    "    url: /nowhere/shop\n"
+    "    poll_interval: never\n"
+    "    schedules: [{name: nightly, cron: '@daily'}]\n";
+
+struct ServeConfig : ::testing::Test {
+  Sandboxed box{"", false};
+};
+
+TEST_F(ServeConfig, CheckSaysThatAllIsWell) {
+  box.write("config.yaml", kShop);
+  const Ended ended = box.run({"serve", "--config", "config.yaml", "--check-config"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("config.yaml: all is well: 1 project, 1 schedule\n"));
+  EXPECT_EQ(ended.err, "");
+}
+
+TEST_F(ServeConfig, AWrongFileIsShownAtItsPlaceAndNothingIsServed) {
+  box.write("config.yaml", "lisen: 80\njobs: 4\n");
+  for (const bool check : {true, false}) {
+    std::vector<std::string> words{"serve", "--config", "config.yaml"};
+    if (check) words.emplace_back("--check-config");
+    const Ended ended = box.run(words);
+    EXPECT_EQ(ended.code, 2);
+    EXPECT_EQ(ended.out, "");
+    EXPECT_EQ(ended.err,
+              "config.yaml:1:1: error: there is no key 'lisen' [config-key]\n"
+              "    1 | lisen: 80\n"
+              "      | ^~~~~\n"
+              "  help: did you mean 'listen'?\n");
+  }
+}
+
+TEST_F(ServeConfig, AFileThatIsNotThereIsNamed) {
+  const Ended ended = box.run({"serve", "--config", "nowhere.yaml"});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_THAT(ended.err, HasSubstr("there is no configuration file 'nowhere.yaml'"));
+}
+
+/// A server on a free port, until its socket answers; `then` may use it as $server.
+std::string with_server(const std::string& options, const std::string& then) {
+  return "runner serve --config config.yaml " + options +
+         " 2> log & server=$!\n"
+         "trap 'kill $server; wait $server' EXIT\n"
+         "until runner project list -q > /dev/null 2>&1; do kill -0 $server || exit 9; sleep 0.02; done\n" +
+         then;
+}
+
+TEST_F(ServeConfig, ReloadsOnSighup) {
+  box.write("config.yaml", "listen: 127.0.0.1:0\n");
+  box.write("more.yaml", std::string("listen: 127.0.0.1:0\n") + kShop);
+  box.write("broken.yaml", "listen: 127.0.0.1:0\nprojects: shop\n");
+  const Ended ended =
+      box.run_bash(with_server("",
+                               "runner project list -q\n"
+                               "cp more.yaml config.yaml; kill -HUP $server\n"
+                               "until [ \"$(runner project list -q)\" = shop ]; do sleep 0.02; done\n"
+                               "runner schedule list shop -q\n"
+                               "cp broken.yaml config.yaml; kill -HUP $server\n"
+                               "until grep -q 'stays as it was' log; do sleep 0.02; done\n"
+                               "runner project list -q\n"
+                               "runner project set shop --pause 2>&1\n"
+                               "echo $?\n"
+                               "grep -o \"config.yaml:2:11: 'projects' must be a list\" log\n"));
+  EXPECT_THAT(ended.out, HasSubstr("1\nshop\n"));
+  EXPECT_THAT(ended.out, HasSubstr("'paused' of project 'shop' is kept in"));
+  EXPECT_THAT(ended.out, HasSubstr("config.yaml:2:11: 'projects' must be a list\n"));
+}
+
+TEST_F(ServeConfig, OptionsOfTheCommandLineWin) {
+  box.write("config.yaml", "listen: 192.0.2.1:1\nlog_level: error\n");
+  const Ended ended = box.run_bash(with_server("--listen 127.0.0.1:0 --log-level info", "cat log"));
+  EXPECT_THAT(ended.out, HasSubstr("serving on 127.0.0.1:"));
+  EXPECT_THAT(ended.out, HasSubstr("info daemon: listening"));
+}
+
+TEST_F(ServeConfig, VariablesWithSecretsAreKeptFromJobs) {
+  box.write(
+      "config.yaml",
+      "listen: 127.0.0.1:0\nprojects:\n  - {name: shop, url: /repo, token_env: SHOP_TOKEN, poll_interval: "
+      "never}\n");
+  const Ended ended = box.run_bash(
+      "git init -q -b main repo && cd repo && git config user.email a@b && git config user.name a "
+      "&& printf 'job: {script: [\"env\"]}\\n' > .gitlab-ci.yml && git add -A && git commit -qm x && "
+      "cd .. && sed -i \"s|/repo|$PWD/repo|\" config.yaml && export SHOP_TOKEN=s3cret\n" +
+      with_server("", "runner pipeline run shop --wait; runner job log 1"));
+  EXPECT_THAT(ended.out, HasSubstr("CI_PIPELINE_SOURCE=api"));
+  EXPECT_THAT(ended.out, ::testing::Not(HasSubstr("s3cret")));
+}
+
+}  // namespace
+}  // namespace runner::cli
