@@ -67,12 +67,44 @@ RefTargets targets_of(const RemoteRefs& there, const std::vector<Refspec>& refsp
   return targets;
 }
 
+bool has(git_odb* odb, const std::string& id_text) {
+  git_oid id;
+  return git_oid_fromstr(&id, id_text.c_str()) == 0 && git_odb_exists(odb, &id) != 0;
+}
+
 bool has_all(git_repository* mirror, const RefTargets& targets) {
   const Odb odb = objects_of(mirror);
-  return std::all_of(targets.begin(), targets.end(), [&](const auto& target) {
-    git_oid id;
-    return git_oid_fromstr(&id, target.second.c_str()) == 0 && git_odb_exists(odb.get(), &id) != 0;
-  });
+  return std::all_of(targets.begin(), targets.end(),
+                     [&](const auto& one) { return has(odb.get(), one.second); });
+}
+
+bool has_any(git_repository* mirror, const RefTargets& targets) {
+  const Odb odb = objects_of(mirror);
+  return std::any_of(targets.begin(), targets.end(),
+                     [&](const auto& one) { return has(odb.get(), one.second); });
+}
+
+/// What refs of the mirror name. A ref is written once everything it reaches is there; an object alone proves
+/// nothing after links, which are made one by one: whoever made them may have been killed, and a commit that
+/// came while they were made may be there without its tree.
+std::set<std::string> named_by_refs(git_repository* mirror) {
+  std::set<std::string> named;
+  Handle<git_reference_iterator> all;
+  check(git_reference_iterator_new(Out(all), mirror), "cannot list the refs of the mirror");
+  for (;;) {
+    Handle<git_reference> reference;
+    const int result = git_reference_next(Out(reference), all.get());
+    if (result == GIT_ITEROVER) return named;
+    check(result, "cannot read the refs of the mirror");
+    if (const git_oid* id = git_reference_target(reference.get())) named.insert(hex_of(id));
+  }
+}
+
+/// Those that no ref of the mirror names yet.
+RefTargets news_among(RefTargets targets, git_repository* mirror) {
+  const std::set<std::string> named = named_by_refs(mirror);
+  std::erase_if(targets, [&](const auto& target) { return named.contains(target.second); });
+  return targets;
 }
 
 UniqueFd open_to_sync(const fs::path& path) {
@@ -114,11 +146,12 @@ class Transfer {
     const RefTargets targets = targets_of(there, refspecs_);
     const std::set<std::string> packs = names_in(directory_ / "objects/pack");
     const bool cut = source.is_shallow || !read_file(directory_ / "shallow").value_or("").empty();
-    if (cut || !has_all(mirror_, targets)) {
+    const RefTargets news = local ? news_among(targets, mirror_) : RefTargets();
+    if (cut || (local ? !news.empty() : !has_all(mirror_, targets))) {
       // libgit2 packs what it takes from a directory, on one thread: seconds for what links take at once.
       // Later fetches bring little, and their packs hold no more than that. It knows no history that is cut
-      // off.
-      if (local && (cut || packs.empty())) {
+      // off. Nor does it ask for objects that are there.
+      if (local && (cut || packs.empty() || has_any(mirror_, news))) {
         link(source.git_dir);
       } else {
         if (local) remote.connect();

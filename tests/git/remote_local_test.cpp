@@ -60,6 +60,26 @@ TEST_F(RemoteLocalTest, TheFirstFetchLinksPacksAndLaterOnesBringLittle) {
   EXPECT_EQ(fsck(), "");
 }
 
+// As a commit that comes while links are made leaves it, or a kill in the middle of them.
+TEST_F(RemoteLocalTest, ACommitThatIsThereWithoutItsTreeIsMadeWhole) {
+  for (const bool packed : {true, false}) {
+    if (!packed)
+      run("git unpack-objects < /dev/null; mv .git/objects/pack/*.pack ../p; rm -f .git/objects/pack/*; "
+          "git unpack-objects -q < ../p; rm -f ../p");
+    if (!packed) run("rm -rf '" + place().string() + "'");
+    fetch();
+    write("a", packed ? "4" : "5");
+    const std::string next = commit("next");
+    const std::string at = next.substr(0, 2) + "/" + next.substr(2);
+    run("mkdir -p '" + place().string() + "/objects/" + next.substr(0, 2) + "' && cp .git/objects/" + at +
+        " '" + place().string() + "/objects/" + at + "'");
+    fetch();
+    EXPECT_EQ(Mirror::open(place())->resolve("main"), next);
+    EXPECT_EQ(fsck(), "") << packed;
+    EXPECT_EQ(run("git cat-file -t main^{tree}", place()), "tree") << packed;
+  }
+}
+
 TEST_F(RemoteLocalTest, FilesOfAnotherUserAreCopied) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
   run("chown -R 65534 .git");
