@@ -75,12 +75,12 @@ struct Daemon::Impl {
                [this] { statuses.wake(); }}),
         started(clock.now()) {
     recover();
+    statuses.start();  // before there are threads that wake it
     watch = std::make_unique<ProjectWatch>(LookParts{*store, sealer, maker, engine, clock, data.path()},
                                            options.watch);
     actions.emplace(engine, *watch, [this] { return refusal(); });
     api = std::make_unique<api::Api>(
         api::ApiParts{*store, sealer, clock, *actions, data.path(), options.version, options.commit});
-    statuses.start();
     counts.on_change = [this] {
       api->changed();
       statuses.wake();
