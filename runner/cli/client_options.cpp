@@ -1,5 +1,6 @@
 #include "runner/cli/client_options.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -104,13 +105,24 @@ bool changes_nothing(const ProjectOptions& options) {
          options.forge_token_file.empty() && !options.no_forge_token && !options.merge_requests;
 }
 
-void take_forge(const RawArguments& raw, ProjectOptions& options) {
+std::optional<UsageError> take_forge(const RawArguments& raw, ProjectOptions& options) {
+  constexpr std::array<std::string_view, 5> kForges{"auto", "github", "gitlab", "gitea", "none"};
   if (raw.has("--forge")) options.forge = raw.last("--forge");
+  if (options.forge && std::find(kForges.begin(), kForges.end(), *options.forge) == kForges.end()) {
+    return UsageError{"unknown forge " + in_quotes(*options.forge),
+                      "allowed are auto, github, gitlab, gitea (Forgejo, too) and none"};
+  }
   if (raw.has("--forge-api")) options.forge_api = raw.last("--forge-api");
   if (raw.has("--forge-repository")) options.forge_repository = raw.last("--forge-repository");
-  if (raw.has("--merge-requests")) options.merge_requests = raw.last("--merge-requests") == "on";
+  if (raw.has("--merge-requests")) {
+    const std::string word = raw.last("--merge-requests");
+    if (word != "on" && word != "off")
+      return UsageError{"'--merge-requests " + word + "' is neither on nor off", ""};
+    options.merge_requests = word == "on";
+  }
   options.forge_token_file = raw.last("--forge-token-file");
   options.no_forge_token = raw.has("--no-forge-token");
+  return std::nullopt;
 }
 
 Command project_command(std::string_view name, ProjectAction action, const RawArguments& raw) {
@@ -137,7 +149,7 @@ Command project_command(std::string_view name, ProjectAction action, const RawAr
   options.webhook_secret_file = raw.last("--webhook-secret-file");
   options.no_credential = raw.has("--no-credential");
   options.no_webhook_secret = raw.has("--no-webhook-secret");
-  take_forge(raw, options);
+  if (auto error = take_forge(raw, options)) return *error;
   if (raw.has("--pause") && raw.has("--resume"))
     return UsageError{"'--pause' and '--resume' exclude each other", ""};
   if (raw.has("--pause") || raw.has("--resume")) options.paused = raw.has("--pause");

@@ -81,6 +81,7 @@ struct Daemon::Impl {
         started(clock.now()) {
     recover();
     config.emplace(*store, sealer, clock, options.config);
+    statuses.start();  // before there are threads that wake it
     watch = std::make_unique<ProjectWatch>(LookParts{*store, sealer, maker, engine, clock, data.path()},
                                            options.watch);
     retention.emplace(*store, clock, data.path(), options.retention);
@@ -92,7 +93,6 @@ struct Daemon::Impl {
     actions.emplace(engine, *watch, *schedules, [this] { return refusal(); });
     api = std::make_unique<api::Api>(
         api::ApiParts{*store, sealer, clock, *actions, data.path(), options.version, options.commit});
-    statuses.start();
     counts.on_change = [this] {
       api->changed();
       statuses.wake();

@@ -26,12 +26,12 @@ std::optional<std::int64_t> number_between(std::string_view ref, std::string_vie
 
 /// What is below `names`, one in the other; null when it is not there.
 const json& at(const json& value, std::initializer_list<const char*> names) {
-  static const json kNothing;
+  static const json nothing;
   const json* found = &value;
   for (const char* name : names) {
-    if (!found->is_object()) return kNothing;
+    if (!found->is_object()) return nothing;
     const auto member = found->find(name);
-    if (member == found->end()) return kNothing;
+    if (member == found->end()) return nothing;
     found = &*member;
   }
   return *found;

@@ -263,7 +263,9 @@ TEST_F(ApiProjectTest, ReachIsToldAsItIs) {
   actions_.reach = {.ok = false, .why = "no such host; look at the address", .branches = 0, .tags = 0};
   const Asked asked = ask("POST", "/api/v1/projects/shop/test");
   EXPECT_EQ(asked.json(), json::parse(R"({"ok":false,"why":"no such host; look at the address",)"
-                                      R"("branches":0,"tags":0,"milliseconds":0})"));
+                                      R"("branches":0,"tags":0,"milliseconds":0,"statuses":{"forge":"none",)"
+                                      R"("api":"","repository":"","waiting":0,"delivered_at":null,)"
+                                      R"("failed_at":null,"failure":""}})"));
   EXPECT_THAT(actions_.take(), ElementsAre("test shop"));
   EXPECT_EQ(ask("POST", "/api/v1/projects/none/test").status, 404);
 }

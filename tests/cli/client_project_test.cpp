@@ -142,6 +142,7 @@ TEST_F(ProjectCommands, SetSaysWhichForgeIsTold) {
       0);
   EXPECT_EQ(server.last_body(), R"({"forge":null,"merge_requests":false,"forge_token":null})");
   EXPECT_EQ(box.run({"project", "set", "site", "--forge", "bitbucket"}).code, 2);
+  EXPECT_EQ(box.run({"project", "set", "site", "--merge-requests", "yes"}).code, 2);
   EXPECT_EQ(box.run({"project", "set", "site", "--no-forge-token", "--forge-token-file", "token"}).code, 2);
 }
 

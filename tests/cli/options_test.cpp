@@ -38,6 +38,18 @@ TEST(Options, ValuesAreTakenAsTheyAre) {
   EXPECT_EQ(options.manual, std::vector<std::string>{"[m]"});
 }
 
+TEST(Options, AServerIsReachedAtAWebAddress) {
+  for (const char* good : {"https://ci.example.com", "http://10.0.0.1:8080", "https://example.com/ci/"}) {
+    const Command command = parse({"serve", "--url", good});
+    ASSERT_TRUE(std::holds_alternative<ServeOptions>(command)) << good;
+    EXPECT_EQ(std::get<ServeOptions>(command).url, good);
+  }
+  for (const char* bad : {"", "ci.example.com", "ftp://x", "https://", "https:///x", "https://u:p@h",
+                          "https://h/ x", "https://h/?q", "https://h/#f", "https://h/\"x"}) {
+    EXPECT_TRUE(std::holds_alternative<UsageError>(parse({"serve", "--url", bad}))) << bad;
+  }
+}
+
 TEST(Options, EverythingAfterTwoDashesIsAJob) {
   EXPECT_EQ(exec({"--", "--list", "-x"}).jobs, (std::vector<std::string>{"--list", "-x"}));
 }

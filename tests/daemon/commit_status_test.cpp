@@ -6,6 +6,7 @@
 
 #include <csignal>
 
+#include "runner/daemon/commit_statuses.h"
 #include "runner/daemon/data_directory.h"
 #include "runner/storage/credential_table.h"
 #include "runner/storage/outbox_table.h"
@@ -183,6 +184,25 @@ TEST_P(CommitStatusTest, ThatAreRefusedAreSaidWithTheProject) {
   served.store().read([&](storage::Tx& tx) { report = storage::StatusReports(tx).of_project(1); });
   EXPECT_THAT(report.failure, HasSubstr("HTTP 401 (Bad credentials)"));
   EXPECT_LE(fake.requests(), 16U) << "four times each of what is there at the most";
+}
+
+TEST(CommitStatusMetrics, AreThereBeforeAnythingWasSent) {
+  const SystemClock clock;
+  const auto store = storage::make_memory_store(clock);
+  const storage::Sealer sealer(storage::Secret::copy_of(std::string(storage::kDataKeySize, 'k')));
+  const daemon::CommitStatuses statuses(*store, sealer, clock, {});
+  store->write([](storage::Tx& tx) {
+    storage::Outbox(tx).append({"a", forge::kStatusKind, {}, "", TimePoint()});
+  });
+  daemon::MetricsText text;
+  statuses.add_metrics(text);
+  const std::string scrape = text.take();
+  for (const char* name : {"github", "gitlab", "gitea"}) {
+    for (const char* result : {"delivered", "failed", "dropped"})
+      EXPECT_THAT(scrape, HasSubstr("runner_commit_statuses_total{forge=\"" + std::string(name) +
+                                    "\",result=\"" + result + "\"} 0\n"));
+  }
+  EXPECT_THAT(scrape, HasSubstr("\nrunner_commit_statuses_waiting 1\n"));
 }
 
 pid_t start_server(const fs::path& data) {
