@@ -26,23 +26,23 @@ std::filesystem::path path_of(const ServeOptions& options) {
 }
 
 void take(const daemon::ConfigServer& server, ServeOptions& options) {
-  const auto free = [&](std::string_view name) {
+  const auto is_free = [&](std::string_view name) {
     return std::find(options.given.begin(), options.given.end(), name) == options.given.end();
   };
-  if (server.listen && free("--listen")) {
+  if (server.listen && is_free("--listen")) {
     options.address = server.listen->host;
     options.port = server.listen->port;
   }
-  if (!server.certificate.empty() && free("--tls-certificate")) {
+  if (!server.certificate.empty() && is_free("--tls-certificate")) {
     options.certificate = server.certificate;
     options.key = server.key;
   }
-  if (!server.data.empty() && free("--data") && std::getenv("RUNNER_DATA") == nullptr)
+  if (!server.data.empty() && is_free("--data") && std::getenv("RUNNER_DATA") == nullptr)
     options.data = server.data;
-  if (server.jobs && free("--jobs")) options.parallel = *server.jobs;
-  if (server.shell_only && free("--executor")) options.shell_only = *server.shell_only;
-  if (server.timeout && free("--timeout")) options.timeout = server.timeout;
-  if (server.log_level && free("--log-level")) options.log_level = *server.log_level;
+  if (server.jobs && is_free("--jobs")) options.parallel = *server.jobs;
+  if (server.shell_only && is_free("--executor")) options.shell_only = *server.shell_only;
+  if (server.timeout && is_free("--timeout")) options.timeout = server.timeout;
+  if (server.log_level && is_free("--log-level")) options.log_level = *server.log_level;
 }
 
 std::string summary_of(const daemon::ConfigFile& config) {
