@@ -36,6 +36,8 @@ namespace fs = std::filesystem;
 
 // So that what jobs leave is packed while others run, and not instead.
 constexpr int kArchiveNiceness = 10;
+// Between tries to write what came out on a disk that is full.
+constexpr std::chrono::milliseconds kFirstWait{100}, kLongestWait{2'000};
 
 /// What the job shows is in its log already; the daemon follows that.
 class NoObserver final : public engine::Observer {
@@ -99,6 +101,7 @@ class JobProcess {
   }
   engine::JobParts parts() {
     engine::JobParts parts{executor_, workspaces_, &caches_, clock_, observer_};
+    parts.waits_for_room = true;
     parts.on_begin = [this] {
       failpoint("job.beginning");
       write_file_atomic(place_ / job_file::kStarted, "", 0600, false);
@@ -131,13 +134,24 @@ class JobProcess {
   }
 
   void publish(const char* file, const std::string& text, std::atomic<bool>& published) noexcept {
-    try {
-      write_file_atomic(place_ / file, text, 0600, false);
-      published = true;
-    } catch (const std::exception& error) {
-      // The daemon sees the process end without it, and says so.
-      log_error("job", error.what());
-      failed_ = true;
+    std::string told;
+    for (auto wait = kFirstWait;; wait = std::min(wait * 2, kLongestWait)) {
+      try {
+        write_file_atomic(place_ / file, text, 0600, false);
+        published = true;
+        break;
+      } catch (const Error& error) {
+        if (std::exchange(told, error.what()) != error.what()) log_error("job", told);
+        // What was done must not be lost, and be done again, for want of room.
+        const bool passes =
+            error.code() == ErrorCode::unavailable || error.system() == std::errc::read_only_file_system;
+        if (!passes) {
+          // The daemon sees the process end without it, and says so.
+          failed_ = true;
+          break;
+        }
+      }
+      std::this_thread::sleep_for(wait);
     }
     wake_.signal();
   }
