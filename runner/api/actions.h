@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
+#include "runner/base/clock.h"
 #include "runner/storage/project_table.h"
 
 namespace runner::api {
@@ -21,6 +23,13 @@ struct ReachReport {
   bool ok = false;
   std::string why;  // one sentence with the mend, when it cannot
   std::size_t branches = 0, tags = 0;
+};
+
+/// How the last look at a repository went, for a poll or a webhook.
+struct LookReport {
+  TimePoint at;
+  std::optional<TimePoint> ok_at;  // of the last that went well
+  std::string why;                 // one sentence with the mend; "" = it went well
 };
 
 class Actions {
@@ -41,6 +50,8 @@ class Actions {
 
   /// Asks the remote of a project now. Blocks on the network.
   virtual ReachReport test_project(const storage::ProjectRecord& project) = 0;
+  /// nullopt: none since the daemon was started. Quick.
+  virtual std::optional<LookReport> last_look(std::int64_t project) = 0;
   /// Projects were added, changed or removed: look at them again.
   virtual void projects_changed() = 0;
   /// A webhook was stored for this project. Quick.

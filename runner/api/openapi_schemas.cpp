@@ -18,14 +18,18 @@ constexpr std::string_view kSchemas = R"json({
     "username": {"type": "string"}, "created_at": {"$ref": "#/components/schemas/Time"}}},
 "Project": {"type": "object", "additionalProperties": false,
   "required": ["name", "url", "branches", "tags", "pipeline_file", "poll_interval_seconds", "paused", "created_at",
-    "credentials"],
+    "credentials", "last_look"],
   "properties": {
     "name": {"type": "string"}, "url": {"type": "string"},
     "branches": {"type": "array", "items": {"type": "string"}},
     "tags": {"type": "array", "items": {"type": "string"}},
     "pipeline_file": {"type": "string"}, "poll_interval_seconds": {"type": "integer"},
     "paused": {"type": "boolean"}, "created_at": {"$ref": "#/components/schemas/Time"},
-    "credentials": {"type": "array", "items": {"$ref": "#/components/schemas/Credential"}}}},
+    "credentials": {"type": "array", "items": {"$ref": "#/components/schemas/Credential"}},
+    "last_look": {"type": "object", "nullable": true, "required": ["ok", "at", "ok_at", "why"],
+      "additionalProperties": false, "properties": {
+        "ok": {"type": "boolean"}, "at": {"$ref": "#/components/schemas/Time"},
+        "ok_at": {"$ref": "#/components/schemas/TimeOrNull"}, "why": {"type": "string"}}}}},
 "NewProject": {"type": "object", "required": ["name", "url"], "additionalProperties": false, "properties": {
     "name": {"type": "string", "maxLength": 64}, "url": {"type": "string"},
     "branches": {"type": "array", "items": {"type": "string"}},

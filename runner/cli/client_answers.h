@@ -28,6 +28,8 @@ struct ProjectAnswer {
   bool paused = false;
   std::optional<TimePoint> created_at;
   std::vector<CredentialAnswer> credentials;
+  std::optional<TimePoint> looked_at, reached_at;  // the last time, the last time that went well
+  std::string trouble;                             // of the last time; "" = none
 };
 
 struct JobAnswer {

@@ -28,6 +28,7 @@ class ServiceActions final : public api::Actions {
     engine_.cancel_job(pipeline, plan_index);
   }
   api::ReachReport test_project(const storage::ProjectRecord& project) override;
+  std::optional<api::LookReport> last_look(std::int64_t project) override;
   void projects_changed() override { watch_.reload(); }
   void delivery_stored(std::int64_t project) override { watch_.poke(project); }
   std::string refuses_work() override { return refusal_(); }

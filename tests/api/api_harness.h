@@ -45,6 +45,7 @@ class FakeActions final : public Actions {
   void play_job(std::int64_t pipeline, std::size_t index) override;
   void cancel_job(std::int64_t pipeline, std::size_t index) override;
   ReachReport test_project(const storage::ProjectRecord& project) override;
+  std::optional<LookReport> last_look(std::int64_t) override { return look; }
   void projects_changed() override { note("projects changed"); }
   void delivery_stored(std::int64_t project) override { note("delivery " + std::to_string(project)); }
   std::string refuses_work() override { return *refusal.lock(); }
@@ -54,6 +55,7 @@ class FakeActions final : public Actions {
 
   std::function<std::int64_t(const storage::ProjectRecord&, const StartRequest&)> start;
   ReachReport reach;
+  std::optional<LookReport> look;
   Synchronized<std::string> refusal;
 
  private:
