@@ -42,6 +42,8 @@ constexpr milliseconds kKillAgain{50};
 constexpr milliseconds kGiveUp{10000};
 // For a step whose runner was killed and that is not to outlive it.
 constexpr milliseconds kOrphanedGrace{2000};
+// Tries to write the end on a disk that is read-only, and the milliseconds between two: ten minutes.
+constexpr int kEndTries = 3000, kBetweenEndTries = 200;
 constexpr std::size_t kChunk = 64U << 10U;
 constexpr std::size_t kMaxListeners = 4;
 
@@ -261,8 +263,12 @@ class Supervisor {
       record_.end = status_ ? decode_status(*status_) : StepEnd{Signaled{SIGKILL, false}};
     }
     const std::string text = encode_end(record_);
-    // A failure leaves the record empty, and the runner reports the step as lost.
-    [[maybe_unused]] const ssize_t put = ::pwrite(end_.get(), text.data(), text.size(), 0);
+    // The room is reserved, so that a full disk takes it; one that cannot be written for a while is waited
+    // for. A failure leaves the record empty, and the runner reports the step as lost.
+    for (int tries = 0; ::pwrite(end_.get(), text.data(), text.size(), 0) < 0; ++tries) {
+      if (errno != EINTR && (errno != EROFS || tries == kEndTries)) return;
+      if (errno == EROFS) ::poll(nullptr, 0, kBetweenEndTries);
+    }
   }
 
   const LaunchRequest& request_;

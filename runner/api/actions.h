@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
+#include "runner/base/clock.h"
 #include "runner/engine/resource_groups.h"
 #include "runner/storage/project_table.h"
 
@@ -25,6 +27,13 @@ struct ReachReport {
   std::size_t branches = 0, tags = 0;
 };
 
+/// How the last look at a repository went, for a poll or a webhook.
+struct LookReport {
+  TimePoint at;
+  std::optional<TimePoint> ok_at;  // of the last that went well
+  std::string why;                 // one sentence with the mend; "" = it went well
+};
+
 class Actions {
  public:
   virtual ~Actions() = default;
@@ -43,6 +52,8 @@ class Actions {
 
   /// Asks the remote of a project now. Blocks on the network.
   virtual ReachReport test_project(const storage::ProjectRecord& project) = 0;
+  /// nullopt: none since the daemon was started. Quick.
+  virtual std::optional<LookReport> last_look(std::int64_t project) = 0;
   /// From the next one on that gets the group. Quick.
   virtual void set_resource_mode(const storage::ProjectRecord& project, const std::string& group,
                                  engine::ResourceMode mode) = 0;

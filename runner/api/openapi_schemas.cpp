@@ -26,7 +26,8 @@ constexpr std::string_view kSchemas = R"json({
     "failure": {"type": "string", "description": "why the last one was not taken; empty when all went well since"}}},
 "Project": {"type": "object", "additionalProperties": false,
   "required": ["name", "url", "branches", "tags", "pipeline_file", "poll_interval_seconds", "paused", "forge",
-    "forge_api", "forge_repository", "merge_requests", "statuses", "created_at", "credentials"],
+    "forge_api", "forge_repository", "merge_requests", "statuses", "created_at", "credentials",
+    "last_look"],
   "properties": {
     "name": {"type": "string"}, "url": {"type": "string"},
     "branches": {"type": "array", "items": {"type": "string"}},
@@ -37,7 +38,11 @@ constexpr std::string_view kSchemas = R"json({
     "forge_api": {"type": "string", "nullable": true}, "forge_repository": {"type": "string", "nullable": true},
     "merge_requests": {"type": "boolean"}, "statuses": {"$ref": "#/components/schemas/Statuses"},
     "created_at": {"$ref": "#/components/schemas/Time"},
-    "credentials": {"type": "array", "items": {"$ref": "#/components/schemas/Credential"}}}},
+    "credentials": {"type": "array", "items": {"$ref": "#/components/schemas/Credential"}},
+    "last_look": {"type": "object", "nullable": true, "required": ["ok", "at", "ok_at", "why"],
+      "additionalProperties": false, "properties": {
+        "ok": {"type": "boolean"}, "at": {"$ref": "#/components/schemas/Time"},
+        "ok_at": {"$ref": "#/components/schemas/TimeOrNull"}, "why": {"type": "string"}}}}},
 "NewProject": {"type": "object", "required": ["name", "url"], "additionalProperties": false, "properties": {
     "name": {"type": "string", "maxLength": 64}, "url": {"type": "string"},
     "branches": {"type": "array", "items": {"type": "string"}},

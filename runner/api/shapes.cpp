@@ -153,6 +153,12 @@ std::string project_json(const Context& context, storage::Tx& tx, const storage:
         .time("created_at", each.created_at);
     credentials.push_back(std::move(credential).take());
   }
+  std::string look = "null";
+  if (const auto last = context.parts.actions.last_look(project.id)) {
+    JsonObject told;
+    told.flag("ok", last->why.empty()).time("at", last->at).time("ok_at", last->ok_at).text("why", last->why);
+    look = std::move(told).take();
+  }
   JsonObject json;
   json.text("name", project.name)
       .text("url", project.url)
@@ -168,7 +174,8 @@ std::string project_json(const Context& context, storage::Tx& tx, const storage:
       .flag("merge_requests", project.merge_requests)
       .raw("statuses", statuses_json(tx, project))
       .time("created_at", project.created_at)
-      .raw("credentials", json_list(credentials));
+      .raw("credentials", json_list(credentials))
+      .raw("last_look", look);
   return std::move(json).take();
 }
 

@@ -1,5 +1,6 @@
 // Webhooks: proven, written down, answered. What follows from them is done later, by others.
 #include <algorithm>
+#include <random>
 #include <variant>
 
 #include "runner/api/hint_text.h"
@@ -8,6 +9,7 @@
 #include "runner/api/routes.h"
 #include "runner/api/shapes.h"
 #include "runner/base/error.h"
+#include "runner/base/log.h"
 #include "runner/base/text.h"
 #include "runner/storage/credential_table.h"
 #include "runner/storage/delivery_table.h"
@@ -22,11 +24,27 @@ struct Receiver {
   std::vector<storage::Secret> secrets;  // several while one takes the other's place
 };
 
-/// Throws Refusal (404), Error.
+/// Of a project that does not exist, or has no secret, the secret is one that nobody knows: who cannot sign
+/// is told the same, and learns nothing of what there is.
+const storage::Secret& nobodys_secret() {
+  static const storage::Secret secret = [] {
+    std::random_device random;
+    std::string bytes;
+    for (int i = 0; i < 8; ++i) bytes += std::to_string(random());
+    return storage::Secret::copy_of(bytes);
+  }();
+  return secret;
+}
+
+/// Throws Error.
 Receiver receiver_of(Context& context, const std::string& name) {
   Receiver receiver;
   context.parts.store.read([&](storage::Tx& tx) {
-    receiver = {.project = get_project(tx, name), .secrets = {}};
+    receiver = {};
+    receiver.project.name = name;
+    const auto project = storage::Projects(tx).find(name);
+    if (!project) return;
+    receiver.project = *project;
     storage::Credentials credentials(tx, context.parts.sealer);
     for (const auto& each : credentials.of_project(receiver.project.id)) {
       if (each.kind != storage::CredentialKind::webhook_secret) continue;
@@ -70,8 +88,8 @@ int status_of(WebhookProblem::Reason reason) {
 /// The first secret that proves it. Throws Refusal; the views of what comes back are those of `delivery`.
 triggers::VerifiedDelivery verify(const triggers::Delivery& delivery, const Receiver& receiver,
                                   TimePoint now) {
-  auto outcome = triggers::verify_webhook(
-      delivery, receiver.secrets.empty() ? std::string_view() : receiver.secrets.front().text(), now);
+  const storage::Secret& first = receiver.secrets.empty() ? nobodys_secret() : receiver.secrets.front();
+  auto outcome = triggers::verify_webhook(delivery, first.text(), now);
   for (std::size_t at = 1; at < receiver.secrets.size() && std::holds_alternative<WebhookProblem>(outcome);
        ++at)
     outcome = triggers::verify_webhook(delivery, receiver.secrets[at].text(), now);
@@ -92,6 +110,10 @@ triggers::VerifiedDelivery verify_or_count(Context& context, const http::Request
     return verify(delivery, receiver, context.parts.clock.now());
   } catch (const Refusal&) {
     context.failures.lock()->take(key, now);
+    if (receiver.project.id != 0 && receiver.secrets.empty())
+      log_warn("webhooks", "a webhook of project " + in_quotes(receiver.project.name) +
+                               " is refused: it has no secret; `runner project set " + receiver.project.name +
+                               " --webhook-secret-file FILE` gives it one");
     throw;
   }
 }

@@ -42,6 +42,12 @@ ProjectAnswer project_of(const json& value) {
     credential.take("kind", one.kind);
     credential.take("username", one.username);
   });
+  if (value.contains("last_look") && value.at("last_look").is_object()) {
+    const Reader look(value.at("last_look"), "last_look");
+    look.take("at", out.looked_at);
+    look.take("ok_at", out.reached_at);
+    look.take("why", out.trouble);
+  }
   return out;
 }
 

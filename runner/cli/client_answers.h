@@ -37,6 +37,8 @@ struct ProjectAnswer {
   std::vector<CredentialAnswer> credentials;
   bool merge_requests = false;
   StatusesAnswer statuses;
+  std::optional<TimePoint> looked_at, reached_at;  // the last time, the last time that went well
+  std::string trouble;                             // of the last time; "" = none
 };
 
 struct JobAnswer {

@@ -110,6 +110,15 @@ std::string lines_of(const std::vector<std::string>& patterns) {
   return lines.empty() ? "none" : join(lines, "\n");
 }
 
+/// How the last look went, as the server told it.
+std::string look_text(const ProjectAnswer& project, const Clock& now) {
+  if (!project.looked_at) return "not yet since the server was started";
+  const std::string when = when_text(project.looked_at, now);
+  if (project.trouble.empty()) return "went well, " + when;
+  return "failed, " + when + ": " + printable(project.trouble) +
+         (project.reached_at ? "\nreached last " + when_text(project.reached_at, now) : "");
+}
+
 std::string credentials_text(const ProjectAnswer& project) {
   std::vector<std::string> words;
   words.reserve(project.credentials.size());
@@ -195,6 +204,7 @@ class ProjectCommand {
                                     {"tags", lines_of(project.tags)},
                                     {"pipeline file", printable(project.pipeline_file)},
                                     {"looked at", poll_text(project)},
+                                    {"last look", look_text(project, desk_.clock())},
                                     {"credentials", credentials_text(project)},
                                     {"merge requests", project.merge_requests ? "watched" : "not watched"},
                                     {"commit statuses", statuses_text(project.statuses, desk_.clock())},

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
@@ -21,17 +20,17 @@
 #include "runner/daemon/job_process.h"
 #include "runner/daemon/log_lines.h"
 #include "runner/daemon/metrics.h"
+#include "runner/daemon/metrics_page.h"
 #include "runner/daemon/process_jobs.h"
 #include "runner/daemon/schedule_clock.h"
 #include "runner/daemon/service_actions.h"
+#include "runner/daemon/service_health.h"
 #include "runner/storage/project_table.h"
 #include "runner/storage/resource_group_table.h"
 #include "runner/storage/tables.h"
 
 namespace runner::daemon {
 namespace {
-
-using nlohmann::json;
 
 // Some wait for a repository.
 constexpr std::size_t kHandlers = 16;
@@ -64,12 +63,13 @@ struct Daemon::Impl {
       : options(std::move(daemon_options)),
         data(options.data),
         store(storage::open_file_store(data.path() / "runner.db", clock)),
+        health_of(*store, clock, data.path()),
         sealer(open_sealer(data.path(), *store)),
         layers(cache::LayerStore::open(data.path() / "layers", clock)),
         housekeeper(*layers, cache::HousekeepingOptions{}),
         engine_options(durable(options.engine, data.path())),
-        jobs({engine_options, options.mount_mode, data.rebooted()}, launcher, *layers,
-             [this] { housekeeper.wake(); }),
+        jobs({engine_options, options.mount_mode, data.rebooted(), [this] { return health_of.good(); }},
+             launcher, *layers, [this] { housekeeper.wake(); }),
         statuses(*store, sealer, clock, options.statuses),
         engine(engine_options,
                {*store, jobs, clock, counts,
@@ -78,12 +78,14 @@ struct Daemon::Impl {
                "http://" + options.address, options.shell_only,
                [this](storage::Tx& tx, const engine::StoredChange& change) { statuses.note(tx, change); },
                [this] { statuses.wake(); }}),
-        started(clock.now()) {
+        started(clock.now()),
+        started_steady(clock.steady_now()) {
     recover();
     config.emplace(*store, sealer, clock, options.config);
     statuses.start();  // before there are threads that wake it
-    watch = std::make_unique<ProjectWatch>(LookParts{*store, sealer, maker, engine, clock, data.path()},
-                                           options.watch);
+    watch = std::make_unique<ProjectWatch>(
+        LookParts{*store, sealer, maker, engine, clock, data.path(), [this] { return health_of.good(); }},
+        options.watch);
     retention.emplace(*store, clock, data.path(), options.retention);
     schedules = std::make_unique<ScheduleClock>(ScheduleParts{
         *store, sealer, clock,
@@ -139,7 +141,7 @@ struct Daemon::Impl {
     if (on_ready) on_ready();
     engine::ServeOptions serve;
     serve.reload = [this](std::int64_t pipeline) { return maker.load(pipeline); };
-    serve.on_store = [this](const std::string& trouble) { *store_trouble.lock() = trouble; };
+    serve.on_store = [this](const std::string& trouble) { health_of.tell_store_trouble(trouble); };
     const std::stop_callback drain(stop, [this] { ready = false; });
     try {
       engine.serve(stop, serve);
@@ -170,7 +172,7 @@ struct Daemon::Impl {
 
   std::string refusal() {
     if (!ready) return "the server is about to end";
-    return *store_trouble.lock();
+    return health_of.trouble();
   }
 
   // ---- what others see
@@ -184,104 +186,64 @@ struct Daemon::Impl {
   http::Router routes() {
     http::Router router;
     router.add({"GET", "/livez", "livez", [](const http::Request&) { return plain(200, "ok\n"); }, {}, true});
-    router.add({"GET", "/readyz", "readyz", [this](const http::Request&) {
+    router.add({"GET",
+                "/readyz",
+                "readyz",
+                [this](const http::Request&) {
                   const std::string why = refusal();
                   return why.empty() ? plain(200, "ok\n") : plain(503, why + "\n");
-                }});
-    router.add({"GET", "/healthz", "healthz", [this](const http::Request&) { return health(); }});
+                },
+                {},
+                true});
+    router.add({"GET", "/healthz", "healthz", [this](const http::Request&) { return health(); }, {}, true});
     router.add({"GET", "/metrics", "metrics", [this](const http::Request&) { return metrics(); }});
     api->add_routes(router);
     return router;
   }
 
   http::Response health() {
-    const std::string why = refusal();
-    bool readable = true;
-    const SteadyPoint before = clock.steady_now();
-    try {
-      store->read([](storage::Tx& tx) { storage::Pipelines(tx).find(0); });
-    } catch (const std::exception&) {
-      readable = false;
-    }
-    const double latency = std::chrono::duration<double>(clock.steady_now() - before).count();
-    const bool passes = why.empty() && readable;
-    json checks = json::object();
-    checks["database"] = {{"status", readable && store_trouble.lock()->empty() ? "pass" : "fail"},
-                          {"required_for", "ready"},
-                          {"latency_seconds", latency}};
-    std::size_t unreachable = 0;
-    for (const auto& [id, state] : watch->states()) unreachable += state.error.empty() ? 0U : 1U;
-    checks["repositories"] = {{"status", unreachable == 0 ? "pass" : "warn"},
-                              {"required_for", "none"},
-                              {"unreachable", unreachable}};
-    const json body{{"status", passes ? "pass" : "fail"},
-                    {"version", options.version},
-                    {"started_at", format_iso8601(started)},
-                    {"uptime_seconds", std::chrono::duration<double>(clock.now() - started).count()},
-                    {"output", why},
-                    {"checks", checks}};
-    http::Response response = plain(passes ? 200 : 503, body.dump(2) + "\n");
+    const ServiceFacts known = facts();
+    http::Response response = plain(known.refusal.empty() ? 200 : 503, health_page(known));
     response.headers.set("Content-Type", "application/health+json");
     return response;
   }
 
   http::Response metrics() {
-    MetricsText text;
-    text.family("runner_build_info", "gauge", "What was built.");
-    text.sample("runner_build_info", 1, {{"version", options.version}, {"commit", options.commit}});
-    text.family("runner_start_timestamp_seconds", "gauge", "When the daemon was started.");
-    text.sample("runner_start_timestamp_seconds",
-                std::chrono::duration<double>(started.time_since_epoch()).count());
-    text.process();
-    const JobCounts::Numbers numbers = counts.numbers();
-    text.family("runner_jobs_total", "counter", "Jobs that ended since the daemon was started.");
-    for (const char* status : {"success", "failed", "canceled", "skipped"}) {
-      if (!numbers.ended.contains({status, ""}))
-        text.sample("runner_jobs_total", 0, {{"status", status}, {"failure_reason", ""}});
+    ServiceFacts known = facts();
+    for (const char* file : {"runner.db", "runner.db-wal"}) {
+      std::error_code error;
+      if (const auto size = std::filesystem::file_size(data.path() / file, error); !error)
+        known.database_bytes += size;
     }
-    for (const auto& [key, count] : numbers.ended) {
-      text.sample("runner_jobs_total", static_cast<double>(count),
-                  {{"status", key.first}, {"failure_reason", key.second}});
-    }
-    text.family("runner_jobs_running", "gauge", "Jobs that run.");
-    text.sample("runner_jobs_running", static_cast<double>(numbers.running));
-    text.family("runner_jobs_pending", "gauge", "Jobs whose turn it is, without a place to run.");
-    text.sample("runner_jobs_pending", static_cast<double>(numbers.pending));
-    text.family("runner_job_run_seconds_total", "counter", "Time in which jobs ran, of those that ended.");
-    text.sample("runner_job_run_seconds_total", numbers.seconds);
-    const WatchStats looks = watch->stats();
-    text.family("runner_repository_looks_total", "counter", "Looks at repositories, for polls and webhooks.");
-    text.sample("runner_repository_looks_total", static_cast<double>(looks.looks - looks.failed_looks),
-                {{"result", "success"}});
-    text.sample("runner_repository_looks_total", static_cast<double>(looks.failed_looks),
-                {{"result", "failure"}});
-    text.family("runner_repository_fetches_total", "counter", "Fetches from repositories.");
-    text.sample("runner_repository_fetches_total", static_cast<double>(looks.fetches));
-    text.family("runner_pipelines_created_total", "counter", "Pipelines that were made.");
-    text.sample("runner_pipelines_created_total", static_cast<double>(looks.pipelines));
-    statuses.add_metrics(text);
-    schedules->add_metrics(text);
-    config->add_metrics(text);
-    text.family("runner_http_requests_total", "counter", "Requests that were answered.");
-    const auto answered = *requests.lock();
-    for (const auto& [key, count] : answered) {
-      text.sample("runner_http_requests_total", static_cast<double>(count),
-                  {{"method", key.first}, {"code", std::to_string(key.second)}});
-    }
-    std::error_code error;
-    const auto space = std::filesystem::space(data.path(), error);
-    text.family("runner_disk_free_bytes", "gauge", "Free room on the disk.");
-    if (!error)
-      text.sample("runner_disk_free_bytes", static_cast<double>(space.available), {{"mount_role", "data"}});
-    http::Response response = plain(200, text.take());
+    MetricsText more;
+    statuses.add_metrics(more);
+    schedules->add_metrics(more);
+    config->add_metrics(more);
+    http::Response response = plain(200, metrics_page(known) + more.take());
     response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
     return response;
+  }
+
+  ServiceFacts facts() {
+    ServiceFacts known;
+    known.version = options.version;
+    known.commit = options.commit;
+    known.started = started;
+    known.uptime = clock.steady_now() - started_steady;
+    known.refusal = refusal();
+    known.health = health_of.state();
+    known.jobs = counts.numbers();
+    known.looks = watch->stats();
+    for (const auto& [id, state] : watch->states()) known.unreachable += state.error.empty() ? 0U : 1U;
+    known.requests = *requests.lock();
+    return known;
   }
 
   const DaemonOptions options;
   const SystemClock clock;
   const DataDirectory data;
   const std::unique_ptr<storage::Store> store;
+  ServiceHealth health_of;
   const storage::Sealer sealer;
   const std::unique_ptr<cache::LayerStore> layers;
   cache::Housekeeper housekeeper;
@@ -292,10 +254,10 @@ struct Daemon::Impl {
   engine::Engine engine;
   PipelineMaker maker;
   const TimePoint started;
+  const SteadyPoint started_steady;
   std::filesystem::path socket;
   std::function<void()> on_ready;
   std::atomic<bool> ready{false};
-  Synchronized<std::string> store_trouble;
   Synchronized<std::map<std::pair<std::string, int>, std::uint64_t>> requests;
   std::optional<ConfigKeeper> config;
   std::unique_ptr<ProjectWatch> watch;

@@ -23,6 +23,9 @@ bool runs(JobStatus status) {
   return status == JobStatus::running || status == JobStatus::canceling;
 }
 
+// Jobs that ended and may be told of once more.
+constexpr std::size_t kRemembered = 10'000;
+
 void append_number(std::string& out, double value) {
   std::array<char, 32> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
@@ -52,21 +55,45 @@ void JobCounts::job_changed(const engine::JobView& job) {
 
 void JobCounts::count(const engine::JobView& job) {
   const std::lock_guard lock(mutex_);
-  const auto key = std::make_pair(job.pipeline, job.index);
+  const Job key{job.pipeline, job.index};
+  bool ran = false;
+  int attempt = 0;
   if (const auto known = under_way_.find(key); known != under_way_.end()) {
-    if (waits(known->second)) --numbers_.pending;
-    if (runs(known->second)) --numbers_.running;
+    ran = runs(known->second.status);
+    attempt = known->second.attempt;
+    --(ran ? numbers_.running : numbers_.pending);
     under_way_.erase(known);
   }
   if (waits(job.status) || runs(job.status)) {
-    under_way_.emplace(key, job.status);
+    under_way_.emplace(key, UnderWay{job.status, job.attempt});
     ++(waits(job.status) ? numbers_.pending : numbers_.running);
+    if (job.status == JobStatus::running && job.attempt > 1 && (!ran || attempt != job.attempt))
+      ++numbers_.retries;
+    return;
   }
   if (!is_completed(job.status) || !job.finished_at) return;
+  // Told again once its archive is there.
+  const auto [counted, first] = counted_.try_emplace(key, job.attempt);
+  if (!first && counted->second == job.attempt) return;
+  counted->second = job.attempt;
+  if (first) counted_in_order_.push_back(key);
+  if (counted_in_order_.size() > kRemembered) {
+    counted_.erase(counted_in_order_.front());
+    counted_in_order_.pop_front();
+  }
   const std::string failure = job.failure ? std::string(pipelines::to_string(*job.failure)) : std::string();
   ++numbers_.ended[{std::string(pipelines::to_string(job.status)), failure}];
+  if (job.failure == pipelines::FailureReason::job_execution_timeout) ++numbers_.timeouts;
   if (job.started_at)
-    numbers_.seconds += std::chrono::duration<double>(*job.finished_at - *job.started_at).count();
+    numbers_.durations.add(std::chrono::duration<double>(*job.finished_at - *job.started_at).count());
+}
+
+void Histogram::add(double value) {
+  for (std::size_t i = 0; i < kBounds.size(); ++i) {
+    if (value <= kBounds[i]) ++up_to[i];
+  }
+  ++count;
+  sum += value;
 }
 
 JobCounts::Numbers JobCounts::numbers() const {
@@ -92,6 +119,18 @@ void MetricsText::sample(const std::string& name, double value,
   text_ += ' ';
   append_number(text_, value);
   text_ += '\n';
+}
+
+void MetricsText::histogram(const std::string& name, const char* help, const Histogram& values) {
+  family(name, "histogram", help);
+  for (std::size_t i = 0; i < values.up_to.size(); ++i) {
+    std::string bound;
+    append_number(bound, Histogram::kBounds[i]);
+    sample(name + "_bucket", static_cast<double>(values.up_to[i]), {{"le", bound}});
+  }
+  sample(name + "_bucket", static_cast<double>(values.count), {{"le", "+Inf"}});
+  sample(name + "_sum", values.sum);
+  sample(name + "_count", static_cast<double>(values.count));
 }
 
 void MetricsText::process() {

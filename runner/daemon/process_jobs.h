@@ -24,6 +24,8 @@ struct ProcessJobsOptions {
   cache::MountMode mount_mode = cache::MountMode::copy;
   /// The machine went down since the daemon before this one: nothing lives that it knows of.
   bool rebooted = false;
+  /// See engine::JobHost. May be empty.
+  std::function<bool()> accepts = {};
 };
 
 /// What the processes use beside DATA/layers lies in DATA/jobs/ATTEMPT/. Any thread.
@@ -39,6 +41,7 @@ class ProcessJobs final : public engine::JobHost {
   engine::Archives archive(const engine::ArchiveOrder& order, const engine::Collected& collected,
                            const std::function<bool()>& stop) noexcept override;
   void settle(std::int64_t attempt) noexcept override;
+  bool accepts() const noexcept override { return !options_.accepts || options_.accepts(); }
   bool keeps_time() const noexcept override { return true; }
 
   /// Tells which attempts of daemons before this one are going to be asked for; all others are settled.

@@ -17,6 +17,13 @@ namespace runner::daemon {
 
 using storage::ProjectRecord;
 
+namespace {
+
+// While nothing can be stored.
+constexpr std::chrono::milliseconds kBetweenQuestions{500};
+
+}  // namespace
+
 struct ProjectWatch::Impl {
   Impl(const LookParts& watch_parts, WatchOptions watch_options)
       : parts(watch_parts),
@@ -58,6 +65,8 @@ struct ProjectWatch::Impl {
       one.interval = polled ? project.poll_interval : std::chrono::milliseconds(0);
       // Somebody changed something: it may work now.
       if (!project.paused && (is_new || !one.state.error.empty())) one.due = parts.clock.steady_now();
+      // The look under way may have begun before the change.
+      if (one.busy) one.again = true;
       if (!polled && !is_new && one.state.error.empty()) one.due.reset();
       if (polled && !one.due) one.due = parts.clock.steady_now() + jittered(one.interval);
     }
@@ -99,6 +108,10 @@ struct ProjectWatch::Impl {
   void work() {
     std::unique_lock lock(mutex);
     while (!stopping.stop_requested()) {
+      if (!may_look()) {
+        changed.wait_for(lock, kBetweenQuestions);
+        continue;
+      }
       auto next = watched.end();
       for (auto one = watched.begin(); one != watched.end(); ++one) {
         if (one->second.busy || !one->second.due) continue;
@@ -140,6 +153,17 @@ struct ProjectWatch::Impl {
     }
   }
 
+  /// False while nothing can be stored. Once it can again, what failed because of that is tried at once.
+  bool may_look() {
+    const bool held_before = std::exchange(held, parts.may_store && !parts.may_store());
+    if (!held && held_before) {
+      for (auto& [id, one] : watched) {
+        if (!one.state.error.empty()) one.due = parts.clock.steady_now();
+      }
+    }
+    return !held;
+  }
+
   /// False: the project is gone.
   bool look(std::int64_t id, std::string& error) noexcept {
     ++looks;
@@ -171,6 +195,7 @@ struct ProjectWatch::Impl {
   std::condition_variable changed;
   std::mt19937 random;
   std::map<std::int64_t, Watched> watched;
+  bool held = false;
   std::atomic<std::uint64_t> looks{0}, failed_looks{0};
   std::vector<std::thread> threads;
 };
@@ -213,6 +238,12 @@ std::map<std::int64_t, LookState> ProjectWatch::states() const {
   std::map<std::int64_t, LookState> states;
   for (const auto& [id, one] : impl_->watched) states.emplace(id, one.state);
   return states;
+}
+
+LookState ProjectWatch::state(std::int64_t project) const {
+  const std::lock_guard lock(impl_->mutex);
+  const auto found = impl_->watched.find(project);
+  return found == impl_->watched.end() ? LookState{} : found->second.state;
 }
 
 WatchStats ProjectWatch::stats() const {

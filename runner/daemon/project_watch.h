@@ -63,6 +63,7 @@ class ProjectWatch {
   git::RemoteRefs ask(const storage::ProjectRecord& project);
 
   std::map<std::int64_t, LookState> states() const;
+  LookState state(std::int64_t project) const;
   WatchStats stats() const;
 
  private:

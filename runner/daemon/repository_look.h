@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -32,6 +33,8 @@ struct LookParts {
   engine::Engine& engine;
   const Clock& clock;
   std::filesystem::path data_dir;
+  /// False: nothing can be stored for now, so nobody looks. May be empty.
+  std::function<bool()> may_store = {};
 };
 
 struct LookStats {

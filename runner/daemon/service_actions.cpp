@@ -28,4 +28,10 @@ api::ReachReport ServiceActions::test_project(const storage::ProjectRecord& proj
   return report;
 }
 
+std::optional<api::LookReport> ServiceActions::last_look(std::int64_t project) {
+  const LookState state = watch_.state(project);
+  if (!state.at) return std::nullopt;
+  return api::LookReport{*state.at, state.ok_at, state.error};
+}
+
 }  // namespace runner::daemon

@@ -34,6 +34,7 @@ class ServiceActions final : public api::Actions {
                          engine::ResourceMode mode) override {
     engine_.set_resource_mode({project.name, group}, mode);
   }
+  std::optional<api::LookReport> last_look(std::int64_t project) override;
   void projects_changed() override { watch_.reload(); }
   void schedules_changed() override { schedules_.changed(); }
   void delivery_stored(std::int64_t project) override { watch_.poke(project); }

@@ -18,6 +18,10 @@ ErrorCode code_of(int sqlite_code) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_NOMEM:
+    // Of the disk, not of us: it may be mended while we wait.
+    case SQLITE_IOERR:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
       return ErrorCode::unavailable;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:

@@ -104,7 +104,7 @@ class Decider {
   Decision operator()(const event::Claimed&) const {
     if (state_.status != JobStatus::pending) return Ignored{"it is not on offer"};
     JobState next = to(JobStatus::running);
-    next.started_at = now_;
+    next.started_at = not_before(state_.queued_at);
     return applied(std::move(next));
   }
   Decision operator()(const event::Finished& event) const {
@@ -149,14 +149,18 @@ class Decider {
   JobState ended(JobStatus status, std::string reason) const {
     JobState next = to(status);
     next.reason = std::move(reason);
-    next.finished_at = now_;
+    next.finished_at = not_before(state_.started_at ? state_.started_at : state_.queued_at);
     return next;
+  }
+  /// Now; where the clock was set back, the time of what came before.
+  TimePoint not_before(std::optional<TimePoint> earlier) const {
+    return std::max({now_, state_.created_at, earlier.value_or(state_.created_at)});
   }
   static Decision applied(JobState next) { return Applied{std::move(next), {}}; }
 
   Decision enqueue() const {
     JobState next = to(JobStatus::pending);
-    next.queued_at = now_;
+    next.queued_at = not_before({});
     return Applied{std::move(next), {effect::Offer{}}};
   }
 

@@ -10,6 +10,13 @@
 
 namespace runner::engine {
 
+namespace {
+
+// To a host that takes no jobs for now.
+constexpr std::chrono::milliseconds kBetweenQuestions{500};
+
+}  // namespace
+
 EngineLoop::EngineLoop(const EngineOptions& options, const EngineParts& parts)
     : options_(options), parts_(parts), ids_(parts.store), job_threads_(options.capacity), archiver_(1) {
   for (std::size_t slot = options.capacity; slot-- > 0;) free_slots_.push_back(slot);
@@ -66,7 +73,10 @@ PipelineEnd EngineLoop::run(std::int64_t pipeline) {
 
 bool EngineLoop::turn(std::vector<Envelope> envelopes, const ServeOptions* serve) {
   for (Envelope& envelope : envelopes) {
-    if (serve != nullptr && lookup(envelope.pipeline) == nullptr) reload(envelope.pipeline, *serve);
+    if (serve != nullptr && lookup(envelope.pipeline) == nullptr && !reload(envelope.pipeline, *serve)) {
+      kept_.push_back(std::move(envelope));
+      continue;
+    }
     receive(std::move(envelope));
   }
   wake_due();
@@ -90,7 +100,7 @@ void EngineLoop::receive(Envelope envelope) {
 }
 
 void EngineLoop::wake_due() {
-  const TimePoint now = parts_.clock.now();
+  const SteadyPoint now = parts_.clock.steady_now();
   for (auto timer = timers_.begin(); timer != timers_.end() && timer->first <= now; ++timer)
     touch(timer->second);
 }
@@ -135,7 +145,12 @@ void EngineLoop::grant() {
 }
 
 void EngineLoop::claim() {
-  while (!free_slots_.empty()) {
+  ask_host_at_.reset();
+  while (!free_slots_.empty() && queue_.size() != 0) {
+    if (!parts_.host.accepts()) {
+      ask_host_at_ = parts_.clock.steady_now() + kBetweenQuestions;
+      return;
+    }
     const auto next = queue_.take();
     if (!next) return;
     const std::int64_t pipeline = next->job.pipeline;
@@ -179,7 +194,8 @@ void EngineLoop::flush() {
 std::optional<SteadyPoint> EngineLoop::next_deadline() {
   const SteadyPoint steady = parts_.clock.steady_now();
   std::optional<SteadyPoint> next;
-  if (!timers_.empty()) next = steady + (timers_.begin()->first - parts_.clock.now());
+  if (!timers_.empty()) next = timers_.begin()->first;
+  if (ask_host_at_ && (!next || *ask_host_at_ < *next)) next = ask_host_at_;
   for (const std::int64_t pipeline : working_) {
     const auto run = lookup(pipeline);
     if (run == nullptr) continue;

@@ -55,7 +55,8 @@ class EngineLoop {
 
   /// False: the store cannot be written, and all that waits for it waits.
   bool turn(std::vector<Envelope> envelopes, const ServeOptions* serve = nullptr);
-  void reload(std::int64_t pipeline, const ServeOptions& serve);
+  /// False: the store cannot be read for now.
+  bool reload(std::int64_t pipeline, const ServeOptions& serve);
   void adopt(std::vector<StoredPipeline> pipelines);
   bool try_flush(const ServeOptions& serve);
   void let_go();
@@ -76,6 +77,7 @@ class EngineLoop {
   const EngineOptions& options_;
   const EngineParts& parts_;
   Mailbox<Envelope> mailbox_;
+  std::vector<Envelope> kept_;  // to pipelines that could not be read
   mutable Synchronized<Runs> runs_;
 
   JobQueue queue_;
@@ -84,13 +86,13 @@ class EngineLoop {
   JobIds ids_;
   std::vector<std::size_t> free_slots_;
   std::set<std::int64_t> to_advance_, to_write_;
-  std::set<std::pair<TimePoint, std::int64_t>> timers_;  // the next one of each pipeline
-  std::map<std::int64_t, TimePoint> timer_of_;
+  std::set<std::pair<SteadyPoint, std::int64_t>> timers_;  // the next one of each pipeline
+  std::map<std::int64_t, SteadyPoint> timer_of_;
   std::set<std::int64_t> working_;  // those with jobs that run
   std::vector<std::int64_t> idle_;  // since the last turn: perhaps nobody needs them in memory
   std::size_t resumed_ = 0;         // jobs that ran before this engine
   std::size_t stalled_ = 0;         // how often in a row the store could not be written
-  std::optional<SteadyPoint> try_again_;
+  std::optional<SteadyPoint> try_again_, ask_host_at_;
 
   // Last, so that they are joined before anything they use goes away.
   WorkerThreads job_threads_, archiver_;

@@ -1,5 +1,6 @@
 // EngineLoop for a daemon: pipelines come and go, the store may fail for a while.
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -32,11 +33,18 @@ void EngineLoop::adopt(std::vector<StoredPipeline> pipelines) {
   }
 }
 
-void EngineLoop::reload(std::int64_t pipeline, const ServeOptions& serve) {
-  if (!serve.reload) return;
+bool EngineLoop::reload(std::int64_t pipeline, const ServeOptions& serve) {
+  if (!serve.reload) return true;
   std::vector<StoredPipeline> found;
-  if (auto stored = serve.reload(pipeline)) found.push_back(std::move(*stored));
+  try {
+    if (auto stored = serve.reload(pipeline)) found.push_back(std::move(*stored));
+  } catch (const Error& error) {
+    log_error("engine", "pipeline " + std::to_string(pipeline) + " cannot be read: " + error.what());
+    // What is damaged will not get better, and others are not to suffer from it.
+    return error.code() != ErrorCode::unavailable && error.code() != ErrorCode::timeout;
+  }
   adopt(std::move(found));
+  return true;
 }
 
 void EngineLoop::serve(const std::stop_token& stop, const ServeOptions& serve) {
@@ -47,7 +55,14 @@ void EngineLoop::serve(const std::stop_token& stop, const ServeOptions& serve) {
     if (stalled_ == 0) let_go();
     auto deadline = next_deadline();
     if (try_again_ && (!deadline || *try_again_ < *deadline)) deadline = try_again_;
+    if (!kept_.empty()) {
+      const SteadyPoint soon = parts_.clock.steady_now() + serve.retry_after;
+      deadline = std::min(deadline.value_or(soon), soon);
+    }
     arrived = mailbox_.take(deadline);
+    arrived.insert(arrived.begin(), std::make_move_iterator(kept_.begin()),
+                   std::make_move_iterator(kept_.end()));
+    kept_.clear();
   }
 }
 

@@ -25,6 +25,8 @@ class JobHost {
   /// Everything the attempt left is in the store: nothing of it will be asked for again. Engine thread,
   /// quick.
   virtual void settle(std::int64_t attempt) noexcept = 0;
+  /// False: it begins none for now. The engine asks again. Engine thread, quick.
+  virtual bool accepts() const noexcept { return true; }
   /// Whether it ends jobs that are over their time by itself, so that nobody else need.
   virtual bool keeps_time() const noexcept = 0;
 };

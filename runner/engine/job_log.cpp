@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include "runner/base/error.h"
@@ -14,6 +17,7 @@ namespace runner::engine {
 namespace {
 
 constexpr std::size_t kBuffer = 64U << 10U;
+constexpr std::chrono::milliseconds kBetweenTries{200};
 constexpr std::uint64_t kIndexEvery = 1000;
 constexpr std::size_t kCountBlock = 128;
 constexpr int kOpenFlags = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC;
@@ -22,6 +26,10 @@ UniqueFd open_for_append(const std::filesystem::path& path) {
   UniqueFd file(::open(path.c_str(), kOpenFlags, 0640));
   if (!file) throw_errno("cannot open log '" + path.string() + "'");
   return file;
+}
+
+bool may_pass(int error) {
+  return error == ENOSPC || error == EDQUOT || error == EROFS;
 }
 
 /// Of at most kCountBlock bytes.
@@ -122,7 +130,7 @@ void JobLog::flush() {
 void JobLog::store(std::string_view bytes) {
   if (failure_.empty()) {
     try {
-      write_all(file_.get(), bytes);
+      put(file_.get(), bytes);
       index(bytes);
     } catch (const std::exception& e) {
       failure_ = "cannot write the log: " + std::string(e.what());
@@ -130,6 +138,21 @@ void JobLog::store(std::string_view bytes) {
   }
   stored_ += bytes.size();
   if (spec_.on_bytes) spec_.on_bytes(bytes);
+}
+
+/// Goes on where a disk that was full broke off.
+void JobLog::put(int file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file, bytes.data(), bytes.size());
+    const int error = errno;
+    if (written >= 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    } else if (may_pass(error) && spec_.may_wait && spec_.may_wait()) {
+      std::this_thread::sleep_for(kBetweenTries);
+    } else if (error != EINTR) {
+      throw_errno(error, "cannot write");
+    }
+  }
 }
 
 void JobLog::index(std::string_view bytes) {
@@ -150,7 +173,7 @@ void JobLog::index(std::string_view bytes) {
   }
   if (entries.empty()) return;
   if (!index_) index_ = open_for_append(spec_.path.string() + ".idx");
-  write_all(index_.get(), entries);
+  put(index_.get(), entries);
 }
 
 }  // namespace runner::engine

@@ -25,9 +25,13 @@ struct JobLogSpec {
   std::filesystem::path path;
   std::uint64_t limit = 0;                         // bytes, 0 = none
   std::function<void(std::string_view)> on_bytes;  // masked bytes, as stored; quick, does not throw
+  /// Whether to wait, and try again, while the disk is full or cannot be written. Empty: it does not. What
+  /// writes into the log waits meanwhile.
+  std::function<bool()> may_wait = {};
 };
 
-/// Any thread. A failure to write is remembered and told by finish(); the job's output is drained meanwhile.
+/// Any thread. A failure to write that is not waited for is remembered and told by finish(); the job's output
+/// is drained meanwhile.
 class JobLog final : public executors::LogSink {
  public:
   /// Opens the file; its directory exists. Throws Error.
@@ -52,6 +56,7 @@ class JobLog final : public executors::LogSink {
   void append(std::string_view bytes, bool own_line);
   void flush();
   void store(std::string_view bytes);
+  void put(int file, std::string_view bytes);
   void index(std::string_view bytes);
   std::string section_mark(std::string_view kind, std::string_view name) const;
 

@@ -70,10 +70,15 @@ JobOutcome JobRunner::run() noexcept {
 void JobRunner::run_phases() {
   make_directories(order_.work_dir, 0700);
   if (!job_.coverage.empty()) coverage_.emplace(job_.coverage);
-  JobLogSpec spec{order_.log_path, context_.options.log_limit, [this](std::string_view bytes) {
+  JobLogSpec spec{order_.log_path,
+                  context_.options.log_limit,
+                  [this](std::string_view bytes) {
                     if (coverage_) coverage_->feed(bytes);
                     context_.parts.observer.job_output(order_.state.plan_index, order_.state.attempt, bytes);
-                  }};
+                  },
+                  {}};
+  if (context_.parts.waits_for_room)
+    spec.may_wait = [this] { return control_.job_cause() == StopCause::none; };
   log_ = std::make_unique<JobLog>(std::move(spec), context_.parts.clock);
   try {
     if (!misses_artifacts()) {

@@ -36,6 +36,8 @@ struct JobParts {
   /// Called by the job's thread before anything of the job's own may run; throws, and nothing runs then. May
   /// be empty.
   std::function<void()> on_begin = {};
+  /// A log that cannot be written, for want of room, waits until it can, or the job is to end.
+  bool waits_for_room = false;
 };
 
 /// What all runs share.

@@ -31,8 +31,16 @@ bool PipelineRun::needs_write() {
     const TimePoint now = parts_.clock.now();
     record_.status = status;
     if (record_.version == stored_version_) ++record_.version;
-    if (!record_.started_at && !batch_.starts.empty()) record_.started_at = now;
-    record_.finished_at = is_completed(status) ? std::optional<TimePoint>(now) : std::nullopt;
+    if (!record_.started_at && !batch_.starts.empty()) record_.started_at = std::max(now, record_.created_at);
+    record_.finished_at.reset();
+    if (is_completed(status)) {
+      // Not before its jobs, where the clock was set back.
+      record_.finished_at = std::max(now, record_.started_at.value_or(record_.created_at));
+      for (const JobRun& job : jobs_) {
+        if (job.exists && job.state.finished_at)
+          record_.finished_at = std::max(*record_.finished_at, *job.state.finished_at);
+      }
+    }
   }
   return !batch_.changed.empty() || record_.version != stored_version_ || !performed_.empty() ||
          (services_.options.durable && !batch_.results.empty());

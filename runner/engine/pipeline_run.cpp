@@ -25,13 +25,13 @@ PipelineRun::PipelineRun(PipelineRequest request, const EngineServices& services
   for (const std::size_t job : request_.selection) jobs_.at(job).exists = true;
   for (const std::size_t job : request_.play) play_.at(job) = true;
   insert_jobs();
-  make_places();
   prepare_views();
 }
 
 void PipelineRun::make_places() {
   const std::filesystem::path& data = services_.options.data_dir;
-  paths_ = {data / "work", data / "logs" / std::to_string(id()), data / (services_.options.durable ? "archives" : "artifacts")};
+  paths_ = {data / "work", data / "logs" / std::to_string(id()),
+            data / (services_.options.durable ? "archives" : "artifacts")};
   make_directories(paths_.work, 0700);
   make_directories(paths_.logs, 0750);
 }
@@ -79,6 +79,8 @@ void PipelineRun::insert_jobs() {
     }
     if (services_.options.durable) storage::EventLog(tx).append(event_of(record_, record_.created_at));
     if (request_.after_insert) request_.after_insert(tx, record_);
+    // Here, so that there is no pipeline where there is no room for it.
+    make_places();
   });
 }
 
@@ -86,7 +88,7 @@ bool PipelineRun::idle() const {
   return running_.empty() && offered_.empty() && timers_.empty() && archiving_ == 0;
 }
 
-std::optional<TimePoint> PipelineRun::next_timer() const {
+std::optional<SteadyPoint> PipelineRun::next_timer() const {
   if (timers_.empty()) return std::nullopt;
   return timers_.begin()->first;
 }
@@ -213,11 +215,16 @@ void PipelineRun::receive(message::Superseded) {
 }
 
 void PipelineRun::fire_timers() {
-  const TimePoint now = parts_.clock.now();
+  const SteadyPoint now = parts_.clock.steady_now();
   while (!timers_.empty() && timers_.begin()->first <= now) {
     const std::size_t job = timers_.begin()->second;
     timers_.erase(timers_.begin());
-    if (jobs_[job].state.status == JobStatus::scheduled) enqueue(job, false);
+    JobState& state = jobs_[job].state;
+    if (state.status != JobStatus::scheduled) continue;
+    // Where the clock was set back meanwhile, people see when it began.
+    if (state.scheduled_at) state.scheduled_at = std::min(*state.scheduled_at, parts_.clock.now());
+    enqueue(job, false);
+    if (state.status == JobStatus::scheduled) timers_.emplace(now, job);  // set back this very moment
   }
 }
 
@@ -225,7 +232,12 @@ void PipelineRun::fire_timers() {
 
 bool PipelineRun::apply(std::size_t job, const JobEvent& event) {
   JobRun& run = jobs_[job];
-  const TimePoint now = parts_.clock.now();
+  TimePoint now = parts_.clock.now();
+  // A clock that was set back takes nothing from the time it ran.
+  if (std::holds_alternative<event::Finished>(event) && run.started && run.state.started_at) {
+    now = std::max(now, *run.state.started_at + std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                    parts_.clock.steady_now() - *run.started));
+  }
   Decision decision = decide(run.state, event, now, policy(job));
   if (const auto* illegal = std::get_if<Illegal>(&decision)) {
     log_error("engine", illegal->why);
@@ -297,9 +309,9 @@ void PipelineRun::advance() {
           }
           break;
         case Transition::Kind::delay: {
-          const TimePoint until =
-              parts_.clock.now() + planned(transition.job).start_in.value_or(std::chrono::milliseconds(0));
-          if (apply(transition.job, event::Delayed{until})) timers_.emplace(until, transition.job);
+          const auto wait = planned(transition.job).start_in.value_or(std::chrono::milliseconds(0));
+          if (apply(transition.job, event::Delayed{parts_.clock.now() + wait}))
+            timers_.emplace(parts_.clock.steady_now() + wait, transition.job);
           break;
         }
       }
@@ -360,6 +372,7 @@ void PipelineRun::new_attempt(std::size_t job, std::chrono::milliseconds after) 
   run.archive.reset();
   run.reports.reset();
   run.archiving = false;
+  run.started.reset();
   run.lost.clear();
   batch_.results.erase(job);
   batch_.inserted.insert(job);
@@ -376,6 +389,7 @@ bool PipelineRun::claim(std::size_t job, std::size_t slot) {
   offered_.erase(job);
   if (!apply(job, event::Claimed{})) return false;
   running_.insert(job);
+  jobs_[job].started = parts_.clock.steady_now();
   jobs_[job].slot = slot;
   batch_.results.insert(job);
   batch_.starts.push_back(job);

@@ -130,7 +130,7 @@ class PipelineRun {
   void resource_free(std::size_t job);
   /// Its turn came in the queue. False: it is not wanted any more.
   bool claim(std::size_t job, std::size_t slot);
-  std::optional<TimePoint> next_timer() const;
+  std::optional<SteadyPoint> next_timer() const;
   /// Stops jobs that are over their time.
   std::optional<SteadyPoint> check_deadlines(SteadyPoint now);
 
@@ -161,6 +161,7 @@ class PipelineRun {
     std::string environment_url;
     std::optional<ArchiveView> archive, reports;
     std::shared_ptr<StopControl> control;  // while it runs
+    std::optional<SteadyPoint> started;    // when this engine started it
     std::size_t slot = 0;
     bool archiving = false;  // what it left is not yet in an archive
     std::string lost;        // why its artifacts are gone
@@ -206,6 +207,7 @@ class PipelineRun {
   void new_attempt(std::size_t job, std::chrono::milliseconds after = std::chrono::milliseconds(0));
   void cancel_all(bool kill);
   void forget_timers();
+  std::chrono::milliseconds time_left(std::size_t job) const;
   void withdraw(std::size_t job);
   void start(std::size_t job);
   std::vector<Upstream> upstream_of(std::size_t job) const;
@@ -231,7 +233,8 @@ class PipelineRun {
   std::vector<bool> play_;  // start as soon as it waits for a person
   std::optional<ReadyJobs> ready_;
   std::set<std::size_t> offered_;  // waiting in the queue
-  std::multimap<TimePoint, std::size_t> timers_;
+  // A delay is a duration: by the steady clock, whatever people see of it. Of those that wait for a time.
+  std::multimap<SteadyPoint, std::size_t> timers_;
   std::set<std::size_t> running_;
   std::size_t archiving_ = 0;
   std::atomic<bool> killed_{false};  // archives that are being written end

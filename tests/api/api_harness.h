@@ -49,6 +49,7 @@ class FakeActions final : public Actions {
                          engine::ResourceMode mode) override {
     note("mode of " + project.name + " " + group + " " + std::string(to_string(mode)));
   }
+  std::optional<LookReport> last_look(std::int64_t) override { return look; }
   void projects_changed() override { note("projects changed"); }
   void schedules_changed() override { note("schedules changed"); }
   void delivery_stored(std::int64_t project) override { note("delivery " + std::to_string(project)); }
@@ -59,6 +60,7 @@ class FakeActions final : public Actions {
 
   std::function<std::int64_t(const storage::ProjectRecord&, const StartRequest&)> start;
   ReachReport reach;
+  std::optional<LookReport> look;
   Synchronized<std::string> refusal;
 
  private:

@@ -49,7 +49,7 @@ TEST_F(ApiProjectTest, AddedProjectIsShownWithoutItsSecrets) {
           R"("merge_requests":false,"statuses":{"forge":"none","api":"","repository":"","waiting":0,)"
           R"("delivered_at":null,"failed_at":null,"failure":""},"created_at":"2026-02-23T11:00:00.123Z","credentials":[)"
           R"({"kind":"token","username":"bot","created_at":"2026-02-23T11:00:00.123Z"},)"
-          R"({"kind":"webhook_secret","username":"","created_at":"2026-02-23T11:00:00.123Z"}]})"));
+          R"({"kind":"webhook_secret","username":"","created_at":"2026-02-23T11:00:00.123Z"}],"last_look":null})"));
   EXPECT_EQ(ask("GET", added.headers.at("location"), "", "vera").json(), added.json());
   EXPECT_THAT(secrets("blog"), ElementsAre("token bot t0ken", "webhook_secret  h00k"));
   EXPECT_THAT(actions_.take(), ElementsAre("projects changed"));
@@ -268,6 +268,16 @@ TEST_F(ApiProjectTest, ReachIsToldAsItIs) {
                                       R"("failed_at":null,"failure":""}})"));
   EXPECT_THAT(actions_.take(), ElementsAre("test shop"));
   EXPECT_EQ(ask("POST", "/api/v1/projects/none/test").status, 404);
+}
+
+TEST_F(ApiProjectTest, TheLastLookIsToldWithTheProject) {
+  EXPECT_TRUE(ask("GET", "/api/v1/projects/shop").json().at("last_look").is_null());
+  actions_.look = LookReport{clock_.now(), {}, "401; check the token"};
+  EXPECT_EQ(ask("GET", "/api/v1/projects/shop").json().at("last_look"),
+            json::parse(
+                R"({"ok":false,"at":"2026-02-23T11:00:00.123Z","ok_at":null,"why":"401; check the token"})"));
+  actions_.look = LookReport{clock_.now(), clock_.now(), ""};
+  EXPECT_EQ(ask("GET", "/api/v1/projects").json().at("items").at(0).at("last_look").at("ok"), true);
 }
 
 TEST_F(ApiProjectTest, WhatIsNotThereIsAProblem) {

@@ -76,6 +76,26 @@ TEST_F(ProjectCommands, ShowTellsAll) {
               HasSubstr(R"("pipeline_file":".gitlab-ci.yml")"));
 }
 
+TEST_F(ProjectCommands, ShowTellsHowTheLastLookWent) {
+  const struct {
+    const char* look;
+    const char* text;
+  } cases[] = {
+      {"null", "last look:      not yet since the server was started\n"},
+      {R"({"ok":true,"at":"2026-01-31T16:47:55.123Z","ok_at":"2026-01-31T16:47:55.123Z","why":""})",
+       "last look:      went well, "},
+      {R"({"ok":false,"at":"2026-01-31T16:47:55.123Z","ok_at":null,"why":"401;\u001b[2J check the token"})",
+       "(2026-01-31T16:47:55Z): 401;"},
+  };
+  for (const auto& c : cases) {
+    server.on("GET /projects/site", 200,
+              std::string(kSite).substr(0, std::string(kSite).size() - 1) + ",\"last_look\":" + c.look + "}");
+    const Ended ended = box.run({"project", "show", "site"});
+    EXPECT_THAT(ended.out, HasSubstr(c.text)) << c.look;
+    EXPECT_THAT(ended.out, Not(HasSubstr("\x1b[2J"))) << c.look;
+  }
+}
+
 TEST_F(ProjectCommands, AddSendsWhatWasSaid) {
   server.on("POST /projects", 201, kSite);
   box.write("token", "glpat-1\n");

@@ -271,13 +271,20 @@ TEST(Decide, AnySequenceOfEventsKeepsTheInvariantsAndEnds) {
     JobState state;
     for (int i = 0; i < 60; ++i) {
       const Decision decision =
-          decide(state, events[random() % events.size()], kNow + std::chrono::seconds(i), {});
+          // The clock is set now and then, back too.
+          decide(state, events[random() % events.size()], kNow + std::chrono::seconds(random() % 60), {});
       const auto* applied = std::get_if<Applied>(&decision);
       if (applied == nullptr) continue;
       const JobState& next = applied->next;
       ASSERT_EQ(next.version, state.version + 1);
       ASSERT_EQ(next.failure.has_value(), next.status == JobStatus::failed);
       ASSERT_EQ(next.finished_at.has_value(), is_completed(next.status));
+      TimePoint before = next.created_at;
+      for (const auto& time : {next.queued_at, next.started_at, next.finished_at}) {
+        if (!time) continue;
+        ASSERT_LE(before, *time);
+        before = *time;
+      }
       if (next.status == JobStatus::running || next.status == JobStatus::canceling) {
         ASSERT_TRUE(next.started_at);
       }

@@ -24,6 +24,15 @@ TEST(JobLog, FullDiskIsRememberedAndToldAtTheEnd) {
   EXPECT_THAT(log.finish(), HasSubstr("No space left on device"));
 }
 
+TEST(JobLog, FullDiskIsWaitedForAsLongAsItMay) {
+  int asked = 0;
+  JobLog log({"/dev/full", 0, {}, [&] { return ++asked < 3; }}, kClock);
+  print(log, "one\n");
+  EXPECT_EQ(asked, 3);
+  EXPECT_THAT(log.finish(), HasSubstr("No space left on device"));
+  EXPECT_EQ(asked, 3) << "a failure is final";
+}
+
 TEST(JobLog, IndexHasTheOffsetOfEveryThousandthLine) {
   const TempDir dir;
   JobLog log({dir.path() / "1.log", 0, {}}, kClock);

@@ -1,7 +1,6 @@
 // Remotes over ssh, against a real sshd with a configuration of its own.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "runner/git/mirror.h"
 #include "tests/git/git_fixture.h"
 #include "tests/git/git_server.h"
+#include "tests/git/ssh_server.h"
 
 namespace runner::git {
 namespace {
@@ -22,56 +22,32 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using testing::error_of;
-using testing::GitServer;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
 struct RemoteSshTest : ::testing::Test, testing::ServedFixture {
   void SetUp() override {
-    if (::access("/usr/sbin/sshd", X_OK) != 0) GTEST_SKIP() << "there is no sshd; install openssh-server";
-    // sshd refuses to run without it, and only root can make it.
-    ::mkdir("/run/sshd", 0755);
-    if (::access("/run/sshd", F_OK) != 0) GTEST_SKIP() << "sshd wants /run/sshd, which only root can make";
+    if (const std::string why = testing::SshServer::missing(); !why.empty()) GTEST_SKIP() << why;
     init();
     write("a", "1");
     first = commit("first");
     serve();
-    run("ssh-keygen -q -t ed25519 -N '' -f host && ssh-keygen -q -t ecdsa -N '' -f other_host && "
-        "ssh-keygen -q -t ed25519 -N '' -f wrong",
-        top());
-    make_key("key", "-t ed25519 -N ''");
-    write_file_atomic(top() / "config",
-                      "HostKey " + (top() / "host").string() + "\nAuthorizedKeysFile " +
-                          (top() / "authorized").string() +
-                          "\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-                          "AcceptEnv GIT_PROTOCOL\nLogLevel VERBOSE\n",
-                      0600, false);
-    server.emplace(std::vector<std::string>{"ssh", (top() / "config").string(), (top() / "log").string()});
+    server.emplace(*this);
   }
 
-  /// A key that may do what git-shell lets it.
-  void make_key(const std::string& name, const std::string& options, bool authorized = true) const {
-    run("ssh-keygen -q " + options + " -f '" + name + "'", top());
-    if (authorized)
-      run("echo \"restrict,command=\\\"git-shell -c \\\\\\\"\\$SSH_ORIGINAL_COMMAND\\\\\\\"\\\" $(cat '" +
-              name + ".pub')\" >> authorized",
-          top());
-  }
   std::string text(const std::string& name) const { return read_file(top() / name).value_or(""); }
-  std::string known() const { return "[127.0.0.1]:" + server->port() + " " + text("host.pub"); }
   RemoteAccess query(const std::string& key = "key") const {
     RemoteAccess query;
-    query.url = "ssh://" + std::string(::getpwuid(::getuid())->pw_name) + "@127.0.0.1:" + server->port() +
-                (top() / "served.git").string();
+    query.url = server->url(top() / "served.git");
     query.key_file = top() / key;
-    write_file_atomic(top() / "known hosts", known(), 0600, false);
+    write_file_atomic(top() / "known hosts", server->known(), 0600, false);
     query.known_hosts = top() / "known hosts";
     return query;
   }
 
   std::string first;
-  std::optional<GitServer> server;
+  std::optional<testing::SshServer> server;
 };
 
 TEST_F(RemoteSshTest, ListsAndFetchesAndFollows) {
@@ -101,14 +77,14 @@ TEST_F(RemoteSshTest, ListsAndFetchesAndFollows) {
 }
 
 TEST_F(RemoteSshTest, TakesKeysOfAllKindsAndSaysWhatIsWrongWithOthers) {
-  make_key("ecdsa256", "-t ecdsa -b 256 -N ''");
-  make_key("ecdsa_pem", "-t ecdsa -m PEM -N ''");
-  make_key("rsa 100%d", "-t rsa -b 2048 -N ''");
-  make_key("locked", "-t ed25519 -N 'open sesame'");
-  make_key("stranger", "-t ed25519 -N ''", false);
+  server->make_key("ecdsa256", "-t ecdsa -b 256 -N ''");
+  server->make_key("ecdsa_pem", "-t ecdsa -m PEM -N ''");
+  server->make_key("rsa 100%d", "-t rsa -b 2048 -N ''");
+  server->make_key("locked", "-t ed25519 -N 'open sesame'");
+  server->make_key("stranger", "-t ed25519 -N ''", false);
   for (const char* name : {"ecdsa256", "ecdsa_pem", "rsa 100%d"})
     EXPECT_EQ(error_of([&] { list_refs(query(name), {}); }), "") << name;
-  make_key("open", "-t ed25519 -N ''");
+  server->make_key("open", "-t ed25519 -N ''");
   ::chmod((top() / "open").c_str(), 0640);
   write_file_atomic(top() / "broken", "no key\n", 0600, false);
   const struct {
@@ -153,7 +129,7 @@ TEST_F(RemoteSshTest, AHostIsTrustedByItsKeyOnly) {
     EXPECT_THAT(error_of([&] { list_refs(asks, {}); }),
                 AllOf(StartsWith("invalid_input: "), HasSubstr("the host key has changed")));
   }
-  known_are("@revoked * " + text("host.pub") + known());
+  known_are("@revoked * " + text("host.pub") + server->known());
   EXPECT_THAT(error_of([&] { list_refs(asks, {}); }),
               AllOf(StartsWith("invalid_input: "), HasSubstr("revoked")));
   asks.known_hosts.clear();
@@ -175,7 +151,7 @@ TEST_F(RemoteSshTest, MissingRepositoriesAndDeadServersAreToldApart) {
 }
 
 TEST_F(RemoteSshTest, AServerThatHangsIsLeftInTimeAndNoProcessStays) {
-  make_key("sleepy", "-t ed25519 -N ''", false);
+  server->make_key("sleepy", "-t ed25519 -N ''", false);
   run("echo \"restrict,command=\\\"touch '" + (top() / "began").string() +
           "'; sleep 1000\\\" $(cat sleepy.pub)\" >> "
           "authorized",
