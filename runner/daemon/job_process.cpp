@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -36,6 +37,8 @@ namespace fs = std::filesystem;
 
 // So that what jobs leave is packed while others run, and not instead.
 constexpr int kArchiveNiceness = 10;
+// Between tries to write what came out on a disk that is full.
+constexpr std::chrono::milliseconds kFirstWait{100}, kLongestWait{2'000};
 
 /// What the job shows is in its log already; the daemon follows that.
 class NoObserver final : public engine::Observer {
@@ -99,6 +102,7 @@ class JobProcess {
   }
   engine::JobParts parts() {
     engine::JobParts parts{executor_, workspaces_, &caches_, clock_, observer_};
+    parts.waits_for_room = true;
     parts.on_begin = [this] {
       failpoint("job.beginning");
       write_file_atomic(place_ / job_file::kStarted, "", 0600, false);
@@ -131,13 +135,24 @@ class JobProcess {
   }
 
   void publish(const char* file, const std::string& text, std::atomic<bool>& published) noexcept {
-    try {
-      write_file_atomic(place_ / file, text, 0600, false);
-      published = true;
-    } catch (const std::exception& error) {
-      // The daemon sees the process end without it, and says so.
-      log_error("job", error.what());
-      failed_ = true;
+    std::string told;
+    for (auto wait = kFirstWait;; wait = std::min(wait * 2, kLongestWait)) {
+      try {
+        write_file_atomic(place_ / file, text, 0600, false);
+        published = true;
+        break;
+      } catch (const Error& error) {
+        if (std::exchange(told, error.what()) != error.what()) log_error("job", told);
+        // What was done must not be lost, and be done again, for want of room.
+        const bool passes =
+            error.code() == ErrorCode::unavailable || error.system() == std::errc::read_only_file_system;
+        if (!passes) {
+          // The daemon sees the process end without it, and says so.
+          failed_ = true;
+          break;
+        }
+      }
+      std::this_thread::sleep_for(wait);
     }
     wake_.signal();
   }
@@ -163,10 +178,21 @@ class JobProcess {
         if (watched[i].revents != 0) hear(i - 2);
       }
       if (watched[1].revents != 0) accept_client();
+      if (has_outcome_ && place_is_gone()) {
+        settled_ = true;
+        settled_.notify_all();
+      }
     }
   }
 
+  /// The data directory was removed: no daemon will ever ask.
+  bool place_is_gone() const {
+    struct stat info {};
+    return ::lstat((place_ / job_file::kOrder).c_str(), &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
+  }
+
   int milliseconds_until(std::optional<SteadyPoint> next) const {
+    if (has_outcome_) return kLookForPlace;
     if (!next) return -1;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - clock_.steady_now()).count();
     constexpr std::int64_t kLongest = 60'000;
@@ -211,6 +237,8 @@ class JobProcess {
         return;
     }
   }
+
+  static constexpr int kLookForPlace = 5'000;  // milliseconds
 
   const SystemClock clock_;
   const fs::path place_;

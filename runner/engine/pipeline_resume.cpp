@@ -20,11 +20,7 @@ StoredPipeline load_pipeline(storage::Tx& tx, std::int64_t pipeline, const FindE
   stored.attempts = storage::Jobs(tx).of_pipeline(pipeline);
   for (const auto& [attempt, text] : storage::JobResults(tx).of_pipeline(pipeline))
     stored.results.emplace(attempt, thaw_result(text, find));
-  for (storage::OutboxRecord& effect : storage::Outbox(tx).all()) {
-    const auto of_it = [&](const storage::JobRecord& attempt) { return attempt.id == effect.job; };
-    if (std::any_of(stored.attempts.begin(), stored.attempts.end(), of_it))
-      stored.effects.push_back(std::move(effect));
-  }
+  stored.effects = storage::Outbox(tx).of_pipeline(pipeline);
   return stored;
 }
 
@@ -128,6 +124,13 @@ void PipelineRun::claim_resources() {
   }
 }
 
+/// Never more than it was to wait in all: the clock may have been set back since.
+std::chrono::milliseconds PipelineRun::time_left(std::size_t job) const {
+  const TimePoint now = parts_.clock.now();
+  const auto whole = planned(job).start_in.value_or(std::chrono::milliseconds(0));
+  return std::clamp(jobs_[job].state.scheduled_at.value_or(now) - now, std::chrono::milliseconds(0), whole);
+}
+
 void PipelineRun::resume() {
   for (std::size_t job = 0; job < jobs_.size(); ++job) {
     JobRun& run = jobs_[job];
@@ -136,19 +139,21 @@ void PipelineRun::resume() {
       case JobStatus::running:
       case JobStatus::canceling:
         running_.insert(job);
+        batch_.changed.insert(job);  // observers do not know it
         services_.queue.add_running(scope(), 1);
         batch_.starts.push_back(job);
         if (run.state.status == JobStatus::canceling) batch_.stops.push_back(job);
         break;
       case JobStatus::pending:
         offered_.insert(job);
+        batch_.changed.insert(job);
         services_.queue.push(ref(job), request_.scope, request_.priority);
         break;
       case JobStatus::waiting_for_resource:
         if (services_.groups.request(group_of(job), ref(job))) resource_free(job);
         break;
       case JobStatus::scheduled:
-        timers_.emplace(run.state.scheduled_at.value_or(parts_.clock.now()), job);
+        timers_.emplace(parts_.clock.steady_now() + time_left(job), job);
         break;
       default:
         if (run.archiving) archive(job);

@@ -25,6 +25,10 @@ constexpr std::string_view kDue = "SELECT " RUNNER_OUTBOX_COLUMNS
                                   " FROM effects WHERE kind = $1 AND next_attempt_at <= $2 "
                                   "ORDER BY next_attempt_at, created_at, effect_key LIMIT $3";
 
+constexpr std::string_view kOfPipeline = "SELECT " RUNNER_OUTBOX_COLUMNS
+                                         " FROM effects WHERE job_id IN (SELECT id FROM jobs WHERE "
+                                         "pipeline_id = $1) ORDER BY created_at, effect_key";
+
 #undef RUNNER_OUTBOX_COLUMNS
 
 OutboxRecord to_effect(const Row& row) {
@@ -64,6 +68,10 @@ std::optional<OutboxRecord> Outbox::find(const std::string& key) {
 
 std::vector<OutboxRecord> Outbox::all() {
   return to_effects(tx_.sql().query(kAll, {}));
+}
+
+std::vector<OutboxRecord> Outbox::of_pipeline(std::int64_t pipeline) {
+  return to_effects(tx_.sql().query(kOfPipeline, {pipeline}));
 }
 
 std::vector<OutboxRecord> Outbox::due(const std::string& kind, TimePoint now, std::size_t limit) {

@@ -24,6 +24,8 @@ class Outbox {
   void put(const OutboxRecord& effect);
   std::optional<OutboxRecord> find(const std::string& key);
   std::vector<OutboxRecord> all();
+  /// Those of the attempts of its jobs.
+  std::vector<OutboxRecord> of_pipeline(std::int64_t pipeline);
   /// Those of a kind whose time has come, the longest waiting first. Each kind has one who does it.
   std::vector<OutboxRecord> due(const std::string& kind, TimePoint now, std::size_t limit);
   /// The earliest time at which one of this kind is due; what to sleep for.
