@@ -308,12 +308,9 @@ void PipelineRun::advance() {
             played.push_back(transition.job);
           }
           break;
-        case Transition::Kind::delay: {
-          const auto wait = planned(transition.job).start_in.value_or(std::chrono::milliseconds(0));
-          if (apply(transition.job, event::Delayed{parts_.clock.now() + wait}))
-            timers_.emplace(parts_.clock.steady_now() + wait, transition.job);
+        case Transition::Kind::delay:
+          delay(transition.job, planned(transition.job).start_in.value_or(std::chrono::milliseconds(0)));
           break;
-        }
       }
     }
     // What the same pass skipped because they waited.
@@ -325,6 +322,11 @@ void PipelineRun::revive_after(std::size_t played) {
   for (const std::size_t job : jobs_to_revive(request_.plan, ready_->jobs(), played)) {
     apply(job, event::Revived{});
   }
+}
+
+void PipelineRun::delay(std::size_t job, std::chrono::milliseconds wait) {
+  if (apply(job, event::Delayed{parts_.clock.now() + wait}))
+    timers_.emplace(parts_.clock.steady_now() + wait, job);
 }
 
 void PipelineRun::enqueue(std::size_t job, bool played) {
@@ -379,10 +381,9 @@ void PipelineRun::new_attempt(std::size_t job, std::chrono::milliseconds after) 
   batch_.changed.insert(job);
   if (after.count() == 0) {
     enqueue(job, false);
-    return;
+  } else {
+    delay(job, after);
   }
-  const TimePoint until = parts_.clock.now() + after;
-  if (apply(job, event::Delayed{until})) timers_.emplace(until, job);
 }
 
 bool PipelineRun::claim(std::size_t job, std::size_t slot) {

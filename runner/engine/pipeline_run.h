@@ -204,6 +204,7 @@ class PipelineRun {
   void revive_after(std::size_t played);
   void fire_timers();
   void enqueue(std::size_t job, bool played);
+  void delay(std::size_t job, std::chrono::milliseconds wait);
   void new_attempt(std::size_t job, std::chrono::milliseconds after = std::chrono::milliseconds(0));
   void cancel_all(bool kill);
   void forget_timers();
