@@ -142,7 +142,7 @@ TEST_F(RemoteSshTest, MissingRepositoriesAndDeadServersAreToldApart) {
   EXPECT_THAT(error_of([&] { list_refs(asks, {}); }),
               AllOf(StartsWith("not_found: "), HasSubstr("check the path")));
   asks = query();
-  server->kill();
+  server->stop();
   EXPECT_THAT(
       error_of([&] { list_refs(asks, {}); }),
       AllOf(StartsWith("unavailable: cannot list the refs of 'ssh://"), HasSubstr("cannot be reached")));

@@ -23,6 +23,8 @@ class SshServer {
   std::string known() const;
   std::string url(const std::filesystem::path& repository) const;
   const std::string& port() const noexcept { return server_->port(); }
+  /// It answers no more; the port is free.
+  void stop() { server_.reset(); }
 
  private:
   const GitFixture& fixture_;
