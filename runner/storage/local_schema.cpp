@@ -2,8 +2,8 @@
 
 namespace runner::storage {
 
-// Whoever adds a migration of these tables changes this as well: a test compares the two. Columns that refer to a
-// table that is not here refer to nothing.
+// Whoever adds a migration of these tables changes this as well: a test compares the two. Columns that refer
+// to a table that is not here refer to nothing.
 std::string_view local_schema() noexcept {
   return R"sql(
 CREATE TABLE sequences (name TEXT NOT NULL PRIMARY KEY, value BIGINT NOT NULL);

@@ -31,7 +31,7 @@ LEVELS = {
 INTERFACES = {
     "runner/engine": [
         "executors/executor.h", "cache/workspace.h", "cache/layer_store.h", "cache/caches.h", "cache/mount_point.h",
-        "artifacts/artifacts.h", "artifacts/reports.h",
+        "artifacts/artifacts.h", "artifacts/reports.h", "artifacts/retention.h",
     ],
 }
 # These wire concrete classes together and may include everything of ours.

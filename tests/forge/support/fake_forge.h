@@ -81,7 +81,7 @@ class FakeForge {
   std::vector<std::string> complaints_;
   std::size_t requests_ = 0;
   std::uint16_t port_ = 0;
-  UniqueFd place_;  // holds the port
+  UniqueFd place_;                        // holds the port
   std::unique_ptr<http::Server> server_;  // last: its threads use the others
 };
 
