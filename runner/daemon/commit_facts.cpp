@@ -103,8 +103,8 @@ PipelineFacts facts_of(const ProjectRecord& project, const git::Mirror& mirror, 
   facts.user_login = trigger.started_by;
   if (facts.user_name.empty()) facts.user_name = trigger.started_by;
   facts.explain_rules = false;
-  if (trigger.merge_request) set_merge_request(project, trigger, facts);
   facts.extra_predefined = trigger.predefined;
+  if (trigger.merge_request) set_merge_request(project, trigger, facts);
   for (const auto& [name, value] : trigger.variables) {
     pipelines::Variable variable;
     variable.name = name;

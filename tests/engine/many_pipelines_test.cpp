@@ -121,10 +121,11 @@ TEST(ManyPipelines, AResourceGroupIsHandedOnAsItsModeSays) {
       if (waiting.size() == 2) executor.release("gate");
     };
     harness.engine().set_resource_mode({"shop", "production"}, mode);
-    const std::int64_t one = harness.engine().create(deployment(harness, "one", "shop"));
-    const std::int64_t two = harness.engine().create(deployment(harness, "two", "shop"));
-    const std::int64_t three = harness.engine().create(deployment(harness, "three", "shop"));
-    for (const std::int64_t pipeline : {one, two, three}) harness.engine().run(pipeline);
+    std::map<std::string, std::int64_t> pipelines;
+    for (const char* name : {"one", "two", "three"})
+      pipelines[name] = harness.engine().create(deployment(harness, name, "shop"));
+    // One that waits for the group is idle: run() goes on until it has its turn only when it has the group.
+    for (const std::string& name : order) harness.engine().run(pipelines[name]);
     EXPECT_EQ(started_jobs(executor), order) << to_string(mode);
   }
 }
