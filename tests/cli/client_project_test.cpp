@@ -81,9 +81,9 @@ TEST_F(ProjectCommands, ShowTellsHowTheLastLookWent) {
     const char* look;
     const char* text;
   } cases[] = {
-      {"null", "last look:      not yet since the server was started\n"},
+      {"null", "last look:        not yet since the server was started\n"},
       {R"({"ok":true,"at":"2026-01-31T16:47:55.123Z","ok_at":"2026-01-31T16:47:55.123Z","why":""})",
-       "last look:      went well, "},
+       "last look:        went well, "},
       {R"({"ok":false,"at":"2026-01-31T16:47:55.123Z","ok_at":null,"why":"401;\u001b[2J check the token"})",
        "(2026-01-31T16:47:55Z): 401;"},
   };

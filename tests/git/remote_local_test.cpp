@@ -63,10 +63,11 @@ TEST_F(RemoteLocalTest, TheFirstFetchLinksPacksAndLaterOnesBringLittle) {
 // As a commit that comes while links are made leaves it, or a kill in the middle of them.
 TEST_F(RemoteLocalTest, ACommitThatIsThereWithoutItsTreeIsMadeWhole) {
   for (const bool packed : {true, false}) {
-    if (!packed)
-      run("git unpack-objects < /dev/null; mv .git/objects/pack/*.pack ../p; rm -f .git/objects/pack/*; "
-          "git unpack-objects -q < ../p; rm -f ../p");
-    if (!packed) run("rm -rf '" + place().string() + "'");
+    if (!packed) {
+      run("mv .git/objects/pack/*.pack ../p && rm -f .git/objects/pack/* && git unpack-objects -q < ../p && "
+          "rm ../p");
+      run("rm -rf '" + place().string() + "'");
+    }
     fetch();
     write("a", packed ? "4" : "5");
     const std::string next = commit("next");
