@@ -42,12 +42,12 @@ std::vector<std::uint64_t> numbers_in(const fs::path& project) {
   return numbers;
 }
 
-enum class Made { kYes, kIsThere, kNoParent };
+enum class Made { yes, is_there, no_parent };
 
 Made make_new_directory(const fs::path& directory) {
-  if (::mkdir(directory.c_str(), 0700) == 0) return Made::kYes;
-  if (errno == EEXIST) return Made::kIsThere;
-  if (errno == ENOENT) return Made::kNoParent;
+  if (::mkdir(directory.c_str(), 0700) == 0) return Made::yes;
+  if (errno == EEXIST) return Made::is_there;
+  if (errno == ENOENT) return Made::no_parent;
   throw_errno("cannot make the directory '" + directory.string() + "'");
 }
 
@@ -94,12 +94,12 @@ const fs::path& KeptFiles::run_directory() {
   while (run_.empty()) {
     const fs::path run = project_ / std::to_string(++number_);
     switch (make_new_directory(run)) {
-      case Made::kYes:
+      case Made::yes:
         run_ = run;
         break;
-      case Made::kIsThere:
+      case Made::is_there:
         break;
-      case Made::kNoParent:
+      case Made::no_parent:
         make_directories(project_, 0700);
         break;
     }
@@ -120,14 +120,14 @@ const fs::path& KeptFiles::directory_of(const std::string& job) {
   for (int twin = 1; directory.empty();) {
     const fs::path free = twin == 1 ? wanted : fs::path(wanted.string() + "-" + std::to_string(twin));
     switch (make_new_directory(free)) {
-      case Made::kYes:
+      case Made::yes:
         directory = free;
         break;
-      case Made::kIsThere:
+      case Made::is_there:
         ++twin;
         break;
       // As long as the run is empty, another one may take it for one that left no files.
-      case Made::kNoParent:
+      case Made::no_parent:
         make_directories(run, 0700);
         break;
     }

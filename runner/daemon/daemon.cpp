@@ -87,11 +87,12 @@ struct Daemon::Impl {
         LookParts{*store, sealer, maker, engine, clock, data.path(), [this] { return health_of.good(); }},
         options.watch);
     retention.emplace(*store, clock, data.path(), options.retention);
-    schedules = std::make_unique<ScheduleClock>(ScheduleParts{
-        *store, sealer, clock,
-        [this](const auto& project, const std::string& ref, Trigger trigger, const Settle& settle) {
-          return watch->run_scheduled(project, ref, std::move(trigger), settle);
-        }});
+    schedules = std::make_unique<ScheduleClock>(
+        ScheduleParts{*store, sealer, clock,
+                      [this](const storage::ProjectRecord& project, const std::string& ref, Trigger trigger,
+                             const Settle& settle) {
+                        return watch->run_scheduled(project, ref, std::move(trigger), settle);
+                      }});
     actions.emplace(engine, *watch, *schedules, [this] { return refusal(); });
     api = std::make_unique<api::Api>(
         api::ApiParts{*store, sealer, clock, *actions, data.path(), options.version, options.commit});

@@ -120,7 +120,7 @@ class Pass {
 
   /// What a killed pass left as well; another file of that name has the same content.
   static void give_back(const fs::path& condemned) {
-    const std::string name = condemned.native();
+    const std::string& name = condemned.native();
     const std::string back = name.substr(0, name.size() - kCondemned.size());
     if (::renameat2(AT_FDCWD, name.c_str(), AT_FDCWD, back.c_str(), RENAME_NOREPLACE) == 0) return;
     if (errno == EEXIST) ::unlink(name.c_str());
