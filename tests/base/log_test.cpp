@@ -22,8 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using testing::ElementsAre;
-using testing::HasSubstr;
 
 const std::chrono::system_clock::time_point kTime{std::chrono::microseconds(1'700'000'000'123'456)};
 

@@ -92,7 +92,7 @@ TEST_P(ClockTest, ChangesNothingButWhatIsShown) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(SetBy, ClockTest, testing::Values(-3 * kHours, 3 * kHours, -24 * 400 * kHours),
+INSTANTIATE_TEST_SUITE_P(SetBy, ClockTest, testing::Values(-3 * kHours, 3 * kHours, -9'600 * kHours),
                          [](const auto& one) {
                            return one.param > 0              ? "HoursAhead"
                                   : one.param == -3 * kHours ? "HoursBack"

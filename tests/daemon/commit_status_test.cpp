@@ -19,16 +19,12 @@ namespace {
 
 namespace fs = std::filesystem;
 using forge::ForgeKind;
-using pipelines::JobStatus;
-using testing::Contains;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::SizeIs;
 using States = std::vector<std::string>;
 
 class CommitStatusTest : public testing::TestWithParam<ForgeKind> {
- protected:
+ public:
   CommitStatusTest() {
     served.options.statuses.hold_back = std::chrono::milliseconds(0);
     served.options.statuses.sender.server = "https://ci.example.com";

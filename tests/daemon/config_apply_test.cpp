@@ -12,12 +12,11 @@ namespace runner::daemon {
 namespace {
 
 using storage::ConfiguredKind;
-using storage::CredentialKind;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
 class ConfigApply : public testing::Test {
- protected:
+ public:
   ConfigApply() {
     config.path = "/etc/runner/config.yaml";
     ConfigProject shop;

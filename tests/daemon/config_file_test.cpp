@@ -22,7 +22,7 @@ const TimePoint kNow{std::chrono::sys_days{std::chrono::March / 10 / 2026}};
 constexpr const char* kKey = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END-----\n";
 
 class ConfigFileTest : public testing::Test {
- protected:
+ public:
   void write(const std::string& name, std::string_view content, unsigned mode = 0600) const {
     write_file_atomic(dir.path() / name, content, mode);
   }

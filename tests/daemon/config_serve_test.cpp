@@ -11,7 +11,7 @@ namespace {
 using pipelines::JobStatus;
 
 class ConfiguredServer : public testing::Test {
- protected:
+ public:
   ConfiguredServer() {
     served.write(".gitlab-ci.yml", "job: {script: ['true']}\n");
     served.commit("first");

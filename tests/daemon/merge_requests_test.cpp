@@ -14,11 +14,9 @@ namespace runner::test {
 namespace {
 
 using pipelines::JobStatus;
-using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 using testing::SizeIs;
 
 // As projects have it that test branches without a merge request, and merge requests.
@@ -43,7 +41,7 @@ main: {only: [main], script: ['true']}
 )yml";
 
 class MergeRequestPipelines : public testing::Test {
- protected:
+ public:
   MergeRequestPipelines() {
     served.write(".gitlab-ci.yml", kSwitch);
     base = served.commit("first");

@@ -11,8 +11,6 @@
 namespace runner::test {
 namespace {
 
-using testing::HasSubstr;
-
 TEST(Metrics, AreAsPrometheusWantsThem) {
   if (::access("/usr/bin/promtool", X_OK) != 0) GTEST_SKIP() << "there is no promtool; install prometheus";
   PushedRepository repository;

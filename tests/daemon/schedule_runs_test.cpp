@@ -32,7 +32,7 @@ class SetClock final : public Clock {
 };
 
 class ScheduleRunsTest : public testing::Test {
- protected:
+ public:
   ScheduleRunsTest() {
     store->write([&](storage::Tx& tx) {
       storage::ProjectRecord project;

@@ -29,7 +29,7 @@ job:
 
 /// A project that nobody polls, so that only schedules make pipelines.
 class ScheduledServer : public testing::Test {
- protected:
+ public:
   ScheduledServer() : sealer(daemon::open_sealer(served.data(), served.store())) {
     served.write(".gitlab-ci.yml", kFile);
     commit = served.commit("first");

@@ -16,7 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::AnyOf;
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 /// A project whose job waits for a gate; what ran is written where no trouble comes.

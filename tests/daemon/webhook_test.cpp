@@ -19,7 +19,6 @@ namespace {
 using http::testing::Answer;
 using http::testing::Client;
 using nlohmann::json;
-using testing::HasSubstr;
 
 /// The recorded delivery of a push as the forge would send it of this one, signed.
 Recorded delivery_of(const std::string& name, const std::string& before, const std::string& after,

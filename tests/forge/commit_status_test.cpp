@@ -106,7 +106,8 @@ TEST(CommitStatus, IsCutToWhatForgesTakeBetweenCharacters) {
   job.name = std::string(400, 'n');
   job.status = JobStatus::failed;
   const auto told = status_of(pipeline(), job).value();
-  EXPECT_EQ(told.description.size(), std::string("failed: ").size() + (139 - 8) * 2 + 3) << told.description;
+  EXPECT_EQ(told.description.size(), std::string("failed: ").size() + ((139UL - 8) * 2) + 3)
+      << told.description;
   EXPECT_TRUE(told.description.ends_with("ü…"));
   EXPECT_EQ(told.name.size(), 254U + 3);
   job.reason = "\xff\x01 bad";

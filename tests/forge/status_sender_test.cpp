@@ -26,7 +26,7 @@ using testing::IsEmpty;
 const std::string kSha(40, 'c');
 
 class Sending : public testing::Test {
- protected:
+ public:
   ~Sending() override { EXPECT_THAT(fake.complaints(), IsEmpty()); }
 
   storage::ProjectRecord add_project(const std::string& name, const FakeForge& at,
