@@ -220,6 +220,7 @@ struct Daemon::Impl {
     statuses.add_metrics(more);
     schedules->add_metrics(more);
     config->add_metrics(more);
+    add_log_metrics(more);
     http::Response response = plain(200, metrics_page(known) + more.take());
     response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
     return response;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "runner/base/log.h"
+#include "runner/base/log_line.h"
 #include "runner/base/text.h"
 
 namespace runner::daemon {
@@ -62,6 +63,17 @@ void log_job(const engine::JobView& job) noexcept {
   } catch (...) {
     log_error("jobs", "a job is not in the log, as there is no memory for its line");
   }
+}
+
+void add_log_metrics(MetricsText& text) {
+  const LogCounts counts = log_counts();
+  text.family("runner_log_lines_total", "counter", "Lines of the server's own log.");
+  for (std::size_t i = 0; i < kLogLevels; ++i) {
+    text.sample("runner_log_lines_total", static_cast<double>(counts.lines.at(i)),
+                {{"level", std::string(to_string(static_cast<LogLevel>(i)))}});
+  }
+  text.family("runner_log_dropped_total", "counter", "Lines that there was no room for.");
+  text.sample("runner_log_dropped_total", static_cast<double>(counts.dropped));
 }
 
 }  // namespace runner::daemon

@@ -55,6 +55,8 @@ TEST(Metrics, AreAsPrometheusWantsThem) {
             1);
   EXPECT_EQ(server.metric("runner_job_duration_seconds_count"), 5);
   EXPECT_EQ(server.metric("runner_job_duration_seconds_bucket{le=\"+Inf\"}"), 5);
+  EXPECT_GT(server.metric("runner_log_lines_total{level=\"info\"}"), 0);
+  EXPECT_EQ(server.metric("runner_log_dropped_total"), 0);
   EXPECT_GT(server.metric("runner_db_size_bytes"), 4096);
   EXPECT_GT(server.metric("runner_http_requests_total{code=\"404\",method=\"GET\"}"), 0);
   check();
