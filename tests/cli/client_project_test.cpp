@@ -275,9 +275,11 @@ TEST_F(ProjectCommands, TokensGoToServersNamedByUrlOnly) {
 TEST_F(ProjectCommands, RedirectsAreNotFollowed) {
   Sandboxed other("", false);
   FakeServer elsewhere(other.data());
-  server.on("GET /projects", [&](const http::Request&) {
+  // Asked for here: `elsewhere` ends before `server` does, and its threads with it.
+  const std::string location = elsewhere.url() + "/api/v1/projects";
+  server.on("GET /projects", [location](const http::Request&) {
     http::Response response = http::text_response(302, "");
-    response.headers.set("Location", elsewhere.url() + "/api/v1/projects");
+    response.headers.set("Location", location);
     return response;
   });
   box.environment = {"RUNNER_TOKEN=rnr_abc", "RUNNER_URL=" + server.url()};

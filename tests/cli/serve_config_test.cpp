@@ -50,12 +50,13 @@ TEST_F(ServeConfig, AFileThatIsNotThereIsNamed) {
   EXPECT_THAT(ended.err, HasSubstr("there is no configuration file 'nowhere.yaml'"));
 }
 
-/// A server on a free port, until its socket answers; `then` may use it as $server.
+/// A server on a free port; `then` runs once it has said that it serves, and may use it as $server. Its socket
+/// answers a moment before it says so.
 std::string with_server(const std::string& options, const std::string& then) {
   return "runner serve --config config.yaml " + options +
          " 2> log & server=$!\n"
          "trap 'kill $server; wait $server' EXIT\n"
-         "until runner project list -q > /dev/null 2>&1; do kill -0 $server || exit 9; sleep 0.02; done\n" +
+         "until grep -q 'serving on' log; do kill -0 $server || exit 9; sleep 0.02; done\n" +
          then;
 }
 
