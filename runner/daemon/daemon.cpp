@@ -43,6 +43,15 @@ engine::EngineOptions durable(engine::EngineOptions options, const std::filesyst
   return options;
 }
 
+/// As observers are told of one that waits for room.
+engine::JobView waiting_job(std::int64_t pipeline, std::size_t index) {
+  engine::JobView job;
+  job.pipeline = pipeline;
+  job.index = index;
+  job.status = pipelines::JobStatus::pending;
+  return job;
+}
+
 http::Response plain(int status, std::string text) {
   http::Response response;
   response.status = status;
@@ -113,14 +122,21 @@ struct Daemon::Impl {
   }
 
   void recover() {
-    std::vector<engine::StoredPipeline> found = maker.unfinished();
+    PipelineMaker::Unfinished found = maker.unfinished();
     std::set<std::int64_t> wanted;
-    for (const engine::StoredPipeline& stored : found) {
+    for (const engine::StoredPipeline& stored : found.under_way) {
       for (const std::int64_t attempt : engine::attempts_at_host(stored)) wanted.insert(attempt);
     }
-    if (!found.empty()) {
-      log_info("daemon", "going on with " + std::to_string(found.size()) + " pipelines, " +
-                             std::to_string(wanted.size()) + " jobs of them under way");
+    if (!found.under_way.empty() || !found.waiting.empty()) {
+      log_info("daemon", "going on with " + std::to_string(found.under_way.size()) + " pipelines, " +
+                             std::to_string(wanted.size()) + " jobs of them under way; " +
+                             std::to_string(found.waiting.size()) + " others wait for room");
+    }
+    std::vector<engine::WaitingPipeline> waiting;
+    for (const storage::WaitingPipeline& one : found.waiting) {
+      waiting.push_back({one.id, one.project, static_cast<int>(one.priority)});
+      // They count as waiting before they are read.
+      for (const std::size_t job : one.pending) counts.job_changed(waiting_job(one.id, job));
     }
     store->read([&](storage::Tx& tx) {
       for (const auto& group : storage::ResourceGroupModes(tx).all()) {
@@ -130,7 +146,7 @@ struct Daemon::Impl {
       }
     });
     jobs.take_over(std::move(wanted));
-    engine.resume(std::move(found));
+    engine.resume(std::move(found.under_way), waiting);
     housekeeper.wake();
   }
 

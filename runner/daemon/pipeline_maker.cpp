@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "pipelines/frozen_plan.h"
@@ -235,15 +236,21 @@ std::optional<engine::StoredPipeline> PipelineMaker::load(std::int64_t pipeline)
   return stored;
 }
 
-std::vector<engine::StoredPipeline> PipelineMaker::unfinished() {
+PipelineMaker::Unfinished PipelineMaker::unfinished() {
   std::vector<storage::PipelineRecord> records;
-  parts_.store.read([&](storage::Tx& tx) { records = storage::Pipelines(tx).unfinished(); });
-  std::vector<engine::StoredPipeline> found;
+  Unfinished found;
+  parts_.store.read([&](storage::Tx& tx) {
+    records = storage::Pipelines(tx).unfinished();
+    found.waiting = storage::Pipelines(tx).waiting();
+  });
+  std::set<std::int64_t> waiting;
+  for (const storage::WaitingPipeline& one : found.waiting) waiting.insert(one.id);
   for (const storage::PipelineRecord& record : records) {
+    if (waiting.contains(record.id)) continue;
     // Those that wait for a person alone come back with what that person does.
     if (record.status == pipelines::JobStatus::manual) continue;
     if (auto stored = load(record.id)) {
-      found.push_back(std::move(*stored));
+      found.under_way.push_back(std::move(*stored));
       continue;
     }
     log_error("daemon", "pipeline " + std::to_string(record.id) + " has no plan in the store: it is failed");

@@ -57,8 +57,13 @@ class PipelineMaker {
   Made make(engine::Engine& engine, const storage::ProjectRecord& project, git::Mirror& mirror,
             const Trigger& trigger, const Settle& settle = {});
 
-  /// All unfinished pipelines. One that cannot be read is failed, and said in the log.
-  std::vector<engine::StoredPipeline> unfinished();
+  /// All unfinished pipelines. Of those that wait for room only their places are read. One that cannot be
+  /// read is failed, and said in the log.
+  struct Unfinished {
+    std::vector<engine::StoredPipeline> under_way;
+    std::vector<storage::WaitingPipeline> waiting;
+  };
+  Unfinished unfinished();
   /// nullopt: there is none, or none that this program made.
   std::optional<engine::StoredPipeline> load(std::int64_t pipeline);
 

@@ -42,8 +42,8 @@ PipelineEnd Engine::run(std::int64_t pipeline) {
   return impl_->loop.run(pipeline);
 }
 
-void Engine::resume(std::vector<StoredPipeline> pipelines) {
-  impl_->loop.resume(std::move(pipelines));
+void Engine::resume(std::vector<StoredPipeline> pipelines, const std::vector<WaitingPipeline>& waiting) {
+  impl_->loop.resume(std::move(pipelines), waiting);
 }
 
 void Engine::serve(const std::stop_token& stop, const ServeOptions& options) {

@@ -162,9 +162,18 @@ struct PipelineEnd {
 
 struct StoredPipeline;  // stored_pipeline.h
 
+/// A pipeline whose jobs wait for room and for nothing else. Only its place is known: it is read from the
+/// store when its turn comes near.
+struct WaitingPipeline {
+  std::int64_t id = 0;
+  std::string scope;
+  int priority = 0;
+};
+
 /// What an engine that serves is told beside its options. Called on the engine thread.
 struct ServeOptions {
-  /// A pipeline that it has let go of, for a message to it; nullopt: there is none. Throws Error.
+  /// A pipeline that it has let go of, for a message to it or because its turn comes; nullopt: there is none.
+  /// Throws Error. Without it pipelines that wait stay in memory.
   std::function<std::optional<StoredPipeline>(std::int64_t pipeline)> reload;
   /// "" when the store can be written again, else why it cannot. May be empty.
   std::function<void(const std::string& trouble)> on_store;
@@ -188,11 +197,12 @@ class Engine {
   /// behind. Other pipelines go on meanwhile, and stay where they are when this one ends.
   PipelineEnd run(std::int64_t pipeline);
   /// Goes on with what an engine before this one left in the store. Before serve(). Throws Error.
-  void resume(std::vector<StoredPipeline> pipelines);
+  void resume(std::vector<StoredPipeline> pipelines, const std::vector<WaitingPipeline>& waiting = {});
   /// Runs on the calling thread until `stop`: takes every pipeline through its turns, and lets go of those
-  /// that are idle. When the store cannot be written, nothing new starts, what was decided waits, and it is
-  /// tried again and again. Ends nothing: what runs is the host's. Throws Error when it cannot go on; the
-  /// store is right then, and another engine can resume.
+  /// that are idle, or wait behind more jobs of their project than will have room soon. When the store cannot
+  /// be written, nothing new starts, what was decided waits, and it is tried again and again. Ends nothing:
+  /// what runs is the host's. Throws Error when it cannot go on; the store is right then, and another engine
+  /// can resume.
   void serve(const std::stop_token& stop, const ServeOptions& options);
   /// Any thread, async: created and waiting jobs are canceled, running ones are stopped (after_script still
   /// runs).

@@ -72,8 +72,11 @@ PipelineEnd EngineLoop::run(std::int64_t pipeline) {
 }
 
 bool EngineLoop::turn(std::vector<Envelope> envelopes, const ServeOptions* serve) {
+  std::set<std::int64_t> held;
   for (Envelope& envelope : envelopes) {
-    if (serve != nullptr && lookup(envelope.pipeline) == nullptr && !reload(envelope.pipeline, *serve)) {
+    // What follows to the same pipeline waits as well: their order counts.
+    if (serve != nullptr && (held.contains(envelope.pipeline) || !can_receive(envelope, *serve))) {
+      held.insert(envelope.pipeline);
       kept_.push_back(std::move(envelope));
       continue;
     }
@@ -81,6 +84,7 @@ bool EngineLoop::turn(std::vector<Envelope> envelopes, const ServeOptions* serve
   }
   wake_due();
   take_modes();
+  if (serve != nullptr) call_up(*serve);
   advance();
   if (stalled_ == 0) claim();
   if (serve != nullptr) return try_flush(*serve);
@@ -187,7 +191,9 @@ void EngineLoop::flush() {
     run->act();
     if (!run->busy()) working_.erase(run->id());
     failpoint("engine.acted");
-    if (options_.durable && run->idle()) idle_.push_back(run->id());
+    if (!options_.durable) continue;
+    if (run->idle()) idle_.push_back(run->id());
+    if (run->may_step_back()) waiting_.push_back(run->id());
   }
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "runner/base/synchronized.h"
+#include "runner/engine/backlog.h"
 #include "runner/engine/job_queue.h"
 #include "runner/engine/mailbox.h"
 #include "runner/engine/pipeline_run.h"
@@ -40,7 +41,7 @@ class EngineLoop {
 
   // The calling thread becomes the engine thread.
   /// Goes on with what an engine before this one left in the store. Before the first turn. Throws Error.
-  void resume(std::vector<StoredPipeline> pipelines);
+  void resume(std::vector<StoredPipeline> pipelines, const std::vector<WaitingPipeline>& waiting);
   /// As Engine::serve().
   void serve(const std::stop_token& stop, const ServeOptions& serve);
   /// Until the pipeline is idle. On an exception everything that ran has ended.
@@ -57,9 +58,14 @@ class EngineLoop {
   bool turn(std::vector<Envelope> envelopes, const ServeOptions* serve = nullptr);
   /// False: the store cannot be read for now.
   bool reload(std::int64_t pipeline, const ServeOptions& serve);
+  /// Whether it can be received now, with all it needs of the store.
+  bool can_receive(const Envelope& envelope, const ServeOptions& serve);
   void adopt(std::vector<StoredPipeline> pipelines);
   bool try_flush(const ServeOptions& serve);
   void let_go();
+  /// Those that need not be in memory go to the backlog; those whose turn comes near come back.
+  void step_back();
+  void call_up(const ServeOptions& serve);
   EngineServices services();
   void receive(Envelope envelope);
   void wake_due();
@@ -77,10 +83,12 @@ class EngineLoop {
   const EngineOptions& options_;
   const EngineParts& parts_;
   Mailbox<Envelope> mailbox_;
-  std::vector<Envelope> kept_;  // to pipelines that could not be read
+  std::vector<Envelope> kept_;  // that need the store, which does not answer
   mutable Synchronized<Runs> runs_;
 
   JobQueue queue_;
+  Backlog backlog_;
+  std::set<std::string> short_;  // projects that may have too few jobs in the queue
   ResourceGroups groups_;
   Synchronized<std::vector<std::pair<ResourceGroups::Key, ResourceMode>>> new_modes_;
   JobIds ids_;
@@ -88,10 +96,11 @@ class EngineLoop {
   std::set<std::int64_t> to_advance_, to_write_;
   std::set<std::pair<SteadyPoint, std::int64_t>> timers_;  // the next one of each pipeline
   std::map<std::int64_t, SteadyPoint> timer_of_;
-  std::set<std::int64_t> working_;  // those with jobs that run
-  std::vector<std::int64_t> idle_;  // since the last turn: perhaps nobody needs them in memory
-  std::size_t resumed_ = 0;         // jobs that ran before this engine
-  std::size_t stalled_ = 0;         // how often in a row the store could not be written
+  std::set<std::int64_t> working_;            // those with jobs that run
+  std::vector<std::int64_t> idle_, waiting_;  // since the last turn: perhaps nobody needs them in memory
+  std::size_t resumed_ = 0;                   // jobs that ran before this engine
+  std::size_t stalled_ = 0;                   // how often in a row the store could not be written
+  bool unreadable_ = false;                   // the last try to read a pipeline failed
   std::optional<SteadyPoint> try_again_, ask_host_at_;
 
   // Last, so that they are joined before anything they use goes away.

@@ -14,6 +14,23 @@ void JobQueue::push(const JobRef& job, const std::string& project, int priority)
   Project& home = projects_[project];
   if (home.waiting.empty()) turns_.insert(turn_of(project, home));
   home.waiting.insert(place);
+  ++home.counts[-priority];
+}
+
+std::size_t JobQueue::waiting(const std::string& project, int priority) const {
+  const auto found = projects_.find(project);
+  if (found == projects_.end()) return 0;
+  const auto& counts = found->second.counts;
+  std::size_t sum = 0;
+  for (auto one = counts.begin(); one != counts.end() && one->first <= -priority; ++one) sum += one->second;
+  return sum;
+}
+
+void JobQueue::drop(const std::string& name, Project& home, const Place& place) {
+  const auto count = home.counts.find(std::get<int>(place));
+  if (--count->second == 0) home.counts.erase(count);
+  home.waiting.erase(place);
+  shrunk_.insert(name);
 }
 
 bool JobQueue::remove(const JobRef& job) {
@@ -22,7 +39,7 @@ bool JobQueue::remove(const JobRef& job) {
   const auto [name, place] = std::move(found->second);
   places_.erase(found);
   Project& home = projects_[name];
-  home.waiting.erase(place);
+  drop(name, home, place);
   if (home.waiting.empty()) turns_.erase(turn_of(name, home));
   forget_idle(name);
   return true;
@@ -33,8 +50,9 @@ std::optional<JobQueue::Taken> JobQueue::take() {
   const std::string name = std::get<std::string>(*turns_.begin());
   turns_.erase(turns_.begin());
   Project& home = projects_[name];
-  const JobRef job = std::get<JobRef>(*home.waiting.begin());
-  home.waiting.erase(home.waiting.begin());
+  const Place place = *home.waiting.begin();
+  const JobRef job = std::get<JobRef>(place);
+  drop(name, home, place);
   places_.erase(job);
   ++home.running;
   home.served = ++servings_;

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 
 namespace runner::engine {
 
@@ -41,11 +42,16 @@ class JobQueue {
   void add_running(const std::string& project, int change);
   bool waits(const JobRef& job) const { return places_.contains(job); }
   std::size_t size() const noexcept { return places_.size(); }
+  /// How many jobs of a project wait that have this priority or more.
+  std::size_t waiting(const std::string& project, int priority) const;
+  /// Projects of which fewer wait than when this was asked the last time.
+  std::set<std::string> take_shrunk() { return std::exchange(shrunk_, {}); }
 
  private:
   using Place = std::tuple<int, std::uint64_t, JobRef>;  // priority (negated), arrival
   struct Project {
     std::set<Place> waiting;
+    std::map<int, std::size_t> counts;  // of them, by priority (negated)
     std::int64_t running = 0;
     std::uint64_t served = 0;  // when: the larger the later
   };
@@ -53,10 +59,12 @@ class JobQueue {
 
   Turn turn_of(const std::string& name, const Project& project) const;
   void forget_idle(const std::string& name);
+  void drop(const std::string& name, Project& home, const Place& place);
 
   std::map<std::string, Project> projects_;
   std::set<Turn> turns_;  // of the projects with jobs that wait
   std::map<JobRef, std::pair<std::string, Place>> places_;
+  std::set<std::string> shrunk_;
   std::uint64_t arrivals_ = 0, servings_ = 0;
 };
 

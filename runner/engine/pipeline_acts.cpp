@@ -26,7 +26,11 @@ void must_hold(bool replaced, std::string_view what, std::int64_t id) {
 }  // namespace
 
 bool PipelineRun::needs_write() {
-  const JobStatus status = ready_->pipeline_status();
+  JobStatus status = ready_->pipeline_status();
+  // It has ended, or waits for a person, once all is there that people may ask of it. Until then another
+  // engine would take it up.
+  if (archiving_ != 0 && services_.options.durable && (is_completed(status) || status == JobStatus::manual))
+    status = JobStatus::running;
   if (status != record_.status) {
     const TimePoint now = parts_.clock.now();
     record_.status = status;
@@ -213,6 +217,16 @@ std::int64_t JobIds::take() {
     refilled();
   }
   return next_++;
+}
+
+void JobIds::reserve(std::size_t count) {
+  const auto wanted = static_cast<std::int64_t>(count);
+  if (end_ - next_ >= wanted) return;
+  const std::int64_t block = std::max(wanted, kBlock);
+  std::int64_t first = 0;
+  store_.write([&](storage::Tx& tx) { first = tx.take_ids("jobs", block); });
+  next_ = first;
+  end_ = first + block;
 }
 
 void JobIds::refill(storage::Tx& tx) {

@@ -54,6 +54,9 @@ void PipelineRun::insert_jobs() {
   record_.ref = facts.ref_name;
   record_.sha = facts.sha;
   record_.created_at = parts_.clock.now();
+  for (std::size_t job = 0; job < jobs_.size(); ++job) {
+    if (jobs_[job].exists && !planned(job).resource_group.empty()) record_.resource_groups = true;
+  }
   const auto count = static_cast<std::int64_t>(
       std::count_if(jobs_.begin(), jobs_.end(), [](const JobRun& job) { return job.exists; }));
   parts_.store.write([&](storage::Tx& tx) {
@@ -88,6 +91,16 @@ bool PipelineRun::idle() const {
   return running_.empty() && offered_.empty() && timers_.empty() && archiving_ == 0;
 }
 
+bool PipelineRun::may_step_back() const {
+  return !stays_ && !offered_.empty() && !record_.started_at && !record_.resource_groups &&
+         running_.empty() && timers_.empty() && archiving_ == 0 && batch_.changed.empty() &&
+         std::none_of(play_.begin(), play_.end(), [](bool play) { return play; });
+}
+
+void PipelineRun::step_back() {
+  for (const std::size_t job : std::exchange(offered_, {})) services_.queue.remove(ref(job));
+}
+
 std::optional<SteadyPoint> PipelineRun::next_timer() const {
   if (timers_.empty()) return std::nullopt;
   return timers_.begin()->first;
@@ -108,6 +121,12 @@ std::optional<SteadyPoint> PipelineRun::check_deadlines(SteadyPoint now) {
 
 void PipelineRun::receive(Message message) {
   std::visit([this](auto& known) { receive(std::move(known)); }, message);
+}
+
+std::size_t PipelineRun::attempts_of(const Message& message) const {
+  if (std::holds_alternative<message::JobDone>(message) || std::holds_alternative<message::Play>(message))
+    return 1;
+  return std::holds_alternative<message::RetryAll>(message) ? jobs_.size() : 0;
 }
 
 void PipelineRun::receive(message::JobDone done) {

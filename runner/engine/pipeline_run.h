@@ -73,7 +73,9 @@ class JobIds {
   explicit JobIds(storage::Store& store) : store_(store) {}
   /// Blocks on the store when there is none left. Throws Error.
   std::int64_t take();
-  /// Gets more within a transaction that is made anyway; used() once that is committed.
+  /// Has at least so many. Blocks on the store when there are fewer. Throws Error.
+  void reserve(std::size_t count);
+  /// Gets more within a transaction that is made anyway; refilled() once that is committed.
   void refill(storage::Tx& tx);
   bool low() const noexcept { return end_ - next_ < kLow; }
   bool used() const noexcept { return end_ != 0; }
@@ -115,6 +117,15 @@ class PipelineRun {
   bool idle() const;
   /// Whether another one may wait for what this one decides about resource groups.
   bool awaits_resource() const;
+  /// None of its jobs has begun, and room is all they wait for: the store has all there is to know of it.
+  /// True until it stays.
+  bool may_step_back() const;
+  void stay() noexcept { stays_ = true; }
+  /// Of its jobs, those in the queue.
+  std::size_t offered() const noexcept { return offered_.size(); }
+  int priority() const noexcept { return request_.priority; }
+  /// Takes its jobs out of the queue, to be let go of.
+  void step_back();
 
   /// Jobs that run, or ran when the engine before ended: their places.
   std::vector<std::size_t> used_slots() const;
@@ -124,6 +135,8 @@ class PipelineRun {
   void resume();
 
   void receive(Message message);
+  /// At most so many new attempts follow from it.
+  std::size_t attempts_of(const Message& message) const;
   /// Those that waited for a time that has come, and whatever follows from all changes so far.
   void advance();
   /// It has got the group it waited for.
@@ -239,6 +252,7 @@ class PipelineRun {
   std::set<std::size_t> running_;
   std::size_t archiving_ = 0;
   std::atomic<bool> killed_{false};  // archives that are being written end
+  bool stays_ = false;               // once its place in the queue is sure
   Batch batch_;
   std::vector<std::string> performed_;  // outbox keys, removed with the next commit
   struct Views {

@@ -25,7 +25,8 @@ CREATE TABLE pipelines (
   before_sha TEXT NOT NULL DEFAULT '',
   once_key TEXT,
   priority BIGINT NOT NULL DEFAULT 0,
-  started_by TEXT NOT NULL DEFAULT ''
+  started_by TEXT NOT NULL DEFAULT '',
+  resource_groups BIGINT NOT NULL DEFAULT 1
 );
 CREATE UNIQUE INDEX pipelines_by_once_key ON pipelines (once_key);
 CREATE TABLE jobs (

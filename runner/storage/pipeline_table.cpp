@@ -9,7 +9,7 @@ namespace {
 
 #define RUNNER_PIPELINE_COLUMNS                                                                 \
   "id, version, project, name, source, ref, sha, status, created_at, started_at, finished_at, " \
-  "project_id, iid, before_sha, once_key, priority, started_by"
+  "project_id, iid, before_sha, once_key, priority, started_by, resource_groups"
 
 constexpr std::string_view kSelect = "SELECT " RUNNER_PIPELINE_COLUMNS " FROM pipelines";
 constexpr std::string_view kById = "SELECT " RUNNER_PIPELINE_COLUMNS " FROM pipelines WHERE id = $1";
@@ -21,10 +21,18 @@ constexpr std::string_view kUnfinished =
     " FROM pipelines WHERE status NOT IN ('success', 'failed', 'canceled', 'skipped') ORDER BY id";
 constexpr std::string_view kInsert =
     "INSERT INTO pipelines (" RUNNER_PIPELINE_COLUMNS
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) "
     "ON CONFLICT (once_key) DO NOTHING";
 
 #undef RUNNER_PIPELINE_COLUMNS
+
+// Of those the ones that wait for room and for nothing else: none of their jobs ever ran, none of them waits
+// for a time, and nobody waits for them.
+constexpr std::string_view kWaiting =
+    " FROM pipelines p JOIN projects ON projects.id = p.project_id "
+    "WHERE p.status NOT IN ('success', 'failed', 'canceled', 'skipped') "
+    "AND p.status = 'pending' AND p.started_at IS NULL AND p.resource_groups = 0 "
+    "AND NOT EXISTS (SELECT 1 FROM jobs WHERE pipeline_id = p.id AND status = 'scheduled') ";
 
 PipelineRecord to_pipeline(const Row& row) {
   PipelineRecord pipeline;
@@ -45,6 +53,7 @@ PipelineRecord to_pipeline(const Row& row) {
   pipeline.once_key = as_optional_text(row[14]);
   pipeline.priority = as_integer(row[15]);
   pipeline.started_by = as_text(row[16]);
+  pipeline.resource_groups = as_flag(row[17]);
   return pipeline;
 }
 
@@ -94,10 +103,11 @@ std::int64_t Pipelines::write(const PipelineRecord& record, std::int64_t& id) {
                    {std::string("pipelines"), id});
   }
   return tx_.sql().exec(
-      kInsert, {id, record.version, record.project, record.name, record.source, record.ref, record.sha,
-                to_value(record.status), to_value(record.created_at), to_value(record.started_at),
-                to_value(record.finished_at), to_value(record.project_id), to_value(iid), record.before_sha,
-                to_value(record.once_key), record.priority, record.started_by});
+      kInsert,
+      {id, record.version, record.project, record.name, record.source, record.ref, record.sha,
+       to_value(record.status), to_value(record.created_at), to_value(record.started_at),
+       to_value(record.finished_at), to_value(record.project_id), to_value(iid), record.before_sha,
+       to_value(record.once_key), record.priority, record.started_by, std::int64_t{record.resource_groups}});
 }
 
 std::int64_t Pipelines::insert(const PipelineRecord& record) {
@@ -147,6 +157,23 @@ std::vector<PipelineRecord> Pipelines::list(const PipelineFilter& filter, std::s
 
 std::vector<PipelineRecord> Pipelines::unfinished() {
   return to_pipelines(tx_.sql().query(kUnfinished, {}));
+}
+
+std::vector<WaitingPipeline> Pipelines::waiting() {
+  std::vector<WaitingPipeline> all;
+  for (const Row& row : tx_.sql().query(
+           "SELECT p.id, projects.name, p.priority" + std::string(kWaiting) + "ORDER BY p.id", {})) {
+    all.push_back({as_integer(row[0]), as_text(row[1]), as_integer(row[2]), {}});
+  }
+  auto of = all.begin();
+  for (const Row& row : tx_.sql().query("SELECT pipeline_id, plan_index FROM jobs WHERE status = 'pending' "
+                                        "AND pipeline_id IN (SELECT p.id" +
+                                            std::string(kWaiting) + ") ORDER BY pipeline_id, plan_index",
+                                        {})) {
+    while (of->id != as_integer(row[0])) ++of;
+    of->pending.push_back(static_cast<std::size_t>(as_integer(row[1])));
+  }
+  return all;
 }
 
 std::vector<std::string> Pipelines::newer_sources(std::int64_t project, std::string_view sha,

@@ -48,6 +48,8 @@ class Pipelines {
   std::vector<PipelineRecord> list(const PipelineFilter& filter, std::size_t limit);
   /// All whose status is not a final one, oldest first: what a server goes on with after a start.
   std::vector<PipelineRecord> unfinished();
+  /// Those of them that need nobody's attention before there is room for their jobs, oldest first.
+  std::vector<WaitingPipeline> waiting();
   /// The sources of pipelines of this commit that are newer than `id`.
   std::vector<std::string> newer_sources(std::int64_t project, std::string_view sha, std::int64_t id);
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "pipelines/status.h"
 #include "runner/base/clock.h"
@@ -25,6 +26,16 @@ struct PipelineRecord {
   std::optional<std::string> once_key;  // at most one pipeline has it: push_once_key()
   std::int64_t priority = 0;
   std::string started_by;  // who or what, for people
+  /// Some job of it has a resource group: other pipelines may wait for what it decides.
+  bool resource_groups = false;
+};
+
+/// A pipeline of which no job has begun, and that waits for room only.
+struct WaitingPipeline {
+  std::int64_t id = 0;
+  std::string project;
+  std::int64_t priority = 0;
+  std::vector<std::size_t> pending;  // its jobs whose turn it is: indexes into its plan
 };
 
 /// One attempt of a job.

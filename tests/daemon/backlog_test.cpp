@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kJobsOfAPipeline = 1000;
+constexpr int kJobsOfAPipeline = 100;  // most pipelines stay in the store
 
 double since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -35,7 +35,7 @@ TEST(Backlog, OfManyJobsIsReadBackWorkedThroughAndCanceled) {
   const int wanted = pipelines_wanted();
   PushedRepository repository;
   ServerProgram server(repository.top() / "data");
-  server.patience = std::chrono::seconds(60 + 30 * wanted);
+  server.patience = std::chrono::seconds(60 + 3 * wanted);
   server.options = {"--jobs", "4", "--log-level", "warn"};
   const fs::path ran = repository.top() / "ran", gate = repository.top() / "gate";
   std::string file = ".line: {script: ['while [ ! -e " + gate.native() +
@@ -90,10 +90,12 @@ TEST(Backlog, OfManyJobsIsReadBackWorkedThroughAndCanceled) {
   server.wait_until("a hundred jobs that ran", [&] { return server.metric(ended_well) >= 100; });
   const double rate = server.metric(ended_well) / since(begin);
 
-  // All others are canceled.
+  // All others are canceled; the first pipelines may have ended.
   begin = std::chrono::steady_clock::now();
-  for (int pipeline = 1; pipeline <= wanted; ++pipeline)
-    server.api("POST", "/pipelines/" + std::to_string(pipeline) + "/cancel");
+  for (int pipeline = 1; pipeline <= wanted; ++pipeline) {
+    const auto told = server.ask("POST", "/api/v1/pipelines/" + std::to_string(pipeline) + "/cancel");
+    EXPECT_TRUE(told.status < 300 || told.status == 409) << told.body;
+  }
   server.wait_until("the end of all", [&] {
     return server.metric("runner_jobs_pending") + server.metric("runner_jobs_running") == 0;
   });

@@ -44,10 +44,10 @@ std::string RecordingObserver::output(std::size_t job, int attempt) const {
 }
 
 EngineHarness::EngineHarness(executors::Executor& executor, cache::MountMode mode,
-                             engine::EngineOptions options)
+                             engine::EngineOptions options, std::unique_ptr<storage::Store> store)
     : source_(dir_.path() / "source"),
       data_(dir_.path() / "data"),
-      store_(storage::make_memory_store(clock_)),
+      store_(store ? std::move(store) : storage::make_memory_store(clock_)),
       workspaces_(mode),
       layers_(cache::LayerStore::open(dir_.path() / "layers", clock_)),
       caches_(*layers_) {

@@ -38,7 +38,7 @@ class RecordingObserver final : public engine::Observer {
 class EngineHarness {
  public:
   explicit EngineHarness(executors::Executor& executor, cache::MountMode mode = cache::MountMode::copy,
-                         engine::EngineOptions options = {});
+                         engine::EngineOptions options = {}, std::unique_ptr<storage::Store> store = {});
 
   /// A request for `plan` over the files of source().
   engine::PipelineRequest request(pipelines::Plan plan) const;

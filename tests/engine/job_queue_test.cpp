@@ -105,5 +105,34 @@ TEST(JobQueue, IsFairAtAnyMoment) {
   }
 }
 
+TEST(JobQueue, TellsHowManyWaitThatGoAtLeastAsSoon) {
+  JobQueue queue;
+  queue.push({1, 0}, "shop", 0);
+  queue.push({2, 0}, "shop", 5);
+  queue.push({2, 1}, "shop", 5);
+  queue.push({3, 0}, "mail", 9);
+  EXPECT_EQ(queue.waiting("shop", 6), 0U);
+  EXPECT_EQ(queue.waiting("shop", 5), 2U);
+  EXPECT_EQ(queue.waiting("shop", 0), 3U);
+  EXPECT_EQ(queue.waiting("shop", -3), 3U);
+  EXPECT_EQ(queue.waiting("none", -3), 0U);
+  queue.remove({2, 1});
+  EXPECT_EQ(queue.waiting("shop", 5), 1U);
+  take_all(queue);
+  EXPECT_EQ(queue.waiting("shop", -3), 0U);
+}
+
+TEST(JobQueue, TellsOnceOfWhichProjectsFewerWait) {
+  JobQueue queue;
+  queue.push({1, 0}, "shop", 0);
+  queue.push({2, 0}, "mail", 0);
+  queue.push({3, 0}, "wiki", 0);
+  EXPECT_EQ(queue.take_shrunk(), std::set<std::string>{});
+  queue.remove({1, 0});
+  EXPECT_EQ(queue.take()->project, "mail");
+  EXPECT_EQ(queue.take_shrunk(), (std::set<std::string>{"mail", "shop"}));
+  EXPECT_EQ(queue.take_shrunk(), std::set<std::string>{});
+}
+
 }  // namespace
 }  // namespace runner::engine

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <thread>
 
+#include "runner/storage/project_table.h"
+#include "runner/storage/tables.h"
 #include "tests/storage/store_kinds.h"
 
 namespace runner::storage {
@@ -169,6 +171,55 @@ TEST_P(PipelineTable, UnfinishedAreThoseWithoutAFinalStatus) {
     std::vector<std::int64_t> ids;
     for (const auto& pipeline : Pipelines(tx).unfinished()) ids.push_back(pipeline.id);
     EXPECT_EQ(ids, expected);
+  });
+}
+
+TEST_P(PipelineTable, WaitingAreThoseThatNeedNothingButRoom) {
+  const std::int64_t project = new_project();
+  const auto waits = [&](const std::string& sha, std::int64_t priority = 0) {
+    PipelineRecord record = push_of(project, sha);
+    record.status = JobStatus::pending;
+    record.priority = priority;
+    return record;
+  };
+  const auto add_job = [&](std::int64_t pipeline, std::size_t index, JobStatus status) {
+    write([&](Tx& tx) {
+      JobRecord job;
+      job.id = tx.take_ids("jobs", 1);
+      job.pipeline = pipeline;
+      job.plan_index = index;
+      job.status = status;
+      Jobs(tx).insert(job);
+    });
+  };
+  PipelineRecord begun = waits("begun"), grouped = waits("grouped"), running = waits("running"),
+                 of_none = waits("none");
+  begun.started_at = at(3);
+  grouped.resource_groups = true;
+  running.status = JobStatus::running;
+  of_none.project_id.reset();
+  for (const PipelineRecord& record : {begun, grouped, running, of_none})
+    add_job(add(record), 0, JobStatus::pending);
+  const std::int64_t delayed = add(waits("delayed"));
+  add_job(delayed, 0, JobStatus::pending);
+  add_job(delayed, 1, JobStatus::scheduled);
+  const std::int64_t first = add(waits("first", -2)), empty = add(waits("empty")), last = add(waits("last"));
+  for (const std::size_t index : {3U, 1U}) add_job(last, index, JobStatus::pending);
+  add_job(last, 2, JobStatus::created);
+  add_job(first, 0, JobStatus::pending);
+  read([&](Tx& tx) {
+    const std::vector<WaitingPipeline> found = Pipelines(tx).waiting();
+    ASSERT_EQ(found.size(), 3U);
+    EXPECT_EQ(found[0].id, first);
+    EXPECT_EQ(found[0].priority, -2);
+    EXPECT_EQ(found[0].project, Projects(tx).find(project)->name);
+    EXPECT_EQ(found[0].pending, std::vector<std::size_t>{0});
+    EXPECT_EQ(found[1].id, empty);
+    EXPECT_TRUE(found[1].pending.empty());
+    EXPECT_EQ(found[2].id, last);
+    EXPECT_EQ(found[2].pending, (std::vector<std::size_t>{1, 3}));
+    EXPECT_TRUE(Pipelines(tx).find(2)->resource_groups);
+    EXPECT_FALSE(Pipelines(tx).find(last)->resource_groups);
   });
 }
 
