@@ -59,6 +59,8 @@ struct PipelineRequest {
   std::string
       scope;  // the project, in the layer store; jobs of one share resource groups and the room there is
   int priority = 0;  // of its jobs, among those of the same project: the higher the sooner
+  /// The executors of jobs that are not run by `kShell`, by job: whose room they take.
+  std::map<std::size_t, std::string> executors;
   /// Names the run where what it left is spoken of later: "run 12". Asked by job threads, only when something
   /// is left; may be empty.
   std::function<std::string()> name;
@@ -122,10 +124,13 @@ class Observer {
   virtual void job_output(std::size_t job, int attempt, std::string_view bytes) = 0;
 };
 
+inline constexpr std::string_view kShell = "shell";
+
 struct EngineOptions {
-  std::filesystem::path data_dir;                  // work/, logs/, artifacts/ are made below it
-  std::size_t capacity = 4;                        // jobs at the same time
-  std::chrono::milliseconds cancel_grace{10'000};  // between SIGTERM and SIGKILL
+  std::filesystem::path data_dir;                        // work/, logs/, artifacts/ are made below it
+  std::size_t capacity = 4;                              // jobs at the same time
+  std::map<std::string, std::size_t> executor_capacity;  // of these, at most so many of an executor's
+  std::chrono::milliseconds cancel_grace{10'000};        // between SIGTERM and SIGKILL
   std::chrono::milliseconds default_timeout{3'600'000};
   /// Before the second attempt of a job that failed because of the machine, four times that before the third.
   /// Failures of scripts are tried again at once.

@@ -20,6 +20,7 @@ constexpr std::chrono::milliseconds kBetweenQuestions{500};
 EngineLoop::EngineLoop(const EngineOptions& options, const EngineParts& parts)
     : options_(options), parts_(parts), ids_(parts.store), job_threads_(options.capacity), archiver_(1) {
   for (std::size_t slot = options.capacity; slot-- > 0;) free_slots_.push_back(slot);
+  for (const auto& [executor, most] : options.executor_capacity) queue_.limit(executor, most);
 }
 
 std::int64_t EngineLoop::add(PipelineRequest request) {
@@ -97,7 +98,7 @@ void EngineLoop::receive(Envelope envelope) {
   if (run == nullptr) return;  // let go of meanwhile
   if (const auto* done = std::get_if<message::JobDone>(&envelope.message)) {
     free_slots_.push_back(done->slot);
-    queue_.add_running(run->scope(), -1);
+    queue_.add_running(run->share_of(done->job), -1);
   }
   run->receive(std::move(envelope.message));
   touch(envelope.pipeline);
@@ -160,7 +161,7 @@ void EngineLoop::claim() {
     const std::int64_t pipeline = next->job.pipeline;
     const auto run = lookup(pipeline);
     if (run == nullptr || !run->claim(next->job.job, free_slots_.back())) {
-      queue_.add_running(next->project, -1);
+      queue_.add_running(next->share, -1);
       continue;
     }
     free_slots_.pop_back();

@@ -1,20 +1,63 @@
 #include "runner/engine/job_queue.h"
 
-#include <utility>
-
 namespace runner::engine {
 
-JobQueue::Turn JobQueue::turn_of(const std::string& name, const Project& project) const {
-  return {project.running, project.served, name};
+void JobQueue::limit(const std::string& executor, std::size_t most) {
+  executors_[executor].most = most;
 }
 
-void JobQueue::push(const JobRef& job, const std::string& project, int priority) {
+void JobQueue::push(const JobRef& job, const Share& share, int priority) {
   const Place place{-priority, ++arrivals_, job};
-  if (!places_.try_emplace(job, project, place).second) return;
-  Project& home = projects_[project];
-  if (home.waiting.empty()) turns_.insert(turn_of(project, home));
-  home.waiting.insert(place);
+  if (!places_.try_emplace(job, Waiting{share, place}).second) return;
+  Project& home = projects_[share.project];
+  auto& waiting = home.waiting[share.executor];
+  if (waiting.empty()) executors_[share.executor].turns.insert(turn_of(share.project, home));
+  waiting.insert(place);
   ++home.counts[-priority];
+}
+
+bool JobQueue::remove(const JobRef& job) {
+  const auto found = places_.find(job);
+  if (found == places_.end()) return false;
+  const Waiting waiting = std::move(found->second);
+  places_.erase(found);
+  drop(waiting);
+  forget_idle(waiting.share.project);
+  return true;
+}
+
+std::optional<JobQueue::Taken> JobQueue::take() {
+  const Turn* next = nullptr;
+  for (const auto& [name, executor] : executors_) {
+    if (!executor.has_room() || executor.turns.empty()) continue;
+    const Turn& first = *executor.turns.begin();
+    if (next == nullptr || first < *next) next = &first;
+  }
+  if (next == nullptr) return std::nullopt;
+  const std::string name = std::get<std::string>(*next);
+  Project& home = projects_[name];
+  const Place* best = nullptr;
+  for (const auto& [executor, waiting] : home.waiting) {
+    if (!executors_[executor].has_room()) continue;
+    if (best == nullptr || *waiting.begin() < *best) best = &*waiting.begin();
+  }
+  const JobRef job = std::get<JobRef>(*best);
+  const Waiting taken = std::move(places_.extract(job).mapped());
+  drop(taken);
+  ++executors_[taken.share.executor].running;
+  change_turn(name, home, [this](Project& project) {
+    ++project.running;
+    project.served = ++servings_;
+  });
+  return Taken{job, taken.share};
+}
+
+void JobQueue::add_running(const Share& share, int change) {
+  Executor& executor = executors_[share.executor];
+  executor.running = static_cast<std::size_t>(static_cast<std::int64_t>(executor.running) + change);
+  change_turn(share.project, projects_[share.project],
+              [change](Project& project) { project.running += change; });
+  forget_idle(share.project);
 }
 
 std::size_t JobQueue::waiting(const std::string& project, int priority) const {
@@ -26,47 +69,27 @@ std::size_t JobQueue::waiting(const std::string& project, int priority) const {
   return sum;
 }
 
-void JobQueue::drop(const std::string& name, Project& home, const Place& place) {
+template <typename Change>
+void JobQueue::change_turn(const std::string& name, Project& project, const Change& change) {
+  for (const auto& [executor, waiting] : project.waiting)
+    executors_[executor].turns.erase(turn_of(name, project));
+  change(project);
+  for (const auto& [executor, waiting] : project.waiting)
+    executors_[executor].turns.insert(turn_of(name, project));
+}
+
+void JobQueue::drop(const Waiting& waiting) {
+  const auto& [share, place] = waiting;
+  Project& home = projects_[share.project];
   const auto count = home.counts.find(std::get<int>(place));
   if (--count->second == 0) home.counts.erase(count);
-  home.waiting.erase(place);
-  shrunk_.insert(name);
-}
-
-bool JobQueue::remove(const JobRef& job) {
-  const auto found = places_.find(job);
-  if (found == places_.end()) return false;
-  const auto [name, place] = std::move(found->second);
-  places_.erase(found);
-  Project& home = projects_[name];
-  drop(name, home, place);
-  if (home.waiting.empty()) turns_.erase(turn_of(name, home));
-  forget_idle(name);
-  return true;
-}
-
-std::optional<JobQueue::Taken> JobQueue::take() {
-  if (turns_.empty()) return std::nullopt;
-  const std::string name = std::get<std::string>(*turns_.begin());
-  turns_.erase(turns_.begin());
-  Project& home = projects_[name];
-  const Place place = *home.waiting.begin();
-  const JobRef job = std::get<JobRef>(place);
-  drop(name, home, place);
-  places_.erase(job);
-  ++home.running;
-  home.served = ++servings_;
-  if (!home.waiting.empty()) turns_.insert(turn_of(name, home));
-  return Taken{job, name};
-}
-
-void JobQueue::add_running(const std::string& project, int change) {
-  Project& home = projects_[project];
-  const bool waits = !home.waiting.empty();
-  if (waits) turns_.erase(turn_of(project, home));
-  home.running += change;
-  if (waits) turns_.insert(turn_of(project, home));
-  forget_idle(project);
+  const auto jobs = home.waiting.find(share.executor);
+  jobs->second.erase(place);
+  if (jobs->second.empty()) {
+    executors_[share.executor].turns.erase(turn_of(share.project, home));
+    home.waiting.erase(jobs);
+  }
+  shrunk_.insert(share.project);
 }
 
 void JobQueue::forget_idle(const std::string& name) {

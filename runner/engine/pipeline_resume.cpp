@@ -140,14 +140,14 @@ void PipelineRun::resume() {
       case JobStatus::canceling:
         running_.insert(job);
         batch_.changed.insert(job);  // observers do not know it
-        services_.queue.add_running(scope(), 1);
+        services_.queue.add_running(share_of(job), 1);
         batch_.starts.push_back(job);
         if (run.state.status == JobStatus::canceling) batch_.stops.push_back(job);
         break;
       case JobStatus::pending:
         offered_.insert(job);
         batch_.changed.insert(job);
-        services_.queue.push(ref(job), request_.scope, request_.priority);
+        services_.queue.push(ref(job), share_of(job), request_.priority);
         break;
       case JobStatus::waiting_for_resource:
         if (services_.groups.request(group_of(job), ref(job))) resource_free(job);

@@ -97,6 +97,11 @@ bool PipelineRun::may_step_back() const {
          std::none_of(play_.begin(), play_.end(), [](bool play) { return play; });
 }
 
+JobQueue::Share PipelineRun::share_of(std::size_t job) const {
+  const auto found = request_.executors.find(job);
+  return {request_.scope, found == request_.executors.end() ? std::string(kShell) : found->second};
+}
+
 void PipelineRun::step_back() {
   for (const std::size_t job : std::exchange(offered_, {})) services_.queue.remove(ref(job));
 }
@@ -281,7 +286,7 @@ bool PipelineRun::apply(std::size_t job, const JobEvent& event) {
 void PipelineRun::perform(std::size_t job, const Effect& effect) {
   if (std::holds_alternative<effect::Offer>(effect)) {
     offered_.insert(job);
-    services_.queue.push(ref(job), request_.scope, request_.priority);
+    services_.queue.push(ref(job), share_of(job), request_.priority);
   } else if (const auto* again = std::get_if<effect::NewAttempt>(&effect)) {
     new_attempt(job, again->after);
   } else if (const auto* stop = std::get_if<effect::StopSteps>(&effect)) {

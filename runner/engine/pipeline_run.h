@@ -124,6 +124,8 @@ class PipelineRun {
   /// Of its jobs, those in the queue.
   std::size_t offered() const noexcept { return offered_.size(); }
   int priority() const noexcept { return request_.priority; }
+  /// For whom a job of it counts while it runs.
+  JobQueue::Share share_of(std::size_t job) const;
   /// Takes its jobs out of the queue, to be let go of.
   void step_back();
 

@@ -64,6 +64,34 @@ TEST(ManyPipelines, OfMorePriorityGoFirstWithinAProject) {
   EXPECT_THAT(started_jobs(executor), ElementsAre("urgent0", "urgent1", "night0", "night1", "night2"));
 }
 
+TEST(ManyPipelines, HaveNoMoreRoomThanTheirExecutors) {
+  ScriptedExecutor executor;
+  engine::EngineOptions options = with_room(4);
+  options.executor_capacity = {{"container", 1}};
+  EngineHarness harness(executor, cache::MountMode::copy, options);
+  std::mutex mutex;
+  std::size_t running = 0, most = 0;
+  std::map<std::string, JobStatus> last;
+  harness.observer().on_change = [&](const engine::JobView& job) {
+    const std::lock_guard lock(mutex);
+    const bool ran = std::exchange(last[job.name], job.status) == JobStatus::running;
+    if (!job.name.starts_with("in")) return;
+    if (job.status == JobStatus::running && !ran) most = std::max(most, ++running);
+    if (job.status != JobStatus::running && ran) --running;
+  };
+  auto request = flat(harness, "in", 5, "shop");
+  for (std::size_t job = 0; job < 5; ++job) request.executors[job] = "container";
+  const std::int64_t inside = harness.engine().create(std::move(request));
+  const std::int64_t outside = harness.engine().create(flat(harness, "out", 3, "shop"));
+  EXPECT_EQ(harness.engine().run(inside).status, JobStatus::success);
+  EXPECT_EQ(harness.engine().run(outside).status, JobStatus::success);
+  EXPECT_EQ(most, 1U);
+  // Those of the shell did not wait for them.
+  const auto started = started_jobs(executor);
+  EXPECT_LT(std::find(started.begin(), started.end(), "out2"),
+            std::find(started.begin(), started.end(), "in4"));
+}
+
 /// A pipeline whose one job needs the resource group.
 engine::PipelineRequest deployment(const EngineHarness& harness, const std::string& name,
                                    const std::string& project) {
