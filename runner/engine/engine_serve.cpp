@@ -37,6 +37,7 @@ bool EngineLoop::reload(std::int64_t pipeline, const ServeOptions& serve) {
   if (!serve.reload) return true;
   std::vector<StoredPipeline> found;
   try {
+    const LoopStats::Wait wait(stats_);
     if (auto stored = serve.reload(pipeline)) found.push_back(std::move(*stored));
   } catch (const Error& error) {
     log_error("engine", "pipeline " + std::to_string(pipeline) + " cannot be read: " + error.what());
