@@ -15,13 +15,17 @@ namespace {
 }
 
 /// What the client shows; nullopt: nothing. Throws Refusal.
-std::optional<std::string> shown_token(const http::Headers& headers) {
+std::optional<std::string> shown_token(Context& context, const http::Headers& headers) {
+  const auto refuse_form = [&](const char* why) {
+    context.counts.attempt(AuthMethod::token, AuthResult::failure);
+    refuse_unknown(why);
+  };
   if (headers.count("Authorization") > 1 || headers.count("PRIVATE-TOKEN") > 1)
-    refuse_unknown("more than one token is shown; show one");
+    refuse_form("more than one token is shown; show one");
   if (const std::string* authorization = headers.find("Authorization")) {
     const auto words = split_words(*authorization);
     if (words.size() == 2 && to_lower(words[0]) == "bearer") return std::string(words[1]);
-    refuse_unknown("the header 'Authorization' must be 'Bearer' and a token");
+    refuse_form("the header 'Authorization' must be 'Bearer' and a token");
   }
   const std::string* token = headers.find("PRIVATE-TOKEN");
   return token == nullptr ? std::optional<std::string>() : std::string(trim(*token));
@@ -58,6 +62,7 @@ std::optional<Caller> caller_of(Context& context, const std::string& token) {
 [[noreturn]] void refuse_token(Context& context, const http::Request& request) {
   const auto verdict =
       context.failures.lock()->take("token " + request.peer.address, context.parts.clock.steady_now());
+  context.counts.attempt(AuthMethod::token, verdict.allowed ? AuthResult::failure : AuthResult::limited);
   if (!verdict.allowed)
     refuse_for_now("too many bad tokens came from this address; try again later", verdict.retry_after);
   refuse_unknown("this token is unknown, expired or revoked, or its user is disabled; ask an admin for one");
@@ -70,16 +75,21 @@ Caller at_socket(const http::Credentials& peer) {
 
 Caller identify(Context& context, const http::Request& request) {
   const auto& peer = request.peer.credentials;
-  if (peer && peer->uid != 0 && peer->uid != ::geteuid())
+  if (peer && peer->uid != 0 && peer->uid != ::geteuid()) {
+    context.counts.attempt(AuthMethod::socket, AuthResult::failure);
     refuse(403, "user " + std::to_string(peer->uid) +
                     " may not use this socket; root and the server's own user may, others come by network");
-  const auto token = shown_token(request.headers);
+  }
+  const auto token = shown_token(context, request.headers);
   if (!token) {
+    context.counts.attempt(peer ? AuthMethod::socket : AuthMethod::none,
+                           peer ? AuthResult::success : AuthResult::failure);
     if (peer) return at_socket(*peer);
     refuse_unknown("show a token: 'Authorization: Bearer rnr_...'");
   }
   auto caller = caller_of(context, *token);
   if (!caller) refuse_token(context, request);
+  context.counts.attempt(AuthMethod::token, AuthResult::success);
   return *std::move(caller);
 }
 
@@ -92,16 +102,18 @@ Caller authenticate(Context& context, const http::Request& request, Access acces
                                : access == Access::developer ? storage::Role::developer
                                                              : storage::Role::viewer;
   if (caller.role < needed)
-    refuse(403, "this needs the role " + in_quotes(to_string(needed)) + ", and " + in_quotes(caller.name) +
-                    " has " + in_quotes(to_string(caller.role)) + " with this token");
+    refuse_role(needed, "this needs the role " + in_quotes(to_string(needed)) + ", and " +
+                            in_quotes(caller.name) + " has " + in_quotes(to_string(caller.role)) +
+                            " with this token");
   return caller;
 }
 
 void check_own(const Caller& caller, const std::optional<storage::UserRecord>& user) {
   if (caller.role == storage::Role::admin) return;
   if (!user || caller.user != user->id)
-    refuse(403, "tokens of others need the role 'admin', and " + in_quotes(caller.name) + " has " +
-                    in_quotes(to_string(caller.role)));
+    refuse_role(storage::Role::admin, "tokens of others need the role 'admin', and " +
+                                          in_quotes(caller.name) + " has " +
+                                          in_quotes(to_string(caller.role)));
 }
 
 }  // namespace runner::api

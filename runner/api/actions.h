@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "runner/base/clock.h"
 #include "runner/engine/resource_groups.h"
@@ -32,6 +33,20 @@ struct LookReport {
   TimePoint at;
   std::optional<TimePoint> ok_at;  // of the last that went well
   std::string why;                 // one sentence with the mend; "" = it went well
+};
+
+/// What somebody asks of the server's health.
+struct HealthQuestion {
+  enum class About : std::uint8_t { live, ready, all } about = About::all;
+  bool detail = false;               // who asks may know more than the status
+  bool verbose = false;              // of `all`: also the checks that pass
+  std::vector<std::string> exclude;  // names of checks that are left out
+};
+
+struct HealthAnswer {
+  bool good = false;
+  std::string body;   // text; of `all` JSON
+  std::string wrong;  // the question: one sentence
 };
 
 class Actions {
@@ -65,6 +80,10 @@ class Actions {
   virtual void delivery_stored(std::int64_t project) = 0;
   /// No more than this is taken: the daemon drains, or its store cannot be written. "" = all is well.
   virtual std::string refuses_work() = 0;
+  /// Called in the HTTP server's reactor: quick, and looks at no disk and no store.
+  virtual HealthAnswer health(const HealthQuestion& question) = 0;
+  /// In the text form of Prometheus, version 0.0.4. Blocks on the store and the disk.
+  virtual std::string metrics() = 0;
 };
 
 }  // namespace runner::api

@@ -18,7 +18,7 @@ void check_readiness(Context& context) {
 http::Response answer(Context& context, const ApiRoute& route, const http::Request& request) {
   const Call call{request, authenticate(context, request, route.access)};
   // Forges add what they like to the address they were given.
-  if (route.access != Access::signature) check_query(request, route.query);
+  if (route.access != Access::signature) check_query(request, route.query, route.repeatable);
   if (route.method != "GET") check_readiness(context);
   if (route.request.empty() && route.method != "GET") JsonInput(request.body).finish();
   return route.handle(context, call);
@@ -30,6 +30,7 @@ http::Response handle(Context& context, const ApiRoute& route, const http::Reque
   try {
     response = answer(context, route, request);
   } catch (const Refusal& refusal) {
+    if (refusal.needed()) context.counts.denied(*refusal.needed());
     response = to_response(request, refusal);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::invalid_input || error.system()) throw;
@@ -63,8 +64,14 @@ void Api::add_routes(http::Router& router) {
                 .name = std::string(route.name),
                 .handler = [context = &impl_->context, &route](
                                const http::Request& request) { return handle(*context, route, request); },
-                .body_limit = route.body_limit});
+                .body_limit = route.body_limit,
+                .fast = route.fast,
+                .unless = route.token_tells_more ? asks_with_token : nullptr});
   }
+}
+
+const AccessCounts& Api::access_counts() const noexcept {
+  return impl_->context.counts;
 }
 
 void Api::changed() noexcept {

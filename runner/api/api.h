@@ -1,13 +1,14 @@
 #pragma once
 // The HTTP API of a server, version 1, one folder: projects, pipelines, jobs, their logs and archives,
-// events, users and their tokens, and where webhooks come in. It reads and writes the store, and has all else
-// done by others (actions.h). Which routes there are, and who may use them, is one table (routes.h), which
-// the OpenAPI document is made of too.
+// events, users and their tokens, health and metrics, and where webhooks come in. It reads and writes the
+// store, and has all else done by others (actions.h). Which routes there are, and who may use them, is one
+// table (routes.h), which the OpenAPI document is made of too.
 
 #include <filesystem>
 #include <memory>
 #include <string>
 
+#include "runner/api/access_counts.h"
 #include "runner/api/actions.h"
 #include "runner/base/clock.h"
 #include "runner/http/router.h"
@@ -44,6 +45,7 @@ class Api {
   /// Something was committed, or a log grew: who follows is told. Does not block; call it as often as you
   /// like. Without it followers hear of logs after 100 ms and of the rest after a second.
   void changed() noexcept;
+  const AccessCounts& access_counts() const noexcept;
 
  private:
   struct Impl;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "runner/api/access_counts.h"
 #include "runner/api/api.h"
 #include "runner/api/followers.h"
 #include "runner/base/synchronized.h"
@@ -28,6 +29,7 @@ struct Context {
   ApiParts parts;
   Synchronized<http::RateLimiter> failures{kFailureLimit, kLimitedKeys};     // of tokens and signatures
   Synchronized<http::RateLimiter> deliveries{kDeliveryLimit, kLimitedKeys};  // by project
+  AccessCounts counts;
   Followers followers;  // the last: its thread uses these
 };
 

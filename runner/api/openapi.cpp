@@ -32,16 +32,21 @@ std::string content_of(std::string_view what) {
   JsonObject type;
   type.raw("schema", schema);
   JsonObject content;
-  content.raw(media ? what : "application/json", std::move(type).take());
+  const std::string_view json = what == "Health" ? "application/health+json" : "application/json";
+  content.raw(media ? what : json, std::move(type).take());
   return std::move(content).take();
 }
 
-std::string parameter(std::string_view name, const char* place, bool integer) {
+constexpr const char* kInteger = R"({"type":"integer"})";
+constexpr const char* kText = R"({"type":"string"})";
+constexpr const char* kTexts = R"({"type":"array","items":{"type":"string"}})";
+
+std::string parameter(std::string_view name, const char* place, const char* schema) {
   JsonObject json;
   json.text("name", name)
       .text("in", place)
       .flag("required", std::string_view(place) == "path")
-      .raw("schema", integer ? R"({"type":"integer"})" : R"({"type":"string"})");
+      .raw("schema", schema);
   return std::move(json).take();
 }
 
@@ -50,13 +55,15 @@ std::string parameters_of(const ApiRoute& route) {
   for (const std::string_view segment : split(route.path, '/')) {
     if (!segment.starts_with('{')) continue;
     const std::string_view name = segment.substr(1, segment.size() - 2);
-    parameters.push_back(parameter(name, "path", name == "id"));
+    parameters.push_back(parameter(name, "path", name == "id" ? kInteger : kText));
   }
   for (const std::string_view name : split(route.query, ',')) {
-    if (!name.empty()) parameters.push_back(parameter(name, "query", name == "limit" || name == "pipeline"));
+    if (name.empty()) continue;
+    const char* schema = name == "limit" || name == "pipeline" ? kInteger : kText;
+    parameters.push_back(parameter(name, "query", name == route.repeatable ? kTexts : schema));
   }
   if (route.response == "text/event-stream")
-    parameters.push_back(parameter("Last-Event-ID", "header", false));
+    parameters.push_back(parameter("Last-Event-ID", "header", kText));
   return json_list(parameters);
 }
 
@@ -79,6 +86,7 @@ std::string answers_of(const ApiRoute& route) {
   JsonObject json;
   json.raw(std::to_string(route.status), answer_json(http::reason_phrase(route.status), route.response));
   if (route.access == Access::signature) json.raw("200", answer_json("It came before", route.response));
+  if (route.fast) json.raw("503", answer_json("It is not well", route.response));
   // By the rights that the route asks for; all else is "default".
   if (route.access != Access::open) json.raw("401", problem);
   if (route.access != Access::open && route.access != Access::signature) json.raw("403", problem);

@@ -178,6 +178,19 @@ constexpr std::string_view kSchemas = R"json({
   "properties": {
     "state": {"type": "string", "enum": ["stored", "known"]}, "forge": {"type": "string"},
     "event": {"type": "string", "enum": ["push", "tag", "merge_request", "ping", "other"]}}},
+"Health": {"type": "object", "required": ["status"], "additionalProperties": false, "properties": {
+    "status": {"type": "string", "enum": ["ok", "degraded", "unavailable"]},
+    "live": {"type": "boolean"}, "ready": {"type": "boolean"}, "draining": {"type": "boolean"},
+    "version": {"type": "string"}, "started_at": {"$ref": "#/components/schemas/Time"},
+    "uptime_seconds": {"type": "number"}, "checked_at": {"$ref": "#/components/schemas/TimeOrNull"},
+    "checks": {"type": "object", "description": "by name",
+      "additionalProperties": {"$ref": "#/components/schemas/HealthCheck"}}}},
+"HealthCheck": {"type": "object", "required": ["status", "required_for"],
+  "description": "what else is there depends on the check",
+  "properties": {
+    "status": {"type": "string", "enum": ["pass", "warn", "fail"]},
+    "required_for": {"type": "string", "enum": ["live", "ready", "none"]},
+    "output": {"type": "string", "description": "what is wrong"}}},
 "Problem": {"type": "object", "required": ["type", "title", "status", "instance"], "properties": {
     "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
     "detail": {"type": "string"}, "instance": {"type": "string"},

@@ -25,14 +25,14 @@ std::optional<std::string> from_hex(std::string_view hex) {
 
 }  // namespace
 
-void check_query(const http::Request& request, std::string_view allowed) {
+void check_query(const http::Request& request, std::string_view allowed, std::string_view repeatable) {
   const auto names = split(allowed, ',');
   for (const auto& [name, value] : request.query) {
     if (std::find(names.begin(), names.end(), name) == names.end() || name.empty())
       refuse_field(name, allowed.empty()
                              ? "nothing can be asked here behind the '?'"
                              : "this cannot be asked here; what can is " + replace_all(allowed, ",", ", "));
-    if (request.query.count(name) > 1) refuse_field(name, "this is asked twice");
+    if (name != repeatable && request.query.count(name) > 1) refuse_field(name, "this is asked twice");
   }
 }
 

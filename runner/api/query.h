@@ -8,9 +8,9 @@
 
 namespace runner::api {
 
-/// Throws Refusal (422) for a parameter that `allowed` ("limit,cursor") does not name, or that is there
-/// twice.
-void check_query(const http::Request& request, std::string_view allowed);
+/// Throws Refusal (422) for a parameter that `allowed` ("limit,cursor") does not name, or that is there twice
+/// and is not `repeatable`.
+void check_query(const http::Request& request, std::string_view allowed, std::string_view repeatable = {});
 
 struct Page {
   std::size_t limit = 20;

@@ -8,6 +8,10 @@ void refuse(int status, std::string detail) {
   throw Refusal({.status = status, .detail = std::move(detail)});
 }
 
+void refuse_role(storage::Role needed, std::string detail) {
+  throw Refusal({.status = 403, .detail = std::move(detail)}, {}, needed);
+}
+
 void refuse_missing(const std::string& what) {
   refuse(404, "there is no " + what);
 }

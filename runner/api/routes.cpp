@@ -8,6 +8,7 @@ namespace runner::api {
 namespace {
 
 constexpr std::string_view kEvents = "text/event-stream";
+constexpr std::uint64_t kSmall = 4U << 10U;  // of a body that nobody reads
 constexpr std::string_view kPage = "limit,cursor";
 
 constexpr std::array kRoutes = {
@@ -102,6 +103,19 @@ constexpr std::array kRoutes = {
     ApiRoute{"POST", "/hooks/{project}", "receive_webhook", Access::signature, take_webhook,
              "Takes a webhook of any forge; 200 for one that came before", 202, "*/*", "Delivery", "",
              triggers::kLargestWebhook},
+
+    ApiRoute{"GET", "/livez", "get_liveness", Access::open, show_liveness,
+             "Whether the server gets on with its work: else it is to be started anew", 200, "", "text/plain",
+             "exclude", kSmall, "exclude", true},
+    ApiRoute{"GET", "/readyz", "get_readiness", Access::open, show_readiness,
+             "Whether the server takes work; why not, for those on its machine", 200, "", "text/plain",
+             "exclude", kSmall, "exclude", true},
+    ApiRoute{"GET", "/healthz", "get_health", Access::open, show_health,
+             "How the server is. All but the status is for those on its machine or with a token: the checks "
+             "that do not pass, with 'verbose' all; 'exclude' leaves one out, and may come several times",
+             200, "", "Health", "verbose,exclude", kSmall, "exclude", true, true},
+    ApiRoute{"GET", "/metrics", "get_metrics", Access::open, show_metrics, "For Prometheus, in its text form",
+             200, "", "text/plain"},
 };
 
 }  // namespace

@@ -23,6 +23,9 @@ struct ApiRoute {
   std::string_view request, response;
   std::string_view query = {};  // names with commas between
   std::uint64_t body_limit = 256U << 10U;
+  std::string_view repeatable = {};  // the name in `query` that may come several times
+  bool fast = false;                 // see http::Route; 503 is an answer like the other one
+  bool token_tells_more = false;     // of a fast one: who shows a token is looked up, and waits for that
 };
 
 std::span<const ApiRoute> api_routes() noexcept;
@@ -73,6 +76,13 @@ http::Response change_user(Context& context, const Call& call);
 http::Response list_tokens(Context& context, const Call& call);
 http::Response add_token(Context& context, const Call& call);
 http::Response revoke_token(Context& context, const Call& call);
+
+/// Whether it is answered by what the store says of a token.
+bool asks_with_token(const http::Request& request);
+http::Response show_liveness(Context& context, const Call& call);
+http::Response show_readiness(Context& context, const Call& call);
+http::Response show_health(Context& context, const Call& call);
+http::Response show_metrics(Context& context, const Call& call);
 
 http::Response take_webhook(Context& context, const Call& call);
 

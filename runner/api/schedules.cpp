@@ -56,9 +56,10 @@ ScheduleRecord get_schedule(const Context& context, storage::Tx& tx, std::int64_
 /// Throws Refusal (403).
 void check_owner(const Caller& caller, const ScheduleRecord& schedule) {
   if (caller.role == storage::Role::admin || caller.name == schedule.owner) return;
-  refuse(403, "schedule " + std::to_string(schedule.id) + " is of " + in_quotes(schedule.owner) +
-                  "; those of others need the role 'admin', and " + in_quotes(caller.name) + " has " +
-                  in_quotes(to_string(caller.role)));
+  refuse_role(storage::Role::admin, "schedule " + std::to_string(schedule.id) + " is of " +
+                                        in_quotes(schedule.owner) +
+                                        "; those of others need the role 'admin', and " +
+                                        in_quotes(caller.name) + " has " + in_quotes(to_string(caller.role)));
 }
 
 void tell(const Context& context, storage::Tx& tx, const char* kind, const ScheduleRecord& schedule,

@@ -127,8 +127,8 @@ http::Response revoke_token(Context& context, const Call& call) {
     const auto token = tokens.find(id);
     // Who may not revoke it does not learn whether it is there.
     if (!admin && (!token || call.caller.user != token->user))
-      refuse(403, "tokens of others need the role 'admin', and " + in_quotes(call.caller.name) + " has " +
-                      in_quotes(to_string(call.caller.role)));
+      refuse_role(Role::admin, "tokens of others need the role 'admin', and " + in_quotes(call.caller.name) +
+                                   " has " + in_quotes(to_string(call.caller.role)));
     if (!token) refuse_missing("token " + std::to_string(id));
     tokens.revoke(id, context.parts.clock.now());
   });

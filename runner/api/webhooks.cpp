@@ -104,11 +104,16 @@ triggers::VerifiedDelivery verify_or_count(Context& context, const http::Request
   const std::string key = "hook " + receiver.project.name + " " + request.peer.address;
   const SteadyPoint now = context.parts.clock.steady_now();
   constexpr double kLook = 0;
-  if (context.failures.lock()->take(key, now, kLook).remaining == 0)
+  if (context.failures.lock()->take(key, now, kLook).remaining == 0) {
+    context.counts.attempt(AuthMethod::webhook, AuthResult::limited);
     refuse_for_now("too many bad signatures came from this address; try again later", kFailurePause);
+  }
   try {
-    return verify(delivery, receiver, context.parts.clock.now());
+    triggers::VerifiedDelivery verified = verify(delivery, receiver, context.parts.clock.now());
+    context.counts.attempt(AuthMethod::webhook, AuthResult::success);
+    return verified;
   } catch (const Refusal&) {
+    context.counts.attempt(AuthMethod::webhook, AuthResult::failure);
     context.failures.lock()->take(key, now);
     if (receiver.project.id != 0 && receiver.secrets.empty())
       log_warn("webhooks", "a webhook of project " + in_quotes(receiver.project.name) +

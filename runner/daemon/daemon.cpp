@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <atomic>
 #include <set>
 #include <utility>
 
@@ -12,19 +11,18 @@
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
-#include "runner/base/synchronized.h"
 #include "runner/base/text.h"
 #include "runner/daemon/commit_recipe.h"
 #include "runner/daemon/config_keeper.h"
 #include "runner/daemon/data_directory.h"
 #include "runner/daemon/job_process.h"
 #include "runner/daemon/log_lines.h"
-#include "runner/daemon/metrics.h"
-#include "runner/daemon/metrics_page.h"
 #include "runner/daemon/process_jobs.h"
 #include "runner/daemon/schedule_clock.h"
 #include "runner/daemon/service_actions.h"
 #include "runner/daemon/service_health.h"
+#include "runner/daemon/service_pages.h"
+#include "runner/storage/counted_store.h"
 #include "runner/storage/project_table.h"
 #include "runner/storage/resource_group_table.h"
 #include "runner/storage/tables.h"
@@ -44,21 +42,13 @@ engine::EngineOptions durable(engine::EngineOptions options, const std::filesyst
 }
 
 /// As observers are told of one that waits for room.
-engine::JobView waiting_job(std::int64_t pipeline, std::size_t index) {
+engine::JobView waiting_job(const storage::WaitingPipeline& pipeline, std::size_t index) {
   engine::JobView job;
-  job.pipeline = pipeline;
+  job.pipeline = pipeline.id;
+  job.project = pipeline.project;
   job.index = index;
   job.status = pipelines::JobStatus::pending;
   return job;
-}
-
-http::Response plain(int status, std::string text) {
-  http::Response response;
-  response.status = status;
-  response.headers.set("Content-Type", "text/plain; charset=utf-8");
-  response.headers.set("Cache-Control", "no-store");
-  response.body = std::move(text);
-  return response;
 }
 
 }  // namespace
@@ -71,9 +61,9 @@ struct Daemon::Impl {
   Impl(DaemonOptions daemon_options, const executors::Launcher& launcher)
       : options(std::move(daemon_options)),
         data(options.data),
-        store(storage::open_file_store(data.path() / "runner.db", clock)),
-        health_of(*store, clock, data.path()),
+        store(storage::open_counted_store(data.path() / "runner.db", clock, database_counts)),
         sealer(open_sealer(data.path(), *store)),
+        health_of(*store, clock, data.path()),
         layers(cache::LayerStore::open(data.path() / "layers", clock)),
         housekeeper(*layers, cache::HousekeepingOptions{}),
         engine_options(durable(options.engine, data.path())),
@@ -86,23 +76,33 @@ struct Daemon::Impl {
         maker({*store, sealer, *layers, clock, data.path(), options.base_environment,
                "http://" + options.address, options.shell_only,
                [this](storage::Tx& tx, const engine::StoredChange& change) { statuses.note(tx, change); },
-               [this] { statuses.wake(); }}),
-        started(clock.now()),
-        started_steady(clock.steady_now()) {
+               [this](const storage::PipelineRecord& refused) {
+                 counts.pipeline_refused(refused);
+                 statuses.wake();
+               }}) {
     recover();
     config.emplace(*store, sealer, clock, options.config);
     statuses.start();  // before there are threads that wake it
     watch = std::make_unique<ProjectWatch>(
         LookParts{*store, sealer, maker, engine, clock, data.path(), [this] { return health_of.good(); }},
         options.watch);
-    retention.emplace(*store, clock, data.path(), options.retention);
+    retention.emplace(*store, clock, data.path(), options.retention, [this](const RetentionTally& tally) {
+      if (tally.kept_bytes) counts.archives_measured(*tally.kept_bytes);
+    });
     schedules = std::make_unique<ScheduleClock>(
         ScheduleParts{*store, sealer, clock,
                       [this](const storage::ProjectRecord& project, const std::string& ref, Trigger trigger,
                              const Settle& settle) {
                         return watch->run_scheduled(project, ref, std::move(trigger), settle);
                       }});
-    actions.emplace(engine, *watch, *schedules, [this] { return refusal(); });
+    pages.emplace(ServiceParts{options.version, options.commit, data.path(), clock, *store, database_counts,
+                               health_of, sealer.key_id(), counts, engine, *watch, *config, statuses,
+                               *schedules});
+    actions.emplace(engine, *watch, *schedules,
+                    ServiceActions::Told{
+                        [this] { return pages->refusal(); },
+                        [this](const api::HealthQuestion& asked) { return pages->health(asked, *server); },
+                        [this] { return pages->metrics(*server, *api, *requests); }});
     api = std::make_unique<api::Api>(
         api::ApiParts{*store, sealer, clock, *actions, data.path(), options.version, options.commit});
     counts.on_change = [this] {
@@ -110,15 +110,18 @@ struct Daemon::Impl {
       statuses.wake();
     };
     socket = data.path() / "runner.sock";
+    http::Router router;
+    api->add_routes(router);
+    requests.emplace(router.table());
     http::ServerOptions http;
     http.handler_threads = kHandlers;
     http.tcp.push_back({options.address, options.port, options.tls});
     http.unix_sockets.push_back({socket, 0660});
     http.access_log = [this](const http::AccessRecord& record) {
       log_access(record);
-      ++(*requests.lock())[{record.method, record.status}];
+      requests->add(record);
     };
-    server = std::make_unique<http::Server>(std::move(http), routes());
+    server = std::make_unique<http::Server>(std::move(http), std::move(router));
   }
 
   void recover() {
@@ -136,7 +139,7 @@ struct Daemon::Impl {
     for (const storage::WaitingPipeline& one : found.waiting) {
       waiting.push_back({one.id, one.project, static_cast<int>(one.priority)});
       // They count as waiting before they are read.
-      for (const std::size_t job : one.pending) counts.job_changed(waiting_job(one.id, job));
+      for (const std::size_t job : one.pending) counts.job_changed(waiting_job(one, job));
     }
     store->read([&](storage::Tx& tx) {
       for (const auto& group : storage::ResourceGroupModes(tx).all()) {
@@ -153,13 +156,13 @@ struct Daemon::Impl {
   void run(const std::stop_token& stop) {
     server->start();
     schedules->start();
-    ready = true;
+    pages->begin();
     log_info("daemon", "listening on " + address() + " and " + socket.native());
     if (on_ready) on_ready();
     engine::ServeOptions serve;
     serve.reload = [this](std::int64_t pipeline) { return maker.load(pipeline); };
     serve.on_store = [this](const std::string& trouble) { health_of.tell_store_trouble(trouble); };
-    const std::stop_callback drain(stop, [this] { ready = false; });
+    const std::stop_callback drain(stop, [this] { pages->drain(); });
     try {
       engine.serve(stop, serve);
     } catch (...) {
@@ -177,7 +180,7 @@ struct Daemon::Impl {
   }
 
   void end() {
-    ready = false;
+    pages->drain();
     server->request_stop(kHttpGrace);
     watch->stop();
     retention.reset();
@@ -187,82 +190,19 @@ struct Daemon::Impl {
     statuses.stop();
   }
 
-  std::string refusal() {
-    if (!ready) return "the server is about to end";
-    return health_of.trouble();
-  }
-
-  // ---- what others see
-
   std::string address() const {
     const std::string host =
         options.address.find(':') == std::string::npos ? options.address : "[" + options.address + "]";
     return host + ":" + std::to_string(server->port());
   }
 
-  http::Router routes() {
-    http::Router router;
-    router.add({"GET", "/livez", "livez", [](const http::Request&) { return plain(200, "ok\n"); }, {}, true});
-    router.add({"GET",
-                "/readyz",
-                "readyz",
-                [this](const http::Request&) {
-                  const std::string why = refusal();
-                  return why.empty() ? plain(200, "ok\n") : plain(503, why + "\n");
-                },
-                {},
-                true});
-    router.add({"GET", "/healthz", "healthz", [this](const http::Request&) { return health(); }, {}, true});
-    router.add({"GET", "/metrics", "metrics", [this](const http::Request&) { return metrics(); }});
-    api->add_routes(router);
-    return router;
-  }
-
-  http::Response health() {
-    const ServiceFacts known = facts();
-    http::Response response = plain(known.refusal.empty() ? 200 : 503, health_page(known));
-    response.headers.set("Content-Type", "application/health+json");
-    return response;
-  }
-
-  http::Response metrics() {
-    ServiceFacts known = facts();
-    for (const char* file : {"runner.db", "runner.db-wal"}) {
-      std::error_code error;
-      if (const auto size = std::filesystem::file_size(data.path() / file, error); !error)
-        known.database_bytes += size;
-    }
-    MetricsText more;
-    statuses.add_metrics(more);
-    schedules->add_metrics(more);
-    config->add_metrics(more);
-    add_log_metrics(more);
-    http::Response response = plain(200, metrics_page(known) + more.take());
-    response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-    return response;
-  }
-
-  ServiceFacts facts() {
-    ServiceFacts known;
-    known.version = options.version;
-    known.commit = options.commit;
-    known.started = started;
-    known.uptime = clock.steady_now() - started_steady;
-    known.refusal = refusal();
-    known.health = health_of.state();
-    known.jobs = counts.numbers();
-    known.looks = watch->stats();
-    for (const auto& [id, state] : watch->states()) known.unreachable += state.error.empty() ? 0U : 1U;
-    known.requests = *requests.lock();
-    return known;
-  }
-
   const DaemonOptions options;
   const SystemClock clock;
   const DataDirectory data;
+  database::DatabaseCounts database_counts;
   const std::unique_ptr<storage::Store> store;
-  ServiceHealth health_of;
   const storage::Sealer sealer;
+  ServiceHealth health_of;
   const std::unique_ptr<cache::LayerStore> layers;
   cache::Housekeeper housekeeper;
   const engine::EngineOptions engine_options;
@@ -271,17 +211,15 @@ struct Daemon::Impl {
   CommitStatuses statuses;
   engine::Engine engine;
   PipelineMaker maker;
-  const TimePoint started;
-  const SteadyPoint started_steady;
   std::filesystem::path socket;
   std::function<void()> on_ready;
-  std::atomic<bool> ready{false};
-  Synchronized<std::map<std::pair<std::string, int>, std::uint64_t>> requests;
   std::optional<ConfigKeeper> config;
   std::unique_ptr<ProjectWatch> watch;
   std::optional<RetentionThread> retention;
   std::unique_ptr<ScheduleClock> schedules;
+  std::optional<ServicePages> pages;
   std::optional<ServiceActions> actions;
+  std::optional<RequestCounts> requests;
   std::unique_ptr<api::Api> api;
   std::unique_ptr<http::Server> server;  // last: its handlers use all of this
 };

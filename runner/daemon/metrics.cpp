@@ -55,6 +55,22 @@ void JobCounts::job_changed(const engine::JobView& job) {
 
 void JobCounts::count(const engine::JobView& job) {
   const std::lock_guard lock(mutex_);
+  if (count_start(job) || !is_completed(job.status) || !job.finished_at) return;
+  bool first = false;
+  Ended& ended = remember({job.pipeline, job.index}, job.attempt, first);
+  if (!ended.archived && (job.archive || job.reports)) {
+    ended.archived = true;
+    archive_bytes_ += (job.archive ? job.archive->bytes : 0) + (job.reports ? job.reports->bytes : 0);
+  }
+  if (!first) return;  // told again once its archive is there
+  const std::string failure = job.failure ? std::string(pipelines::to_string(*job.failure)) : std::string();
+  ++numbers_.ended[{job.project, std::string(pipelines::to_string(job.status)), failure}];
+  if (job.failure == pipelines::FailureReason::job_execution_timeout) ++numbers_.timeouts;
+  if (job.started_at) durations_.add(*job.finished_at - *job.started_at);
+}
+
+/// Under the lock. True: it waits or runs.
+bool JobCounts::count_start(const engine::JobView& job) {
   const Job key{job.pipeline, job.index};
   bool ran = false;
   int attempt = 0;
@@ -64,49 +80,69 @@ void JobCounts::count(const engine::JobView& job) {
     --(ran ? numbers_.running : numbers_.pending);
     under_way_.erase(known);
   }
-  if (waits(job.status) || runs(job.status)) {
-    under_way_.emplace(key, UnderWay{job.status, job.attempt});
-    ++(waits(job.status) ? numbers_.pending : numbers_.running);
-    if (job.status == JobStatus::running && job.attempt > 1 && (!ran || attempt != job.attempt))
-      ++numbers_.retries;
-    return;
-  }
-  if (!is_completed(job.status) || !job.finished_at) return;
-  // Told again once its archive is there.
-  const auto [counted, first] = counted_.try_emplace(key, job.attempt);
-  if (!first && counted->second == job.attempt) return;
-  counted->second = job.attempt;
-  if (first) counted_in_order_.push_back(key);
+  if (!waits(job.status) && !runs(job.status)) return false;
+  under_way_.emplace(key, UnderWay{job.status, job.attempt});
+  ++(waits(job.status) ? numbers_.pending : numbers_.running);
+  if (job.status == JobStatus::running && job.attempt > 1 && (!ran || attempt != job.attempt))
+    ++numbers_.retries;
+  return true;
+}
+
+/// Under the lock. `first`: this attempt was not among those that ended.
+JobCounts::Ended& JobCounts::remember(const Job& key, int attempt, bool& first) {
+  const auto [found, added] = counted_.try_emplace(key, Ended{attempt, false});
+  first = added || found->second.attempt != attempt;
+  if (first) found->second = Ended{attempt, false};
+  Ended& ended = found->second;
+  if (added) counted_in_order_.push_back(key);
   if (counted_in_order_.size() > kRemembered) {
     counted_.erase(counted_in_order_.front());
     counted_in_order_.pop_front();
   }
-  const std::string failure = job.failure ? std::string(pipelines::to_string(*job.failure)) : std::string();
-  ++numbers_.ended[{std::string(pipelines::to_string(job.status)), failure}];
-  if (job.failure == pipelines::FailureReason::job_execution_timeout) ++numbers_.timeouts;
-  if (job.started_at)
-    numbers_.durations.add(std::chrono::duration<double>(*job.finished_at - *job.started_at).count());
+  return ended;
 }
 
-void Histogram::add(double value) {
-  for (std::size_t i = 0; i < kBounds.size(); ++i) {
-    if (value <= kBounds[i]) ++up_to[i];
+void JobCounts::pipeline_changed(const engine::PipelineView& pipeline) {
+  const std::lock_guard lock(mutex_);
+  if (pipeline.status == JobStatus::running) {
+    pipelines_running_.insert(pipeline.id);
+  } else {
+    pipelines_running_.erase(pipeline.id);
   }
-  ++count;
-  sum += value;
+  if (!pipeline.changed || !is_completed(pipeline.status)) return;
+  ++numbers_.pipelines_ended[{pipeline.project, std::string(pipelines::to_string(pipeline.status))}];
+  if (pipeline.started_at && pipeline.finished_at)
+    pipeline_durations_.add(*pipeline.finished_at - *pipeline.started_at);
+}
+
+void JobCounts::pipeline_refused(const storage::PipelineRecord& pipeline) {
+  const std::lock_guard lock(mutex_);
+  ++numbers_.pipelines_ended[{pipeline.project, std::string(pipelines::to_string(pipeline.status))}];
+}
+
+void JobCounts::keep_projects(const std::set<std::string>& projects) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(numbers_.ended,
+                [&](const auto& each) { return !projects.contains(std::get<0>(each.first)); });
+  std::erase_if(numbers_.pipelines_ended,
+                [&](const auto& each) { return !projects.contains(each.first.first); });
 }
 
 JobCounts::Numbers JobCounts::numbers() const {
   const std::lock_guard lock(mutex_);
-  return numbers_;
+  Numbers numbers = numbers_;
+  numbers.pipelines_running = pipelines_running_.size();
+  numbers.durations = durations_.counts();
+  numbers.pipeline_durations = pipeline_durations_.counts();
+  numbers.archive_bytes = archive_bytes_;
+  return numbers;
 }
 
 void MetricsText::family(const std::string& name, const char* type, const char* help) {
   text_ += "# HELP " + name + " " + help + "\n# TYPE " + name + " " + type + "\n";
 }
 
-void MetricsText::sample(const std::string& name, double value,
-                         const std::map<std::string, std::string>& labels) {
+void MetricsText::sample(const std::string& name, double value, const Labels& labels) {
   text_ += name;
   if (!labels.empty()) {
     char before = '{';
@@ -121,16 +157,23 @@ void MetricsText::sample(const std::string& name, double value,
   text_ += '\n';
 }
 
-void MetricsText::histogram(const std::string& name, const char* help, const Histogram& values) {
-  family(name, "histogram", help);
-  for (std::size_t i = 0; i < values.up_to.size(); ++i) {
+void MetricsText::samples(const std::string& name, const HistogramCounts& counts, const Labels& labels) {
+  Labels bucket = labels;
+  for (std::size_t i = 0; i < counts.bounds.size(); ++i) {
     std::string bound;
-    append_number(bound, Histogram::kBounds[i]);
-    sample(name + "_bucket", static_cast<double>(values.up_to[i]), {{"le", bound}});
+    append_number(bound, counts.bounds[i]);
+    bucket["le"] = bound;
+    sample(name + "_bucket", static_cast<double>(counts.up_to[i]), bucket);
   }
-  sample(name + "_bucket", static_cast<double>(values.count), {{"le", "+Inf"}});
-  sample(name + "_sum", values.sum);
-  sample(name + "_count", static_cast<double>(values.count));
+  bucket["le"] = "+Inf";
+  sample(name + "_bucket", static_cast<double>(counts.count), bucket);
+  sample(name + "_sum", counts.sum.count(), labels);
+  sample(name + "_count", static_cast<double>(counts.count), labels);
+}
+
+void MetricsText::histogram(const std::string& name, const char* help, const HistogramCounts& counts) {
+  family(name, "histogram", help);
+  samples(name, counts);
 }
 
 void MetricsText::process() {

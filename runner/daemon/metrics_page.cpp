@@ -1,13 +1,13 @@
 #include "runner/daemon/metrics_page.h"
 
-#include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "pipelines/status.h"
 
 namespace runner::daemon {
 namespace {
 
-using nlohmann::json;
+using pipelines::FailureReason;
 
 double seconds_of(TimePoint time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
@@ -19,22 +19,73 @@ void one(MetricsText& text, const char* name, const char* type, const char* help
   text.sample(name, static_cast<double>(value));
 }
 
-void write_jobs(MetricsText& text, const JobCounts::Numbers& jobs) {
+constexpr const char* kEnds[] = {"success", "failed", "canceled", "skipped"};
+
+/// Of each project all that may be counted, so that the first of it is seen to come.
+void write_ends(MetricsText& text, const JobCounts::Numbers& jobs, const std::set<std::string>& projects) {
+  auto ended = jobs.ended;
+  auto pipelines = jobs.pipelines_ended;
+  for (const std::string& project : projects) {
+    for (const char* status : kEnds) {
+      pipelines.try_emplace({project, status});
+      if (status != std::string_view("failed")) ended.try_emplace({project, status, ""});
+    }
+    for (std::size_t i = 0; i <= static_cast<std::size_t>(FailureReason::unknown_failure); ++i) {
+      const std::string_view reason = to_string(static_cast<FailureReason>(i));
+      ended.try_emplace({project, "failed", std::string(reason)});
+    }
+  }
+  text.family("runner_pipelines_total", "counter", "Pipelines that ended since the daemon was started.");
+  for (const auto& [key, count] : pipelines)
+    text.sample("runner_pipelines_total", static_cast<double>(count),
+                {{"project", key.first}, {"status", key.second}});
   text.family("runner_jobs_total", "counter", "Jobs that ended since the daemon was started.");
-  for (const char* status : {"success", "failed", "canceled", "skipped"}) {
-    if (!jobs.ended.contains({status, ""}))
-      text.sample("runner_jobs_total", 0, {{"status", status}, {"failure_reason", ""}});
-  }
-  for (const auto& [key, count] : jobs.ended) {
+  for (const auto& [key, count] : ended) {
+    const auto& [project, status, reason] = key;
     text.sample("runner_jobs_total", static_cast<double>(count),
-                {{"status", key.first}, {"failure_reason", key.second}});
+                {{"project", project}, {"status", status}, {"failure_reason", reason}});
   }
+}
+
+void write_jobs(MetricsText& text, const JobCounts::Numbers& jobs, const engine::EngineStats& engine) {
+  text.histogram(
+      "runner_pipeline_duration_seconds",
+      "From the start of a pipeline's first job to its end; of one that was taken up again, from then.",
+      jobs.pipeline_durations);
+  one(text, "runner_pipelines_running", "gauge", "Pipelines with jobs that run.", jobs.pipelines_running);
   one(text, "runner_jobs_running", "gauge", "Jobs that run.", jobs.running);
   one(text, "runner_jobs_pending", "gauge", "Jobs whose turn it is, without a place to run.", jobs.pending);
   one(text, "runner_job_retries_total", "counter", "Attempts that were begun after the first.", jobs.retries);
   one(text, "runner_job_timeouts_total", "counter", "Jobs that were ended at the end of their time.",
       jobs.timeouts);
   text.histogram("runner_job_duration_seconds", "How long jobs ran, of those that ended.", jobs.durations);
+  text.histogram("runner_job_queue_duration_seconds", "From a job's turn to its start.", engine.queued);
+  one(text, "runner_cache_hits_total", "counter", "Caches that jobs looked up and found.", engine.cache_hits);
+  one(text, "runner_cache_misses_total", "counter", "Caches that jobs looked up in vain.",
+      engine.cache_misses);
+  one(text, "runner_artifacts_bytes", "gauge",
+      "Archives of artifacts that are kept; exact each hour, those made since then counted as they were "
+      "made.",
+      jobs.archive_bytes);
+  text.histogram("runner_scheduler_loop_duration_seconds", "How long turns of the engine's loop took.",
+                 engine.turns);
+  text.histogram("runner_scheduler_lag_seconds", "How late timers were served (start_in, retries).",
+                 engine.lag);
+  one(text, "runner_timers_overdue", "gauge", "Timers that are due and not served yet.",
+      engine.timers_overdue);
+}
+
+void write_access(MetricsText& text, const api::AccessCounts& access) {
+  text.family("runner_auth_attempts_total", "counter", "Callers of the API that were let in, or not.");
+  for (const api::AuthMethod method : api::kAuthMethods) {
+    for (const api::AuthResult result : api::kAuthResults)
+      text.sample("runner_auth_attempts_total", static_cast<double>(access.attempts(method, result)),
+                  {{"method", std::string(to_string(method))}, {"result", std::string(to_string(result))}});
+  }
+  text.family("runner_permission_denied_total", "counter", "Requests of callers who lacked this role.");
+  for (const storage::Role role : api::kRoles)
+    text.sample("runner_permission_denied_total", static_cast<double>(access.denials(role)),
+                {{"permission", std::string(to_string(role))}});
 }
 
 void write_looks(MetricsText& text, const WatchStats& looks) {
@@ -49,7 +100,7 @@ void write_looks(MetricsText& text, const WatchStats& looks) {
 
 }  // namespace
 
-std::string metrics_page(const ServiceFacts& facts) {
+std::string metrics_page(const ServiceFacts& facts, const api::AccessCounts& access) {
   MetricsText text;
   text.family("runner_build_info", "gauge", "What was built.");
   text.sample("runner_build_info", 1, {{"version", facts.version}, {"commit", facts.commit}});
@@ -58,47 +109,23 @@ std::string metrics_page(const ServiceFacts& facts) {
   one(text, "process_start_time_seconds", "gauge", "When the process was started.",
       seconds_of(facts.started));
   text.process();
-  one(text, "runner_ready", "gauge", "1 while the daemon takes work.", facts.refusal.empty() ? 1 : 0);
-  write_jobs(text, facts.jobs);
+  one(text, "runner_ready", "gauge", "1 while the daemon takes work.", facts.ready ? 1 : 0);
+  write_ends(text, facts.jobs, facts.projects);
+  write_jobs(text, facts.jobs, facts.engine);
   write_looks(text, facts.looks);
-  text.family("runner_http_requests_total", "counter", "Requests that were answered.");
-  for (const auto& [key, count] : facts.requests) {
-    text.sample("runner_http_requests_total", static_cast<double>(count),
-                {{"method", key.first}, {"code", std::to_string(key.second)}});
-  }
+  one(text, "runner_http_requests_in_flight", "gauge",
+      "Requests that are not answered whole yet; streams too.", facts.http.in_flight);
+  write_access(text, access);
   text.family("runner_disk_free_bytes", "gauge", "Free room on the disk.");
   text.sample("runner_disk_free_bytes", static_cast<double>(facts.health.free_bytes),
               {{"mount_role", "data"}});
   one(text, "runner_db_size_bytes", "gauge", "The database and its log.", facts.database_bytes);
   one(text, "runner_db_probe_seconds", "gauge", "How long the database took lately to let the daemon write.",
       facts.health.database_seconds);
+  text.histogram("runner_db_commit_duration_seconds", "How long commits took.", facts.commits);
+  one(text, "runner_db_errors_total", "counter", "What the database or its disk failed to do.",
+      facts.database_errors);
   return text.take();
-}
-
-std::string health_page(const ServiceFacts& facts) {
-  const HealthState& health = facts.health;
-  const auto check = [](const std::string& why, const char* otherwise, const char* needed) {
-    json told{{"status", why.empty() ? "pass" : otherwise}, {"required_for", needed}};
-    if (!why.empty()) told["output"] = why;
-    return told;
-  };
-  json checks = json::object();
-  checks["database"] = check(health.database.empty() ? health.engine : health.database, "fail", "ready");
-  checks["database"]["latency_seconds"] = health.database_seconds;
-  checks["disk"] = check(health.disk, "fail", "ready");
-  checks["disk"]["free_bytes"] = health.free_bytes;
-  checks["disk"]["min_bytes"] = health.min_bytes;
-  checks["repositories"] = {{"status", facts.unreachable == 0 ? "pass" : "warn"},
-                            {"required_for", "none"},
-                            {"unreachable", facts.unreachable}};
-  const json body{{"status", facts.refusal.empty() ? "pass" : "fail"},
-                  {"version", facts.version},
-                  {"started_at", format_iso8601(facts.started)},
-                  {"uptime_seconds", facts.uptime.count()},
-                  {"checked_at", health.checked_at ? json(format_iso8601(*health.checked_at)) : json()},
-                  {"output", facts.refusal},
-                  {"checks", checks}};
-  return body.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace runner::daemon

@@ -169,7 +169,7 @@ Made PipelineMaker::refuse(const ProjectRecord& project, const Trigger& trigger,
                                   parts_.clock.now()});
     if (parts_.on_write) parts_.on_write(tx, {record, true, {}});
   });
-  if (parts_.made) parts_.made();
+  if (id && parts_.made) parts_.made(record);
   return {id, true, message};
 }
 

@@ -43,7 +43,7 @@ struct MakerParts {
   bool shell_only = false;  // see DaemonOptions
   // In the transaction that makes a pipeline, and after it was made without the engine. May be empty.
   std::function<void(storage::Tx& tx, const engine::StoredChange& change)> on_write = {};
-  std::function<void()> made = {};
+  std::function<void(const storage::PipelineRecord& pipeline)> made = {};
 };
 
 /// Any thread, several at a time.

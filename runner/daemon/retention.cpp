@@ -65,6 +65,7 @@ class Pass {
   /// Files that a process left which was killed between its archive and the row of it.
   void remove_orphans() {
     std::error_code error;
+    std::uint64_t kept = 0;
     for (const fs::directory_entry& group : fs::directory_iterator(data_ / "archives", error)) {
       if (!group.is_directory(error) || group.is_symlink(error)) continue;
       for (const fs::directory_entry& file : fs::directory_iterator(group.path(), error)) {
@@ -74,11 +75,17 @@ class Pass {
           continue;
         }
         const auto age_limit = now_ - options_.orphans;
-        if (written_at(file.path()).value_or(TimePoint::max()) >= age_limit || is_named(file.path()))
-          continue;
-        tally_.orphans += remove_unnamed(file.path(), age_limit) ? 1U : 0U;
+        struct stat info {};
+        const bool regular = ::lstat(file.path().c_str(), &info) == 0 && S_ISREG(info.st_mode);
+        const bool old = regular && TimePoint(std::chrono::seconds(info.st_mtim.tv_sec)) < age_limit;
+        if (old && !is_named(file.path()) && remove_unnamed(file.path(), age_limit)) {
+          ++tally_.orphans;
+        } else if (regular) {
+          kept += static_cast<std::uint64_t>(info.st_size);
+        }
       }
     }
+    tally_.kept_bytes = kept;
   }
 
   bool is_named(const fs::path& file) {
@@ -87,12 +94,6 @@ class Pass {
       named = storage::JobArchives(tx).names(file.lexically_proximate(data_).native());
     });
     return named;
-  }
-
-  static std::optional<TimePoint> written_at(const fs::path& file) {
-    struct stat info {};
-    if (::lstat(file.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
-    return TimePoint(std::chrono::seconds(info.st_mtim.tv_sec));
   }
 
   /// Archives are named by their content, so a job may publish the same one at this moment, and its row comes
@@ -182,11 +183,12 @@ RetentionTally remove_old(storage::Store& store, const Clock& clock, const fs::p
 }
 
 RetentionThread::RetentionThread(storage::Store& store, const Clock& clock, fs::path data,
-                                 RetentionOptions options)
+                                 RetentionOptions options, std::function<void(const RetentionTally&)> passed)
     : store_(store),
       clock_(clock),
       data_(std::move(data)),
       options_(options),
+      passed_(std::move(passed)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 void RetentionThread::run(const std::stop_token& stop) const {
@@ -195,6 +197,7 @@ void RetentionThread::run(const std::stop_token& stop) const {
   do {
     try {
       const RetentionTally tally = remove_old(store_, clock_, data_, options_, stop);
+      if (passed_) passed_(tally);
       if (tally.archives + tally.logs + tally.orphans == 0) continue;
       log_info("retention", "removed " + format_count(tally.archives, "archive") + " past their time, " +
                                 format_count(tally.orphans, "archive") + " of nobody and logs of " +

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <stop_token>
 #include <thread>
 
@@ -23,7 +25,8 @@ struct RetentionOptions {
 
 struct RetentionTally {
   std::size_t archives = 0, logs = 0, events = 0, deliveries = 0, orphans = 0;
-  std::uint64_t bytes = 0;  // of files of archives
+  std::uint64_t bytes = 0;                  // of files of archives
+  std::optional<std::uint64_t> kept_bytes;  // of those that stay; nullopt: not all were looked at
 };
 
 /// One pass; ends early on `stop`. Archives and logs go row first, so what is listed is there; a file whose
@@ -35,8 +38,9 @@ RetentionTally remove_old(storage::Store& store, const Clock& clock, const std::
 /// the next. References must outlive it.
 class RetentionThread {
  public:
+  /// `passed` is told of each pass; may be empty.
   RetentionThread(storage::Store& store, const Clock& clock, std::filesystem::path data,
-                  RetentionOptions options);
+                  RetentionOptions options, std::function<void(const RetentionTally&)> passed = {});
 
  private:
   void run(const std::stop_token& stop) const;
@@ -45,6 +49,7 @@ class RetentionThread {
   const Clock& clock_;
   const std::filesystem::path data_;
   const RetentionOptions options_;
+  const std::function<void(const RetentionTally&)> passed_;
   std::jthread thread_;  // last: it uses the others
 };
 

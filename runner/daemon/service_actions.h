@@ -14,10 +14,15 @@ namespace runner::daemon {
 
 class ServiceActions final : public api::Actions {
  public:
-  /// References must outlive it. `refusal`: see refuses_work().
-  ServiceActions(engine::Engine& engine, ProjectWatch& watch, ScheduleClock& schedules,
-                 std::function<std::string()> refusal)
-      : engine_(engine), watch_(watch), schedules_(schedules), refusal_(std::move(refusal)) {}
+  /// What it says of itself; see api::Actions.
+  struct Told {
+    std::function<std::string()> refusal;
+    std::function<api::HealthAnswer(const api::HealthQuestion&)> health;
+    std::function<std::string()> metrics;
+  };
+  /// References must outlive it.
+  ServiceActions(engine::Engine& engine, ProjectWatch& watch, ScheduleClock& schedules, Told told)
+      : engine_(engine), watch_(watch), schedules_(schedules), told_(std::move(told)) {}
 
   std::int64_t start_pipeline(const storage::ProjectRecord& project,
                               const api::StartRequest& request) override;
@@ -38,13 +43,15 @@ class ServiceActions final : public api::Actions {
   void projects_changed() override { watch_.reload(); }
   void schedules_changed() override { schedules_.changed(); }
   void delivery_stored(std::int64_t project) override { watch_.poke(project); }
-  std::string refuses_work() override { return refusal_(); }
+  std::string refuses_work() override { return told_.refusal(); }
+  api::HealthAnswer health(const api::HealthQuestion& question) override { return told_.health(question); }
+  std::string metrics() override { return told_.metrics(); }
 
  private:
   engine::Engine& engine_;
   ProjectWatch& watch_;
   ScheduleClock& schedules_;
-  const std::function<std::string()> refusal_;
+  const Told told_;
 };
 
 }  // namespace runner::daemon

@@ -15,6 +15,7 @@
 #include "runner/base/files.h"
 #include "runner/base/log.h"
 #include "runner/base/text.h"
+#include "runner/storage/counted_store.h"
 
 namespace runner::daemon {
 namespace {
@@ -25,6 +26,14 @@ constexpr std::chrono::seconds kDatabasePatience{3};
 // What must be free: so much, or this part of a small disk. Below it jobs begin that cannot end well.
 constexpr std::uint64_t kMinFree = 64U << 20U, kPartOfDisk = 20;
 constexpr const char* kProbe = ".probe";
+
+/// Migrations are made at the start; who makes more of them meanwhile is a newer program.
+std::string told_of_schema(std::int64_t schema) {
+  const std::int64_t known = storage::known_schema();
+  if (schema == known) return {};
+  return "the database has the schema " + std::to_string(schema) + " and this program knows " +
+         std::to_string(known) + ": another version of it has changed the database; start that one";
+}
 
 /// Writes a page where everything is kept, as file systems that can be read only, or are full, tell it only
 /// to who writes. Not synced: it costs no access of the disk. Throws Error.
@@ -47,7 +56,8 @@ void write_probe(const std::filesystem::path& data) {
 
 const std::string& HealthState::trouble() const {
   if (!disk.empty()) return disk;
-  return database.empty() ? engine : database;
+  if (!database.empty()) return database;
+  return engine.empty() ? migrations : engine;
 }
 
 ServiceHealth::ServiceHealth(storage::Store& store, const Clock& clock, std::filesystem::path data)
@@ -92,6 +102,7 @@ void ServiceHealth::work() {
 void ServiceHealth::look() {
   look_at_disk();
   look_at_database();
+  look_at_key();
   const std::string why = trouble();
   if (told_ == why) return;
   if (why.empty()) {
@@ -132,17 +143,40 @@ void ServiceHealth::look_at_database() {
     asked_ = clock_.steady_now();
   }
   std::string why;
+  std::int64_t schema = 0;
   try {
     // It gets the right to write, and writes nothing.
-    store_.write([](storage::Tx&) {});
+    store_.write([&](storage::Tx& tx) { schema = storage::applied_schema(tx); });
   } catch (const Error& error) {
     why = std::string("the database cannot be written: ") + error.what();
   }
   const std::lock_guard lock(mutex_);
   state_.database = why;
+  if (why.empty()) {
+    state_.schema = schema;
+    state_.migrations = told_of_schema(schema);
+  }
   state_.database_seconds = std::chrono::duration<double>(clock_.steady_now() - *asked_).count();
   state_.checked_at = clock_.now();
   asked_.reset();
+}
+
+/// The server has it in memory, but the next start needs the file.
+void ServiceHealth::look_at_key() {
+  const std::filesystem::path path = data_ / "secrets" / "data.key";
+  std::string why;
+  if (::access(path.c_str(), R_OK) != 0) {
+    const std::error_code error(errno, std::generic_category());
+    why = "the key of all secrets cannot be read from " + in_quotes(path.native()) + " (" + error.message() +
+          "): put it back before the server is started anew";
+  }
+  bool news = false;
+  {
+    const std::lock_guard lock(mutex_);
+    news = state_.key.empty();
+    state_.key = why;
+  }
+  if (news && !why.empty()) log_warn("health", why);
 }
 
 }  // namespace runner::daemon

@@ -16,9 +16,11 @@
 namespace runner::daemon {
 
 struct HealthState {
-  std::string disk, database, engine;  // why not; "" = well
+  std::string disk, database, engine, migrations;  // why not; "" = well
+  std::string key;                                 // the same, but work is taken all the same
   std::uint64_t free_bytes = 0, min_bytes = 0;
   double database_seconds = 0;  // what it took last
+  std::int64_t schema = 0;      // number of the newest migration that the database has
   std::optional<TimePoint> checked_at;
 
   /// The first of what is wrong, for people; "" = nothing.
@@ -45,6 +47,7 @@ class ServiceHealth {
   void look();
   void look_at_disk();
   void look_at_database();
+  void look_at_key();
 
   storage::Store& store_;
   const Clock& clock_;

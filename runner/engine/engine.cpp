@@ -89,6 +89,14 @@ void Engine::play(std::int64_t pipeline, std::size_t job) {
   impl_->loop.post(pipeline, message::Play{job});
 }
 
+EngineStats Engine::stats() const {
+  return impl_->loop.stats();
+}
+
+std::optional<std::chrono::duration<double>> Engine::since_step() const noexcept {
+  return impl_->loop.since_step();
+}
+
 std::vector<JobView> Engine::jobs(std::int64_t pipeline) const {
   return impl_->loop.find(pipeline)->views();
 }

@@ -21,6 +21,7 @@
 #include "pipelines/plan.h"
 #include "pipelines/status.h"
 #include "runner/base/clock.h"
+#include "runner/base/histogram.h"
 #include "runner/engine/resource_groups.h"
 #include "runner/engine/sources.h"
 
@@ -98,6 +99,7 @@ struct ArchiveView {
 /// A job as it is now: newest attempt. A copy; never changes.
 struct JobView {
   std::int64_t pipeline = 0;
+  std::string project;    // as the pipeline has it
   std::size_t index = 0;  // into plan.jobs
   std::string name, stage;
   pipelines::JobStatus status = pipelines::JobStatus::created;
@@ -114,6 +116,18 @@ struct JobView {
   std::string environment_url;  // where what it deployed is found; "" = unknown
 };
 
+/// A pipeline as it is now. A copy.
+struct PipelineView {
+  std::int64_t id = 0;
+  std::string project;
+  pipelines::JobStatus status = pipelines::JobStatus::created;
+  /// False: this is no news, but this engine, or the observer, did not have it yet.
+  bool changed = false;
+  /// Of one that had ended and goes on: when it was taken up again.
+  std::optional<TimePoint> started_at;
+  std::optional<TimePoint> finished_at;
+};
+
 /// Told what happens, by the engine thread and by job threads, at the same time: implementations lock, are
 /// quick and do not call back.
 class Observer {
@@ -122,6 +136,8 @@ class Observer {
   virtual void job_changed(const JobView& job) = 0;
   /// Masked log bytes as they are stored; chunks of any size.
   virtual void job_output(std::size_t job, int attempt, std::string_view bytes) = 0;
+  /// When its status changes, and when the engine begins with it. By the engine thread.
+  virtual void pipeline_changed(const PipelineView& /*pipeline*/) {}
 };
 
 inline constexpr std::string_view kShell = "shell";
@@ -186,6 +202,15 @@ struct ServeOptions {
   std::chrono::milliseconds retry_after{100}, retry_at_most{5'000};
 };
 
+/// What an engine counted since it was made.
+struct EngineStats {
+  HistogramCounts turns;   // of its loop: how long one took
+  HistogramCounts lag;     // how late timers were served
+  HistogramCounts queued;  // from a job's turn to its start
+  std::size_t timers_overdue = 0;
+  std::uint64_t cache_hits = 0, cache_misses = 0;  // of jobs that ended
+};
+
 class Engine {
  public:
   /// References must outlive the engine.
@@ -228,6 +253,12 @@ class Engine {
 
   /// Any thread, async: how a group is handed on from the next time on. Not remembered by the engine.
   void set_resource_mode(const ResourceGroups::Key& group, ResourceMode mode);
+
+  /// Any thread. Does not block.
+  EngineStats stats() const;
+  /// Any thread, never blocks: how long ago the engine thread did something of what it has to do; nullopt
+  /// while it has nothing to do, or waits for the store.
+  std::optional<std::chrono::duration<double>> since_step() const noexcept;
 
   std::vector<JobView> jobs(std::int64_t pipeline) const;
   /// The whole masked log of a job's newest attempt. Empty when it never started.

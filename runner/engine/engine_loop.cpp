@@ -18,7 +18,12 @@ constexpr std::chrono::milliseconds kBetweenQuestions{500};
 }  // namespace
 
 EngineLoop::EngineLoop(const EngineOptions& options, const EngineParts& parts)
-    : options_(options), parts_(parts), ids_(parts.store), job_threads_(options.capacity), archiver_(1) {
+    : options_(options),
+      parts_(parts),
+      ids_(parts.store),
+      stats_(parts.clock),
+      job_threads_(options.capacity),
+      archiver_(1) {
   for (std::size_t slot = options.capacity; slot-- > 0;) free_slots_.push_back(slot);
   for (const auto& [executor, most] : options.executor_capacity) queue_.limit(executor, most);
 }
@@ -33,15 +38,25 @@ std::int64_t EngineLoop::add(PipelineRequest request) {
 }
 
 EngineServices EngineLoop::services() {
-  return {
-      options_,     parts_,
-      job_threads_, archiver_,
-      queue_,       groups_,
-      ids_,         [this](std::int64_t pipeline, Message message) { post(pipeline, std::move(message)); }};
+  return {options_,
+          parts_,
+          job_threads_,
+          archiver_,
+          queue_,
+          groups_,
+          ids_,
+          stats_,
+          [this](std::int64_t pipeline, Message message) { post(pipeline, std::move(message)); }};
 }
 
 void EngineLoop::post(std::int64_t pipeline, Message message) {
   mailbox_.post({pipeline, std::move(message)});
+}
+
+EngineStats EngineLoop::stats() const {
+  return {stats_.turns(),      stats_.lag(),
+          stats_.queued(),     timers_.overdue(parts_.clock.steady_now()),
+          stats_.cache_hits(), stats_.cache_misses()};
 }
 
 std::shared_ptr<PipelineRun> EngineLoop::lookup(std::int64_t pipeline) const {
@@ -73,6 +88,7 @@ PipelineEnd EngineLoop::run(std::int64_t pipeline) {
 }
 
 bool EngineLoop::turn(std::vector<Envelope> envelopes, const ServeOptions* serve) {
+  const LoopStats::Turn counted(stats_);
   std::set<std::int64_t> held;
   for (Envelope& envelope : envelopes) {
     // What follows to the same pipeline waits as well: their order counts.
@@ -101,13 +117,16 @@ void EngineLoop::receive(Envelope envelope) {
     queue_.add_running(run->share_of(done->job), -1);
   }
   run->receive(std::move(envelope.message));
+  stats_.step();
   touch(envelope.pipeline);
 }
 
 void EngineLoop::wake_due() {
   const SteadyPoint now = parts_.clock.steady_now();
-  for (auto timer = timers_.begin(); timer != timers_.end() && timer->first <= now; ++timer)
-    touch(timer->second);
+  for (const LoopTimers::Due& due : timers_.due(now)) {
+    stats_.timer_served(due.when, now);
+    touch(due.pipeline);
+  }
 }
 
 void EngineLoop::advance() {
@@ -117,17 +136,11 @@ void EngineLoop::advance() {
     const auto run = lookup(pipeline);
     if (run == nullptr) continue;
     run->advance();
+    stats_.step();
     to_write_.insert(pipeline);
     // What one pipeline lets go of, another one waits for.
     grant();
-    if (const auto known = timer_of_.find(pipeline); known != timer_of_.end()) {
-      timers_.erase({known->second, pipeline});
-      timer_of_.erase(known);
-    }
-    if (const auto next = run->next_timer()) {
-      timers_.emplace(*next, pipeline);
-      timer_of_.emplace(pipeline, *next);
-    }
+    timers_.set(pipeline, run->next_timer());
   }
 }
 
@@ -180,6 +193,7 @@ void EngineLoop::flush() {
   if (!writing.empty()) {
     const bool more_ids = (ids_.used() || options_.durable) && ids_.low();
     failpoint("engine.deciding");
+    const LoopStats::Wait wait(stats_);
     parts_.store.write([&](storage::Tx& tx) {
       for (const auto& run : writing) run->write(tx);
       if (more_ids) ids_.refill(tx);
@@ -190,6 +204,7 @@ void EngineLoop::flush() {
   to_write_.clear();
   for (const auto& run : changed) {
     run->act();
+    stats_.step();
     if (!run->busy()) working_.erase(run->id());
     failpoint("engine.acted");
     if (!options_.durable) continue;
@@ -200,8 +215,7 @@ void EngineLoop::flush() {
 
 std::optional<SteadyPoint> EngineLoop::next_deadline() {
   const SteadyPoint steady = parts_.clock.steady_now();
-  std::optional<SteadyPoint> next;
-  if (!timers_.empty()) next = timers_.begin()->first;
+  std::optional<SteadyPoint> next = timers_.next();
   if (ask_host_at_ && (!next || *ask_host_at_ < *next)) next = ask_host_at_;
   for (const std::int64_t pipeline : working_) {
     const auto run = lookup(pipeline);

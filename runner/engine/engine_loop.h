@@ -18,6 +18,8 @@
 #include "runner/base/synchronized.h"
 #include "runner/engine/backlog.h"
 #include "runner/engine/job_queue.h"
+#include "runner/engine/loop_stats.h"
+#include "runner/engine/loop_timers.h"
 #include "runner/engine/mailbox.h"
 #include "runner/engine/pipeline_run.h"
 #include "runner/engine/resource_groups.h"
@@ -38,6 +40,8 @@ class EngineLoop {
   void set_resource_mode(const ResourceGroups::Key& group, ResourceMode mode);
   /// Shared, because viewers of other threads may look while the loop lets go of it. Throws Error{not_found}.
   std::shared_ptr<PipelineRun> find(std::int64_t pipeline) const;
+  EngineStats stats() const;
+  std::optional<std::chrono::duration<double>> since_step() const noexcept { return stats_.since_step(); }
 
   // The calling thread becomes the engine thread.
   /// Goes on with what an engine before this one left in the store. Before the first turn. Throws Error.
@@ -94,8 +98,8 @@ class EngineLoop {
   JobIds ids_;
   std::vector<std::size_t> free_slots_;
   std::set<std::int64_t> to_advance_, to_write_;
-  std::set<std::pair<SteadyPoint, std::int64_t>> timers_;  // the next one of each pipeline
-  std::map<std::int64_t, SteadyPoint> timer_of_;
+  LoopTimers timers_;
+  LoopStats stats_;
   std::set<std::int64_t> working_;            // those with jobs that run
   std::vector<std::int64_t> idle_, waiting_;  // since the last turn: perhaps nobody needs them in memory
   std::size_t resumed_ = 0;                   // jobs that ran before this engine

@@ -55,6 +55,7 @@ bool EngineLoop::reload(std::int64_t pipeline, const ServeOptions& serve) {
   if (!serve.reload) return true;
   std::vector<StoredPipeline> found;
   try {
+    const LoopStats::Wait wait(stats_);
     if (auto stored = serve.reload(pipeline)) found.push_back(std::move(*stored));
   } catch (const Error& error) {
     // What is damaged will not get better, and others are not to suffer from it.
@@ -112,7 +113,8 @@ void EngineLoop::call_up(const ServeOptions& serve) {
     while (const auto next = backlog_.first(*project)) {
       if (queue_.waiting(*project, next->priority) >= few(options_.capacity)) break;
       if (!reload(next->pipeline, serve)) return;  // tried again soon
-      backlog_.remove(next->pipeline);             // also when there is no such pipeline any more
+      stats_.step();
+      backlog_.remove(next->pipeline);  // also when there is no such pipeline any more
     }
   }
 }

@@ -53,6 +53,7 @@ std::vector<std::filesystem::path> JobCaches::restore(std::span<const std::files
       continue;
     }
     look_up(entry);
+    ++(entry.hit ? hits_ : misses_);
     if (!entry.hit) continue;
     std::vector<std::filesystem::path> below = layers;
     below.insert(below.end(), under.begin(), under.end());

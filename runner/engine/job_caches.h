@@ -1,6 +1,7 @@
 #pragma once
 // The caches of one run: restored as layers before the job, saved from its workspace after it.
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <span>
@@ -35,6 +36,9 @@ class JobCaches {
   /// Looks every cache up. Returns the layers, top first: a later cache lies above an earlier one. `under`
   /// is what they will lie on. Throws Error{invalid_input} for a policy that is none.
   std::vector<std::filesystem::path> restore(std::span<const std::filesystem::path> under);
+  /// Of those that restore() looked up.
+  std::uint64_t hits() const noexcept { return hits_; }
+  std::uint64_t misses() const noexcept { return misses_; }
   /// What save() will take, as patterns; "" among them stands for everything.
   std::vector<std::string> to_save(bool success) const;
   /// Saves those whose `when` fits; `origin` tells whose they are. Nobody else takes anything of the
@@ -62,6 +66,7 @@ class JobCaches {
   const Clock& clock_;
   JobLog& log_;
   std::vector<Entry> entries_;
+  std::uint64_t hits_ = 0, misses_ = 0;
 };
 
 }  // namespace runner::engine

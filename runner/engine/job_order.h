@@ -51,6 +51,7 @@ struct JobOutcome {
   std::optional<double> coverage;
   std::vector<std::string> warnings;
   std::string environment_url;  // of environment:url, after the job
+  std::uint64_t cache_hits = 0, cache_misses = 0;
   // From a host that keeps them itself: there are reports; or why the artifacts are gone.
   bool reports = false;
   std::string lost;

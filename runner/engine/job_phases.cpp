@@ -105,6 +105,8 @@ void JobRunner::prepare_workspace() {
         cache_key_facts(*environment_, order_.request->checkout, order_.request->facts.ref_protected),
         context_.parts.clock, *log_);
     caches = caches_->restore(sources);
+    outcome_.cache_hits = caches_->hits();
+    outcome_.cache_misses = caches_->misses();
   }
   spec.lowers = artifact_layers();
   // Caches may hide something of what they lie on, so they stay the layers they are.

@@ -140,6 +140,8 @@ std::string freeze(const JobOutcome& outcome) {
   if (outcome.result.exit_code) value["exit_code"] = *outcome.result.exit_code;
   if (!outcome.result.reason.empty()) value["reason"] = exact(outcome.result.reason);
   if (outcome.collected.reports || outcome.reports) value["reports"] = true;
+  if (outcome.cache_hits != 0) value["cache_hits"] = outcome.cache_hits;
+  if (outcome.cache_misses != 0) value["cache_misses"] = outcome.cache_misses;
   write_common(value, outcome);
   return value.dump();
 }
@@ -163,6 +165,8 @@ JobOutcome thaw_outcome(std::string_view text, const FindEntry& find) {
     outcome.result.exit_code = optional_of<int>(value, "exit_code");
     outcome.result.reason = text_of(value, "reason");
     outcome.reports = value.value("reports", false);
+    outcome.cache_hits = value.value("cache_hits", std::uint64_t{0});
+    outcome.cache_misses = value.value("cache_misses", std::uint64_t{0});
     read_common(value, outcome, find);
   });
   return outcome;

@@ -33,6 +33,7 @@ bool PipelineRun::needs_write() {
     status = JobStatus::running;
   if (status != record_.status) {
     const TimePoint now = parts_.clock.now();
+    if (is_completed(record_.status)) taken_up_again_ = now;
     record_.status = status;
     if (record_.version == stored_version_) ++record_.version;
     if (!record_.started_at && !batch_.starts.empty()) record_.started_at = std::max(now, record_.created_at);
@@ -119,6 +120,7 @@ void PipelineRun::keep_archives(storage::Tx& tx, std::size_t job) const {
 }
 
 void PipelineRun::act() {
+  tell_observer();
   stored_version_ = record_.version;
   performed_.clear();
   const Batch done = std::exchange(batch_, {});
@@ -137,6 +139,19 @@ void PipelineRun::act() {
     if (jobs_[job].control) jobs_[job].control->kill();
   }
   for (const storage::OutboxRecord& effect : done.effects) performed_.push_back(effect.key);
+}
+
+void PipelineRun::tell_observer() {
+  PipelineView view;
+  view.changed = record_.version != stored_version_;
+  if (told_ && !view.changed) return;
+  view.id = id();
+  view.project = record_.project;
+  view.status = record_.status;
+  view.started_at = taken_up_again_ ? taken_up_again_ : record_.started_at;
+  view.finished_at = record_.finished_at;
+  parts_.observer.pipeline_changed(view);
+  told_ = true;
 }
 
 void PipelineRun::start(std::size_t job) {
@@ -243,6 +258,7 @@ JobView PipelineRun::view(std::size_t job) const {
   const JobRun& run = jobs_[job];
   JobView view;
   view.pipeline = id();
+  view.project = record_.project;
   view.index = job;
   view.name = run.state.name;
   view.stage = run.state.stage;

@@ -142,6 +142,7 @@ void PipelineRun::receive(message::JobDone done) {
   job.coverage = done.outcome.coverage;
   job.warnings = std::move(done.outcome.warnings);
   job.environment_url = std::move(done.outcome.environment_url);
+  services_.stats.caches_restored(done.outcome.cache_hits, done.outcome.cache_misses);
   const int attempt = job.state.attempt;
   const std::int64_t id = job.state.id;
   job.lost = std::move(done.outcome.lost);
@@ -415,6 +416,8 @@ bool PipelineRun::claim(std::size_t job, std::size_t slot) {
   if (!apply(job, event::Claimed{})) return false;
   running_.insert(job);
   jobs_[job].started = parts_.clock.steady_now();
+  const JobState& state = jobs_[job].state;
+  if (state.queued_at && state.started_at) services_.stats.job_started(*state.started_at - *state.queued_at);
   jobs_[job].slot = slot;
   batch_.results.insert(job);
   batch_.starts.push_back(job);

@@ -21,6 +21,7 @@
 #include "runner/engine/job_host.h"
 #include "runner/engine/job_order.h"
 #include "runner/engine/job_queue.h"
+#include "runner/engine/loop_stats.h"
 #include "runner/engine/ready_jobs.h"
 #include "runner/engine/resource_groups.h"
 #include "runner/engine/stop_control.h"
@@ -96,6 +97,7 @@ struct EngineServices {
   JobQueue& queue;
   ResourceGroups& groups;
   JobIds& ids;
+  LoopStats& stats;
   /// To the engine thread, from any.
   std::function<void(std::int64_t pipeline, Message message)> post;
 };
@@ -232,6 +234,7 @@ class PipelineRun {
   JobPolicy policy(std::size_t job) const;
   JobNow now_of(std::size_t job) const;
   JobView view(std::size_t job) const;
+  void tell_observer();
   std::string refusal(std::size_t job) const;
   JobRef ref(std::size_t job) const { return {record_.id, job}; }
   ResourceGroups::Key group_of(std::size_t job) const {
@@ -245,6 +248,8 @@ class PipelineRun {
   PipelinePaths paths_;
   storage::PipelineRecord record_;
   std::int64_t stored_version_ = 0;
+  bool told_ = false;                        // the observer knows it
+  std::optional<TimePoint> taken_up_again_;  // since it had ended
   std::vector<JobRun> jobs_;
   std::vector<bool> play_;  // start as soon as it waits for a person
   std::optional<ReadyJobs> ready_;

@@ -53,6 +53,7 @@ void Connection::cut(GoneReason reason) noexcept {
   deadline_.close();
   transport_->close();
   host_->bodies_bytes -= std::exchange(body_counted_, 0);
+  host_->in_flight -= std::exchange(in_flight_, 0);
   if (under_way) write_access_record(false);
   --host_->connection_count;
   host_->connections.erase(self);
@@ -154,7 +155,9 @@ bool Connection::skip_line_ends() {
 void Connection::begin_request() {
   began_ = std::chrono::steady_clock::now();
   deadline_.at(began_ + host_->limits.header_timeout);
+  host_->last_request.store(began_.time_since_epoch().count(), std::memory_order_relaxed);
   request_ = Request();
+  match_ = Match();
   request_.id = host_->make_request_id();
   request_.peer = peer_;
   target_.clear();
@@ -165,6 +168,8 @@ void Connection::begin_request() {
 
 void Connection::head_complete() {
   RequestHead head = parser_.take_head();
+  in_flight_ = 1;
+  ++host_->in_flight;
   framing_.http_1_0 = head.minor == 0;
   framing_.head_only = head.method == "HEAD";
   keep_alive_ = head.keep_alive;

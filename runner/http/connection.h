@@ -76,6 +76,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool keep_alive_ = true;
   std::uint64_t body_limit_ = 0;
   std::uint64_t body_counted_ = 0;  // in host_->bodies_bytes
+  std::size_t in_flight_ = 0;       // 1 while it counts in host_->in_flight
   SteadyPoint began_;
   SteadyPoint body_began_;
   int status_ = 0;

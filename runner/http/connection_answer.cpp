@@ -27,8 +27,9 @@ std::shared_ptr<Response> response_of(const Route& route, const Request& request
 void Connection::handle() {
   state_ = State::handling;
   deadline_.never();  // the handler's time is not the client's fault
-  if (match_.route->fast) {
-    answer_or_cut(response_of(*match_.route, request_));
+  const Route& route = *match_.route;
+  if (route.fast && !(route.unless && route.unless(request_))) {
+    answer_or_cut(response_of(route, request_));
     return;
   }
   // The request stays where it is: nobody else touches it until the answer is posted back.
@@ -85,6 +86,7 @@ void Connection::answered(bool whole) {
   write_access_record(whole);
   ++host_->requests;
   host_->bodies_bytes -= std::exchange(body_counted_, 0);
+  host_->in_flight -= std::exchange(in_flight_, 0);
   if (!whole) {
     state_ = State::lingering;  // it is written down already
     cut(GoneReason::client);
@@ -112,6 +114,7 @@ void Connection::write_access_record(bool whole) {
   record.request_id = request_.id;
   record.method = request_.method;
   record.target = loggable(target_);
+  if (match_.route != nullptr) record.route = match_.route->pattern;
   record.peer = peer_;
   record.status = status_;
   record.body_bytes = status_ == 0 ? 0 : sender_.body_bytes();

@@ -34,6 +34,8 @@ struct Host {
   std::atomic<std::uint64_t> bodies_bytes = 0;
   std::atomic<std::uint64_t> requests = 0;
   std::atomic<std::uint64_t> refused = 0;
+  std::atomic<std::size_t> in_flight = 0;
+  std::atomic<SteadyPoint::rep> last_request = 0;
 
   /// "5f2a9c1e77b0d3c4-1f": unlike those of other runs of the server, and short.
   std::string make_request_id();

@@ -29,6 +29,8 @@ struct Route {
   std::optional<std::uint64_t> body_limit = {};
   /// Runs in the reactor, and everybody waits for it: only what neither blocks nor computes.
   bool fast = false;
+  /// Requests of a fast route that run in a thread of the pool all the same. Quick. Empty: none.
+  std::function<bool(const Request&)> unless = {};
 };
 
 struct RouteInfo {

@@ -249,7 +249,13 @@ void Server::reload_tls() {
 
 ServerStats Server::stats() const noexcept {
   const Host& host = *impl_->host;
-  return {host.connection_count, host.streams, host.requests, host.refused, host.bodies_bytes};
+  return {host.connection_count,
+          host.streams,
+          host.requests,
+          host.refused,
+          host.bodies_bytes,
+          host.in_flight,
+          SteadyPoint(SteadyPoint::duration(host.last_request.load()))};
 }
 
 void Server::request_stop(std::chrono::milliseconds grace) {

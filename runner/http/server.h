@@ -12,8 +12,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "runner/base/clock.h"
 #include "runner/http/message.h"
 #include "runner/http/router.h"
 #include "runner/http/tls.h"
@@ -45,7 +47,8 @@ struct Limits {
 struct AccessRecord {
   std::string request_id;
   std::string method;
-  std::string target;  // without the values of the query
+  std::string target;      // without the values of the query
+  std::string_view route;  // its pattern, of the server's router; empty when nothing answers this
   Peer peer;
   int status = 0;                         // 0: the connection broke before an answer
   std::uint64_t body_bytes = 0;           // sent; of chunks, with their heads
@@ -79,6 +82,8 @@ struct ServerStats {
   std::uint64_t requests = 0;      // answered
   std::uint64_t refused = 0;       // connections beyond the limits
   std::uint64_t bodies_bytes = 0;  // of requests, in memory now
+  std::size_t in_flight = 0;       // requests whose head has come, not yet answered whole; streams too
+  SteadyPoint last_request{};      // when the reactor took notice of the newest one
 };
 
 /// Any thread, unless said otherwise.

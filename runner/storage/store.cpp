@@ -6,6 +6,7 @@
 #include "runner/base/error.h"
 #include "runner/base/text.h"
 #include "runner/database/sqlite.h"
+#include "runner/storage/counted_store.h"
 #include "runner/storage/local_schema.h"
 #include "runner/storage/migrations.h"
 
@@ -22,6 +23,16 @@ void explain(Error& error, const std::filesystem::path& path) {
     error.add_context("the database " + file + " is damaged; remove it to begin anew");
   } else {
     error.add_context("cannot use the database " + file);
+  }
+}
+
+/// Throws Error.
+std::unique_ptr<database::Database> open_database(const std::filesystem::path& path) {
+  try {
+    return database::open_sqlite_file(path, database::Durability::full);
+  } catch (Error& error) {
+    explain(error, path);
+    throw;
   }
 }
 
@@ -89,14 +100,21 @@ std::unique_ptr<Store> make_local_store() {
 }
 
 std::unique_ptr<Store> open_file_store(const std::filesystem::path& path, const Clock& clock) {
-  std::unique_ptr<database::Database> database;
-  try {
-    database = database::open_sqlite_file(path, database::Durability::full);
-  } catch (Error& error) {
-    explain(error, path);
-    throw;
-  }
-  return std::make_unique<Store>(std::move(database), clock, path);
+  return std::make_unique<Store>(open_database(path), clock, path);
+}
+
+std::unique_ptr<Store> open_counted_store(const std::filesystem::path& path, const Clock& clock,
+                                          database::DatabaseCounts& counts) {
+  return std::make_unique<Store>(database::counted(open_database(path), counts), clock, path);
+}
+
+std::int64_t applied_schema(Tx& tx) {
+  const auto rows = tx.sql().query("SELECT COALESCE(MAX(number), 0) FROM schema_migrations", {});
+  return std::get<std::int64_t>(rows.at(0).at(0));
+}
+
+std::int64_t known_schema() {
+  return embedded_migrations().back().number;
 }
 
 }  // namespace runner::storage

@@ -58,6 +58,10 @@ constexpr Right kRights[] = {
     {"POST", "/api/v1/users/{name}/tokens", "admin"},
     {"DELETE", "/api/v1/tokens/{id}", "admin"},
     {"POST", "/hooks/{project}", ""},
+    {"GET", "/livez", ""},
+    {"GET", "/readyz", ""},
+    {"GET", "/healthz", ""},
+    {"GET", "/metrics", ""},
 };
 
 /// Of things that are not there, so that no request changes anything.

@@ -36,6 +36,11 @@ ReachReport FakeActions::test_project(const storage::ProjectRecord& project) {
   return reach;
 }
 
+HealthAnswer FakeActions::health(const HealthQuestion& question) {
+  health_questions.lock()->push_back(question);
+  return *how_it_is.lock();
+}
+
 std::vector<std::string> FakeActions::take() {
   return std::exchange(*calls_.lock(), {});
 }

@@ -54,6 +54,8 @@ class FakeActions final : public Actions {
   void schedules_changed() override { note("schedules changed"); }
   void delivery_stored(std::int64_t project) override { note("delivery " + std::to_string(project)); }
   std::string refuses_work() override { return *refusal.lock(); }
+  HealthAnswer health(const HealthQuestion& question) override;
+  std::string metrics() override { return "runner_ready 1\n"; }
 
   /// What was done since the last call, in order.
   std::vector<std::string> take();
@@ -62,6 +64,8 @@ class FakeActions final : public Actions {
   ReachReport reach;
   std::optional<LookReport> look;
   Synchronized<std::string> refusal;
+  Synchronized<HealthAnswer> how_it_is;
+  Synchronized<std::vector<HealthQuestion>> health_questions;
 
  private:
   void note(std::string call) { calls_.lock()->push_back(std::move(call)); }

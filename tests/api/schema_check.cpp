@@ -33,6 +33,9 @@ std::string object_problem(const json& schema, const json& value, const std::str
       if (!problem.empty()) return problem;
     } else if (schema.contains("additionalProperties") && schema["additionalProperties"] == false) {
       return place + " has '" + name + "', which is not in the schema";
+    } else if (schema.contains("additionalProperties") && schema["additionalProperties"].is_object()) {
+      const std::string problem = schema_problem(schema["additionalProperties"], member, place + "." + name);
+      if (!problem.empty()) return problem;
     }
   }
   return {};
@@ -119,7 +122,7 @@ void check_against_document(const std::string& method, const std::string& target
     return;
   }
   EXPECT_EQ(listed, type);
-  if (type == "application/json") {
+  if (type == "application/json" || type == "application/health+json") {
     EXPECT_EQ(schema_problem(content.at(type).at("schema"), json::parse(body)), "") << body;
   }
 }

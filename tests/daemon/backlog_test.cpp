@@ -84,7 +84,7 @@ TEST(Backlog, OfManyJobsIsReadBackWorkedThroughAndCanceled) {
   const double memory = server.metric("process_resident_memory_bytes");
 
   // A sample of them runs.
-  const char* const ended_well = "runner_jobs_total{failure_reason=\"\",status=\"success\"}";
+  const char* const ended_well = "runner_jobs_total{failure_reason=\"\",project=\"shop\",status=\"success\"}";
   begin = std::chrono::steady_clock::now();
   write_file_atomic(gate, "");
   server.wait_until("a hundred jobs that ran", [&] { return server.metric(ended_well) >= 100; });

@@ -78,10 +78,15 @@ class Retention : public testing::Test {
 
 TEST_F(Retention, ArchivesGoAfterTheirTimeButForTheNewest) {
   ASSERT_THAT(archives(), SizeIs(4));
-  EXPECT_EQ(pass(std::chrono::hours(2)).archives, 0U);
+  std::uint64_t bytes = 0;
+  for (const fs::path& archive : archives()) bytes += fs::file_size(archive);
+  const auto early = pass(std::chrono::hours(2));
+  EXPECT_EQ(early.archives, 0U);
+  EXPECT_EQ(early.kept_bytes, bytes);
   const auto tally = pass(std::chrono::hours(5));
   EXPECT_EQ(tally.archives, 1U) << "of the first pipeline's short one";
   EXPECT_GT(tally.bytes, 0U);
+  EXPECT_EQ(tally.kept_bytes, bytes - tally.bytes);
   EXPECT_THAT(archives(), SizeIs(3));
   EXPECT_EQ(pass(std::chrono::hours(24 * 300)).archives, 0U);
   EXPECT_THAT(archives(), SizeIs(3));

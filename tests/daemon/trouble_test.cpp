@@ -76,7 +76,7 @@ struct TroubleTest : testing::Test {
     }
     server.wait_until("no directory of a job", [&] { return fs::is_empty(server.data() / "jobs"); });
     EXPECT_EQ(readiness(), 200);
-    EXPECT_EQ(server.metric("runner_jobs_total{failure_reason=\"\",status=\"success\"}"),
+    EXPECT_EQ(server.metric("runner_jobs_total{failure_reason=\"\",project=\"shop\",status=\"success\"}"),
               static_cast<double>(commits.size() * 2));
   }
 

@@ -31,6 +31,16 @@ void RecordingObserver::job_output(std::size_t job, int attempt, std::string_vie
   if (text.size() < (1U << 20U)) text += bytes;
 }
 
+void RecordingObserver::pipeline_changed(const engine::PipelineView& pipeline) {
+  const std::lock_guard lock(mutex_);
+  pipelines_.push_back(pipeline);
+}
+
+std::vector<engine::PipelineView> RecordingObserver::pipelines() const {
+  const std::lock_guard lock(mutex_);
+  return pipelines_;
+}
+
 std::vector<pipelines::JobStatus> RecordingObserver::history(std::size_t job) const {
   const std::lock_guard lock(mutex_);
   const auto found = history_.find(job);

@@ -23,9 +23,12 @@ class RecordingObserver final : public engine::Observer {
  public:
   void job_changed(const engine::JobView& job) override;
   void job_output(std::size_t job, int attempt, std::string_view bytes) override;
+  void pipeline_changed(const engine::PipelineView& pipeline) override;
   /// The statuses a job went through as the observer saw them.
   std::vector<pipelines::JobStatus> history(std::size_t job) const;
   std::string output(std::size_t job, int attempt) const;
+  /// All that was told of pipelines.
+  std::vector<engine::PipelineView> pipelines() const;
   /// Called with every change, outside of the lock.
   std::function<void(const engine::JobView&)> on_change;
 
@@ -33,6 +36,7 @@ class RecordingObserver final : public engine::Observer {
   mutable std::mutex mutex_;
   std::map<std::size_t, std::vector<pipelines::JobStatus>> history_;
   std::map<std::pair<std::size_t, int>, std::string> output_;
+  std::vector<engine::PipelineView> pipelines_;
 };
 
 class EngineHarness {

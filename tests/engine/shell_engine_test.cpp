@@ -150,6 +150,8 @@ TEST_P(ShellEngine, CacheIsRestoredByTheNextJobAndLiesBelowArtifacts) {
   EXPECT_THAT(harness_.log_lines("c"),
               testing::IsSupersetOf({std::string("cached"), std::string("artifact")}));
   EXPECT_THAT(harness_.log("b"), HasSubstr("its policy is pull"));
+  EXPECT_EQ(harness_.engine().stats().cache_misses, 1U);
+  EXPECT_EQ(harness_.engine().stats().cache_hits, 2U);
 }
 
 TEST_P(ShellEngine, SameFilesMayBeArtifactsAndBelongToTwoCaches) {

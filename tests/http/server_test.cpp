@@ -11,6 +11,7 @@ namespace {
 using ::testing::AllOf;
 using testing::Answer;
 using testing::Client;
+using ::testing::ElementsAre;
 using testing::get;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -140,6 +141,67 @@ TEST_F(ServerTest, WritesDownEachRequestWithoutSecrets) {
   EXPECT_TRUE(records[0].complete);
   EXPECT_GT(records[0].duration.count(), 0);
   EXPECT_EQ(records[1].status, 404);
+}
+
+TEST_F(ServerTest, WritesDownTheRouteOfEachRequestAndNotOfTheOneBefore) {
+  start();
+  Client client = connect();
+  client.send(get("/parts/secret-name"));
+  EXPECT_EQ(client.read_answer().status, 200);
+  client.send("HEAD /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(client.read_answer(true).status, 200);
+  client.send("POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 405);
+  client.send(get("/parts/again"));
+  EXPECT_EQ(client.read_answer().status, 200);
+  client.send("no request\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 400);
+  std::vector<std::string_view> routes;
+  for (const auto& record : wait_for_records(5)) routes.push_back(record.route);
+  EXPECT_THAT(routes, ElementsAre("/parts/{name}", "/hello", "", "/parts/{name}", ""));
+}
+
+TEST_F(ServerTest, TellsHowManyRequestsAreUnderWay) {
+  start();
+  EXPECT_EQ(server->stats().in_flight, 0U);
+  const auto before = std::chrono::steady_clock::now();
+  Client waits = connect();
+  waits.send(get("/wait"));
+  ASSERT_TRUE(gate.wait_for(1));
+  EXPECT_EQ(server->stats().in_flight, 1U);
+  EXPECT_GE(server->stats().last_request, before);
+  Client follows = connect();
+  follows.send(get("/stream"));
+  EXPECT_EQ(follows.read_head().status, 200);
+  EXPECT_EQ(server->stats().in_flight, 2U);
+  follows.reset();
+  EXPECT_TRUE(eventually([&] { return server->stats().in_flight == 1; })) << "a client that went away";
+  Client begun = connect();
+  begun.send("GET /hel");
+  gate.open();
+  EXPECT_EQ(waits.read_answer().status, 200);
+  EXPECT_TRUE(eventually([&] { return server->stats().in_flight == 0; }));
+}
+
+TEST_F(ServerTest, RunsAFastRouteInThePoolForTheRequestsItNames) {
+  router.add({.method = "GET",
+              .pattern = "/mostly-fast",
+              .name = "mostly_fast",
+              .handler =
+                  [this](const Request& request) {
+                    if (request.headers.find("X-Slow") != nullptr) gate.pass();
+                    return text_response(200, "done");
+                  },
+              .body_limit = {},
+              .fast = true,
+              .unless = [](const Request& request) { return request.headers.find("X-Slow") != nullptr; }});
+  start();
+  Client slow = connect();
+  slow.send(get("/mostly-fast", "X-Slow: 1\r\n"));
+  ASSERT_TRUE(gate.wait_for(1));
+  EXPECT_EQ(ask(get("/mostly-fast")).body, "done") << "the reactor waits for nobody";
+  gate.open();
+  EXPECT_EQ(slow.read_answer().body, "done");
 }
 
 TEST_F(ServerTest, SurvivesClientsThatVanish) {

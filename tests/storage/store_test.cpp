@@ -7,6 +7,7 @@
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/database/sqlite.h"
+#include "runner/storage/counted_store.h"
 #include "runner/storage/migrations.h"
 #include "runner/storage/tables.h"
 
@@ -237,6 +238,27 @@ TEST(Migrations, AppliedOnceAndRecorded) {
   const auto rows = database->begin(database::TxMode::read)->query("SELECT name FROM schema_migrations", {});
   EXPECT_EQ(rows.size(), embedded_migrations().size());
   EXPECT_EQ(std::get<std::string>(rows[0][0]), "0001_initial");
+}
+
+TEST(CountedStore, TellsHowItsDatabaseDoesAndWhichSchemaItHas) {
+  const TempDir dir;
+  database::DatabaseCounts counts;
+  const auto store = open_counted_store(dir.path() / "runner.db", kClock, counts);
+  const std::uint64_t made = counts.commits.counts().count;
+  std::int64_t schema = 0;
+  store->read([&](Tx& tx) { schema = applied_schema(tx); });
+  EXPECT_EQ(schema, known_schema());
+  EXPECT_EQ(schema, static_cast<std::int64_t>(embedded_migrations().size()));
+  store->write([&](Tx& tx) {
+    tx.sql().exec(
+        "INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES (9999, 'x', 'x', 0)", {});
+    schema = applied_schema(tx);
+  });
+  EXPECT_EQ(schema, 9999);
+  EXPECT_EQ(counts.commits.counts().count, made + 1);
+  EXPECT_EQ(counts.errors, 0U);
+  EXPECT_THROW(store->write([](Tx& tx) { tx.sql().script("nonsense"); }), Error);
+  EXPECT_EQ(counts.errors, 1U);
 }
 
 }  // namespace
