@@ -44,24 +44,11 @@ constexpr OptionSpec kMergeRequests{"--merge-requests", "on|off", kForgeGroup,
                                     "on,off"};
 
 constexpr std::array<OptionSpec, 18> kAddOptions{{
-    kBranch,
-    kTag,
-    kFile,
-    kPoll,
-    kUsername,
-    kToken,
-    kSshKey,
-    kWebhook,
-    kForge,
-    kForgeApi,
-    kForgeRepository,
-    kForgeToken,
-    kMergeRequests,
-    kServerOption,
-    kServerDataOption,
-    kJsonOption,
-    kNoColorOption,
-    kHelpOption,
+    kBranch,     kTag,           kFile,         kPoll,
+    kPriority,   kUsername,      kToken,        kSshKey,
+    kWebhook,    kForge,         kForgeApi,     kForgeRepository,
+    kForgeToken, kMergeRequests, kServerOption, kServerDataOption,
+    kJsonOption, kNoColorOption, kHelpOption,
 }};
 
 constexpr std::array<OptionSpec, 25> kSetOptions{{
@@ -95,9 +82,6 @@ constexpr std::array<OptionSpec, 25> kSetOptions{{
     kHelpOption,
 }};
 
-constexpr std::array<OptionSpec, 5> kPlainOptions{
-    {kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
-
 constexpr std::array<OptionSpec, 6> kListOptions{{
     kServerOption,
     kServerDataOption,
@@ -130,13 +114,13 @@ const std::array<CommandSpec, 6> kCommands{{
     {"project list", "[options]", "list the projects of the server", kClientExitCodes, "", "", false,
      kListOptions, nullptr},
     {"project show", "NAME [options]", "tell everything about one", kClientExitCodes, "", "NAME", false,
-     kPlainOptions, nullptr},
+     kClientOptions, nullptr},
     {"project set", "NAME [options]", "change one", kClientExitCodes, kSetExamples, "NAME", false,
      kSetOptions, nullptr},
     {"project remove", "NAME [options]", "remove one with its pipelines, without asking", kClientExitCodes,
-     "", "NAME", false, kPlainOptions, nullptr},
+     "", "NAME", false, kClientOptions, nullptr},
     {"project test", "NAME [options]", "can the server reach the repository?", kTestText, "", "NAME", false,
-     kPlainOptions, nullptr},
+     kClientOptions, nullptr},
 }};
 
 }  // namespace
