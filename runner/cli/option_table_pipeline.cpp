@@ -10,9 +10,13 @@ namespace {
 constexpr std::string_view kWhich = "Which pipelines";
 constexpr std::string_view kHow = "How";
 
-constexpr std::array<OptionSpec, 8> kRunOptions{{
+constexpr std::array<OptionSpec, 9> kRunOptions{{
     kRefOption,
     {"--var", "K=V", kRunGroup, "set a variable, above those of the file; may be repeated", ""},
+    {"--priority", "N", kHow,
+     "of its jobs, from -100 to 100, among those of the project; default: that of the project. A higher one "
+     "needs the role admin",
+     ""},
     kWaitOption,
     kServerOption,
     kServerDataOption,

@@ -17,6 +17,10 @@ constexpr OptionSpec kTag{"--tag", "PATTERN", kWhat,
 constexpr OptionSpec kFile{"--file", "PATH", kWhat, "pipeline file in the repository", ""};
 constexpr OptionSpec kPoll{"--poll", "DURATION", kWhat,
                            "how often to look for commits, such as 30s or 5m; 'never': only webhooks", ""};
+constexpr OptionSpec kPriority{"--priority", "N", kWhat,
+                               "of its pipelines, from -100 to 100: of jobs that wait for room those of the "
+                               "highest start first, within the project; default: 0",
+                               ""};
 constexpr OptionSpec kUsername{"--username", "USER", kAccess, "goes with the token", ""};
 constexpr OptionSpec kToken{"--token-file", "FILE", kAccess,
                             "a token or password for an https URL; '-' is standard input", ""};
@@ -43,7 +47,7 @@ constexpr OptionSpec kMergeRequests{"--merge-requests", "on|off", kForgeGroup,
                                     "run pipelines of merge requests, whoever opens them; default: off",
                                     "on,off"};
 
-constexpr std::array<OptionSpec, 18> kAddOptions{{
+constexpr std::array<OptionSpec, 19> kAddOptions{{
     kBranch,     kTag,           kFile,         kPoll,
     kPriority,   kUsername,      kToken,        kSshKey,
     kWebhook,    kForge,         kForgeApi,     kForgeRepository,
@@ -51,12 +55,13 @@ constexpr std::array<OptionSpec, 18> kAddOptions{{
     kJsonOption, kNoColorOption, kHelpOption,
 }};
 
-constexpr std::array<OptionSpec, 25> kSetOptions{{
+constexpr std::array<OptionSpec, 26> kSetOptions{{
     {"--url", "URL", kWhat, "of the repository", ""},
     kBranch,
     kTag,
     kFile,
     kPoll,
+    kPriority,
     {"--pause", "", kWhat, "start no pipelines by itself", ""},
     {"--resume", "", kWhat, "start them again", ""},
     {"--resource-group", "NAME=MODE", kWhat,
