@@ -216,7 +216,7 @@ engine::PipelineRequest PipelineMaker::request_of(const ProjectRecord& project, 
   request.checkout.builds_dir = recipe.builds_dir;
   request.scope = project.name;
   request.recipe = encode(recipe);
-  request.base_environment = parts_.base_environment;
+  request.base_environment = parts_.base_environment.get();
   return request;
 }
 
