@@ -19,6 +19,7 @@ struct StartRequest {
   std::map<std::string, std::string> predefined;  // that tell why it was started; below all others
   std::string started_by;                         // name of the user
   std::string source = "api";
+  std::optional<std::int64_t> priority = {};  // nullopt: that of the project
 };
 
 /// Whether a repository can be reached.

@@ -52,6 +52,16 @@ bool has_job_to_retry(storage::Tx& tx, std::int64_t pipeline) {
   return false;
 }
 
+/// Who may start pipelines puts none before those that others of the project wait for. Throws Refusal (403).
+void check_priority(const Caller& caller, const storage::ProjectRecord& project, const StartRequest& start) {
+  if (caller.role == storage::Role::admin || start.priority.value_or(project.priority) <= project.priority)
+    return;
+  refuse(403, "priority " + std::to_string(*start.priority) + " is above that of project " +
+                  in_quotes(project.name) + ", which is " + std::to_string(project.priority) +
+                  "; that needs the role 'admin', and " + in_quotes(caller.name) + " has " +
+                  in_quotes(to_string(caller.role)));
+}
+
 }  // namespace
 
 http::Response list_pipelines(Context& context, const Call& call) {
@@ -75,11 +85,13 @@ http::Response start_pipeline(Context& context, const Call& call) {
   StartRequest start;
   start.ref = input.text("ref", kLongestRef).value_or("");
   start.variables = input.variables("variables");
+  start.priority = input.integer("priority", -storage::kHighestPriority, storage::kHighestPriority);
   start.started_by = call.caller.name;
   input.finish();
   storage::ProjectRecord project;
   context.parts.store.read(
       [&](storage::Tx& tx) { project = get_project(tx, call.request.parameters.at("name")); });
+  check_priority(call.caller, project, start);
   const std::int64_t id = start_or_refuse(context.parts.actions, project, start);
   context.followers.changed();
   std::string json;

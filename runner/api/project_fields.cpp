@@ -106,6 +106,7 @@ void ProjectFields::apply(storage::ProjectRecord& project) const {
   if (forge_api) project.forge_api = *forge_api;
   if (forge_repository) project.forge_repository = *forge_repository;
   if (merge_requests) project.merge_requests = *merge_requests;
+  if (priority) project.priority = *priority;
 }
 
 std::vector<std::string> ProjectFields::given() const {
@@ -123,6 +124,12 @@ std::vector<std::string> ProjectFields::given() const {
   add("token", token.has_value());
   add("ssh_key", ssh_key.has_value());
   add("webhook_secret", webhook_secret.has_value());
+  add("forge", forge.has_value());
+  add("forge_api", forge_api.has_value());
+  add("forge_repository", forge_repository.has_value());
+  add("forge_token", forge_token.has_value());
+  add("merge_requests", merge_requests.has_value());
+  add("priority", priority.has_value());
   return names;
 }
 
@@ -181,6 +188,7 @@ ProjectFields read_project_fields(std::string_view body, ProjectForm form) {
   fields.forge_api = input.text_or_null("forge_api", kLongestText);
   fields.forge_repository = input.text_or_null("forge_repository", kLongestText);
   fields.merge_requests = input.flag("merge_requests");
+  fields.priority = input.integer("priority", -storage::kHighestPriority, storage::kHighestPriority);
   check_place(input, fields);
   check_credentials(input, fields, form);
   input.finish();

@@ -25,6 +25,7 @@ struct ProjectFields {
   // "" means: as the address says.
   std::optional<std::string> forge, forge_api, forge_repository;
   std::optional<bool> merge_requests;
+  std::optional<std::int64_t> priority;
 
   /// Their names.
   std::vector<std::string> given() const;

@@ -1,4 +1,5 @@
 // Projects: what is watched, and with which credentials.
+#include "runner/api/change_events.h"
 #include "runner/api/configured.h"
 #include "runner/api/json_output.h"
 #include "runner/api/project_fields.h"
@@ -7,7 +8,6 @@
 #include "runner/api/routes.h"
 #include "runner/api/shapes.h"
 #include "runner/base/text.h"
-#include "runner/storage/event_table.h"
 
 namespace runner::api {
 namespace {
@@ -15,13 +15,8 @@ namespace {
 void tell(const Context& context, storage::Tx& tx, const char* kind, const storage::ProjectRecord& project,
           const Caller& caller) {
   JsonObject payload;
-  payload.text("project", project.name).text("by", caller.name);
-  storage::LogRecord event;
-  event.project = project.id;
-  event.kind = kind;
-  event.payload = std::move(payload).take();
-  event.at = context.parts.clock.now();
-  storage::EventLog(tx).append(event);
+  payload.text("project", project.name);
+  tell_change(context, tx, project.id, kind, std::move(payload), caller);
 }
 
 void projects_changed(Context& context) {

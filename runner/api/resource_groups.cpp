@@ -1,6 +1,7 @@
 // Process modes of resource groups.
 #include "runner/storage/resource_group_table.h"
 
+#include "runner/api/configured.h"
 #include "runner/api/json_input.h"
 #include "runner/api/json_output.h"
 #include "runner/api/refusal.h"
@@ -8,6 +9,7 @@
 #include "runner/api/shapes.h"
 #include "runner/base/text.h"
 #include "runner/engine/resource_groups.h"
+#include "runner/storage/configured_table.h"
 
 namespace runner::api {
 namespace {
@@ -47,6 +49,7 @@ http::Response change_resource_group(Context& context, const Call& call) {
     project = get_project(tx, call.request.parameters.at("name"));
     record = {project.id, call.request.parameters.at("group"), *text};
     if (!is_utf8(record.name)) refuse_missing("resource group " + in_quotes(to_utf8(record.name)));
+    check_not_configured(tx, project, {storage::resource_group_field(record.name)});
     storage::ResourceGroupModes(tx).put(record);
   });
   context.parts.actions.set_resource_mode(project, record.name, *mode);

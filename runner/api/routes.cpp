@@ -39,8 +39,9 @@ constexpr std::array kRoutes = {
     ApiRoute{"GET", "/api/v1/projects/{name}/pipelines", "list_pipelines", Access::viewer, list_pipelines,
              "Pipelines of a project, newest first", 200, "", "[Pipeline]", "limit,cursor,ref,status,source"},
     ApiRoute{"POST", "/api/v1/projects/{name}/pipelines", "start_pipeline", Access::developer, start_pipeline,
-             "Starts a pipeline on a branch or tag; without one on the default branch", 201, "NewPipeline",
-             "Pipeline"},
+             "Starts a pipeline on a branch or tag; without one on the default branch. 403 for a priority "
+             "above that of the project without the role admin",
+             201, "NewPipeline", "Pipeline"},
     ApiRoute{"GET", "/api/v1/pipelines/{id}", "get_pipeline", Access::viewer, show_pipeline,
              "A pipeline with its jobs, every attempt of them", 200, "", "PipelineWithJobs"},
     ApiRoute{"POST", "/api/v1/pipelines/{id}/cancel", "cancel_pipeline", Access::developer, cancel_pipeline,

@@ -1,5 +1,6 @@
 // Schedules: when pipelines start by the clock. Values of their variables go in and never come out.
 #include "runner/api/action_errors.h"
+#include "runner/api/change_events.h"
 #include "runner/api/configured.h"
 #include "runner/api/json_output.h"
 #include "runner/api/query.h"
@@ -8,7 +9,6 @@
 #include "runner/api/schedule_fields.h"
 #include "runner/api/shapes.h"
 #include "runner/base/text.h"
-#include "runner/storage/event_table.h"
 #include "runner/storage/schedule_table.h"
 #include "runner/triggers/schedule_times.h"
 
@@ -65,13 +65,8 @@ void check_owner(const Caller& caller, const ScheduleRecord& schedule) {
 void tell(const Context& context, storage::Tx& tx, const char* kind, const ScheduleRecord& schedule,
           const Caller& caller) {
   JsonObject payload;
-  payload.number("schedule", schedule.id).text("description", schedule.description).text("by", caller.name);
-  storage::LogRecord event;
-  event.project = schedule.project;
-  event.kind = kind;
-  event.payload = std::move(payload).take();
-  event.at = context.parts.clock.now();
-  storage::EventLog(tx).append(event);
+  payload.number("schedule", schedule.id).text("description", schedule.description);
+  tell_change(context, tx, schedule.project, kind, std::move(payload), caller);
 }
 
 void schedules_changed(Context& context) {

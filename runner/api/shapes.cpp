@@ -37,6 +37,7 @@ JsonObject pipeline_object(const storage::PipelineRecord& pipeline, const std::s
       .text("before_sha", pipeline.before_sha)
       .text("status", to_string(pipeline.status))
       .text("started_by", pipeline.started_by)
+      .number("priority", pipeline.priority)
       .time("created_at", pipeline.created_at)
       .time("started_at", pipeline.started_at)
       .time("finished_at", pipeline.finished_at);
@@ -172,6 +173,7 @@ std::string project_json(const Context& context, storage::Tx& tx, const storage:
       .text_or_null("forge_api", text_or_none(project.forge_api))
       .text_or_null("forge_repository", text_or_none(project.forge_repository))
       .flag("merge_requests", project.merge_requests)
+      .number("priority", project.priority)
       .raw("statuses", statuses_json(tx, project))
       .time("created_at", project.created_at)
       .raw("credentials", json_list(credentials))

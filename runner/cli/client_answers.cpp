@@ -35,6 +35,7 @@ ProjectAnswer project_of(const json& value) {
   reader.take("paused", out.paused);
   reader.take("created_at", out.created_at);
   reader.take("merge_requests", out.merge_requests);
+  reader.take("priority", out.priority);
   if (value.contains("statuses")) out.statuses = statuses_of(value["statuses"]);
   reader.for_each("credentials", [&](const json& item) {
     const Reader credential(item, "credential");
@@ -93,6 +94,7 @@ PipelineAnswer pipeline_of(const json& value) {
   reader.take("sha", out.sha);
   reader.take("status", out.status);
   reader.take("started_by", out.started_by);
+  reader.take("priority", out.priority);
   reader.take("message", out.message);
   reader.take("created_at", out.created_at);
   reader.take("started_at", out.started_at);

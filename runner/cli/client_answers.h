@@ -36,6 +36,7 @@ struct ProjectAnswer {
   std::optional<TimePoint> created_at;
   std::vector<CredentialAnswer> credentials;
   bool merge_requests = false;
+  std::int64_t priority = 0;
   StatusesAnswer statuses;
   std::optional<TimePoint> looked_at, reached_at;  // the last time, the last time that went well
   std::string trouble;                             // of the last time; "" = none
@@ -52,7 +53,7 @@ struct JobAnswer {
 };
 
 struct PipelineAnswer {
-  std::int64_t id = 0, iid = 0;
+  std::int64_t id = 0, iid = 0, priority = 0;
   std::string project, name, source, ref, sha, status, started_by;
   std::string message;  // what is wrong with the pipeline file
   std::optional<TimePoint> created_at, started_at, finished_at;

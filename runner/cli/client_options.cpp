@@ -7,6 +7,7 @@
 #include "runner/base/duration.h"
 #include "runner/base/text.h"
 #include "runner/cli/cache_options.h"
+#include "runner/storage/project_table.h"
 
 namespace runner::cli {
 namespace {
@@ -97,12 +98,22 @@ std::optional<UsageError> check_secrets(const ProjectOptions& options) {
   return std::nullopt;
 }
 
+std::optional<UsageError> take_priority(const RawArguments& raw, std::optional<std::int64_t>& priority) {
+  if (!raw.has("--priority")) return std::nullopt;
+  priority = parse_integer(raw.last("--priority"));
+  if (priority && *priority >= -storage::kHighestPriority && *priority <= storage::kHighestPriority)
+    return std::nullopt;
+  return UsageError{"'--priority " + raw.last("--priority") + "' is no priority",
+                    "write a whole number from -100 to 100"};
+}
+
 bool changes_nothing(const ProjectOptions& options) {
   return !options.url && !options.file && !options.username && options.branches.empty() &&
          options.tags.empty() && !options.poll && !options.paused && options.token_file.empty() &&
          options.ssh_key_file.empty() && options.webhook_secret_file.empty() && !options.no_credential &&
          !options.no_webhook_secret && !options.forge && !options.forge_api && !options.forge_repository &&
-         options.forge_token_file.empty() && !options.no_forge_token && !options.merge_requests;
+         options.forge_token_file.empty() && !options.no_forge_token && !options.merge_requests &&
+         !options.priority;
 }
 
 std::optional<UsageError> take_forge(const RawArguments& raw, ProjectOptions& options) {
@@ -154,6 +165,7 @@ Command project_command(std::string_view name, ProjectAction action, const RawAr
     return UsageError{"'--pause' and '--resume' exclude each other", ""};
   if (raw.has("--pause") || raw.has("--resume")) options.paused = raw.has("--pause");
   if (auto error = take_poll(raw, options)) return *error;
+  if (auto error = take_priority(raw, options.priority)) return *error;
   if (auto error = check_secrets(options)) return *error;
   for (const std::string& text : raw.all("--resource-group")) {
     const std::size_t equals = text.rfind('=');
@@ -180,6 +192,7 @@ Command pipeline_command(std::string_view name, PipelineAction action, const Raw
   if (raw.has("--ref")) options.ref = raw.last("--ref");
   if (raw.has("--status")) options.status = raw.last("--status");
   options.wait = raw.has("--wait");
+  if (auto error = take_priority(raw, options.priority)) return *error;
   if (raw.has("--limit")) {
     const auto limit = parse_id(raw.last("--limit"));
     if (!limit || *limit > 100'000)

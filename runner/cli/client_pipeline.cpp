@@ -45,6 +45,7 @@ class PipelineCommand {
     JsonWriter json([&](std::string_view text) { body += text; });
     json.begin_object();
     if (options_.ref) json.member("ref", *options_.ref);
+    if (options_.priority) json.member("priority", *options_.priority);
     if (!options_.variables.empty()) {
       // The last of equal names counts, as in 'runner exec'.
       std::map<std::string, std::string> variables;
@@ -99,6 +100,7 @@ class PipelineCommand {
         {"source", printable(pipeline.source)}};
     if (!pipeline.name.empty()) facts.emplace_back("name", printable(pipeline.name));
     if (!pipeline.started_by.empty()) facts.emplace_back("by", printable(pipeline.started_by));
+    if (pipeline.priority != 0) facts.emplace_back("priority", std::to_string(pipeline.priority));
     facts.emplace_back("made", when_text(pipeline.created_at, desk_.clock()));
     if (pipeline.started_at)
       facts.emplace_back("took", took_text(pipeline.started_at, pipeline.finished_at, desk_.clock()));

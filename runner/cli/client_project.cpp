@@ -88,6 +88,7 @@ std::string body_of(const ProjectOptions& options) {
   if (options.poll) json.member("poll_interval_seconds", std::int64_t{options.poll->count()});
   if (options.username) json.member("username", *options.username);
   if (options.paused) json.member("paused", *options.paused);
+  if (options.priority) json.member("priority", *options.priority);
   write_forge(json, options);
   write_secrets(json, options);
   json.end_object().flush();
@@ -203,6 +204,7 @@ class ProjectCommand {
                                     {"branches", lines_of(project.branches)},
                                     {"tags", lines_of(project.tags)},
                                     {"pipeline file", printable(project.pipeline_file)},
+                                    {"priority", std::to_string(project.priority)},
                                     {"looked at", poll_text(project)},
                                     {"last look", look_text(project, desk_.clock())},
                                     {"credentials", credentials_text(project)},

@@ -39,6 +39,7 @@ struct ProjectOptions {
   bool no_forge_token = false;                                    // likewise
   std::optional<std::string> forge, forge_api, forge_repository;  // "auto" or "": as the URL says
   std::optional<bool> merge_requests;
+  std::optional<std::int64_t> priority;
   std::vector<std::pair<std::string, std::string>> resource_groups;  // of set: name and process mode
 };
 
@@ -51,6 +52,7 @@ struct PipelineOptions {
   std::int64_t id = 0;  // of the others
   std::optional<std::string> ref, status;
   std::vector<std::pair<std::string, std::string>> variables;
+  std::optional<std::int64_t> priority;  // of run
   bool wait = false;
   std::size_t limit = 20;
 };

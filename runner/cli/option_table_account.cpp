@@ -29,9 +29,6 @@ constexpr std::array<OptionSpec, 9> kCreateOptions{{
 constexpr std::array<OptionSpec, 6> kTokenListOptions{
     {kUser, kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
 
-constexpr std::array<OptionSpec, 5> kPlainOptions{
-    {kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
-
 constexpr OptionSpec kRole{
     "--role", "ROLE", kWho,
     "viewer: reads; developer: also starts and cancels; admin: also projects, users and tokens", kRoles};
@@ -63,15 +60,15 @@ const std::array<CommandSpec, 3> kTokenCommands{{
      kCreateOptions, nullptr},
     {"token list", "[options]", "list the tokens of a user", kClientExitCodes, "", "", false,
      kTokenListOptions, nullptr},
-    {"token revoke", "ID [options]", "end a token, at once", kClientExitCodes, "", "ID", false, kPlainOptions,
-     nullptr},
+    {"token revoke", "ID [options]", "end a token, at once", kClientExitCodes, "", "ID", false,
+     kClientOptions, nullptr},
 }};
 
 const std::array<CommandSpec, 3> kUserCommands{{
     {"user add", "NAME --role ROLE [options]", "add a user", kClientExitCodes, "", "NAME", false, kAddOptions,
      nullptr},
-    {"user list", "[options]", "list the users of the server", kClientExitCodes, "", "", false, kPlainOptions,
-     nullptr},
+    {"user list", "[options]", "list the users of the server", kClientExitCodes, "", "", false,
+     kClientOptions, nullptr},
     {"user set", "NAME [options]", "change a user", kClientExitCodes, "", "NAME", false, kSetOptions,
      nullptr},
 }};

@@ -1,6 +1,8 @@
 #pragma once
 // Options that all commands take which talk to a server. Immutable; any thread.
 
+#include <array>
+
 #include "runner/cli/option_table.h"
 
 namespace runner::cli {
@@ -19,6 +21,17 @@ inline constexpr OptionSpec kServerDataOption{
 inline constexpr OptionSpec kJsonOption{"--json", "", kOutputGroup, "print what the server says as JSON", ""};
 inline constexpr OptionSpec kNoColorOption{"--no-color", "", kOutputGroup, "no colours; also NO_COLOR", ""};
 inline constexpr OptionSpec kHelpOption{"-h,--help", "", kOutputGroup, "this text", ""};
+
+/// Of commands that take nothing else.
+inline constexpr std::array<OptionSpec, 5> kClientOptions{
+    {kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
+
+/// Of what starts a pipeline, at once or by the clock.
+inline constexpr std::string_view kRunGroup = "What to run";
+inline constexpr OptionSpec kRefOption{"--ref", "REF", kRunGroup,
+                                       "branch or tag; default: the repository's default branch", ""};
+inline constexpr OptionSpec kWaitOption{"--wait", "", "How",
+                                        "watch it to its end, and exit as 'runner exec' does", ""};
 
 inline constexpr std::string_view kClientExitCodes =
     "Exit codes: 0 done, 1 the server refused (there is no such thing, or not now), 2 the command line or a "

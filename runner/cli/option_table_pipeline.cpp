@@ -7,14 +7,17 @@
 namespace runner::cli {
 namespace {
 
-constexpr std::string_view kWhat = "What to run";
 constexpr std::string_view kWhich = "Which pipelines";
 constexpr std::string_view kHow = "How";
 
-constexpr std::array<OptionSpec, 8> kRunOptions{{
-    {"--ref", "REF", kWhat, "branch or tag; default: the repository's default branch", ""},
-    {"--var", "K=V", kWhat, "set a variable, above those of the file; may be repeated", ""},
-    {"--wait", "", kHow, "watch it to its end, and exit as 'runner exec' does", ""},
+constexpr std::array<OptionSpec, 9> kRunOptions{{
+    kRefOption,
+    {"--var", "K=V", kRunGroup, "set a variable, above those of the file; may be repeated", ""},
+    {"--priority", "N", kHow,
+     "of its jobs, from -100 to 100, among those of the project; default: that of the project. A higher one "
+     "needs the role admin",
+     ""},
+    kWaitOption,
     kServerOption,
     kServerDataOption,
     kJsonOption,
@@ -33,9 +36,6 @@ constexpr std::array<OptionSpec, 9> kListOptions{{
     kNoColorOption,
     kHelpOption,
 }};
-
-constexpr std::array<OptionSpec, 5> kPlainOptions{
-    {kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
 
 constexpr std::array<OptionSpec, 6> kLogOptions{{
     {"-f,--follow", "", kHow, "go on until the job has ended", ""},
@@ -85,25 +85,25 @@ const std::array<CommandSpec, 6> kPipelineCommands{{
     {"pipeline list", "[PROJECT] [options]", "list pipelines, newest first", kClientExitCodes, "", "PROJECT",
      false, kListOptions, nullptr},
     {"pipeline show", "ID [options]", "show a pipeline and its jobs", kClientExitCodes, "", "ID", false,
-     kPlainOptions, nullptr},
+     kClientOptions, nullptr},
     {"pipeline watch", "ID [options]", "show a pipeline until it has ended", kWatchText, "", "ID", false,
-     kPlainOptions, nullptr},
-    {"pipeline cancel", "ID [options]", "stop a pipeline", kClientExitCodes, "", "ID", false, kPlainOptions,
+     kClientOptions, nullptr},
+    {"pipeline cancel", "ID [options]", "stop a pipeline", kClientExitCodes, "", "ID", false, kClientOptions,
      nullptr},
     {"pipeline retry", "ID [options]", "run its failed and canceled jobs again", kClientExitCodes, "", "ID",
-     false, kPlainOptions, nullptr},
+     false, kClientOptions, nullptr},
 }};
 
 const std::array<CommandSpec, 5> kJobCommands{{
     {"job show", "ID [options]", "tell everything about a job", kClientExitCodes, "", "ID", false,
-     kPlainOptions, nullptr},
+     kClientOptions, nullptr},
     {"job log", "ID [-f] [options]", "print the log of a job", kLogText, kLogExamples, "ID", false,
      kLogOptions, nullptr},
-    {"job play", "ID [options]", "start a manual job", kClientExitCodes, "", "ID", false, kPlainOptions,
+    {"job play", "ID [options]", "start a manual job", kClientExitCodes, "", "ID", false, kClientOptions,
      nullptr},
-    {"job retry", "ID [options]", "run a job again", kClientExitCodes, "", "ID", false, kPlainOptions,
+    {"job retry", "ID [options]", "run a job again", kClientExitCodes, "", "ID", false, kClientOptions,
      nullptr},
-    {"job cancel", "ID [options]", "stop a job", kClientExitCodes, "", "ID", false, kPlainOptions, nullptr},
+    {"job cancel", "ID [options]", "stop a job", kClientExitCodes, "", "ID", false, kClientOptions, nullptr},
 }};
 
 }  // namespace

@@ -17,6 +17,10 @@ constexpr OptionSpec kTag{"--tag", "PATTERN", kWhat,
 constexpr OptionSpec kFile{"--file", "PATH", kWhat, "pipeline file in the repository", ""};
 constexpr OptionSpec kPoll{"--poll", "DURATION", kWhat,
                            "how often to look for commits, such as 30s or 5m; 'never': only webhooks", ""};
+constexpr OptionSpec kPriority{"--priority", "N", kWhat,
+                               "of its pipelines, from -100 to 100: of jobs that wait for room those of the "
+                               "highest start first, within the project; default: 0",
+                               ""};
 constexpr OptionSpec kUsername{"--username", "USER", kAccess, "goes with the token", ""};
 constexpr OptionSpec kToken{"--token-file", "FILE", kAccess,
                             "a token or password for an https URL; '-' is standard input", ""};
@@ -43,33 +47,21 @@ constexpr OptionSpec kMergeRequests{"--merge-requests", "on|off", kForgeGroup,
                                     "run pipelines of merge requests, whoever opens them; default: off",
                                     "on,off"};
 
-constexpr std::array<OptionSpec, 18> kAddOptions{{
-    kBranch,
-    kTag,
-    kFile,
-    kPoll,
-    kUsername,
-    kToken,
-    kSshKey,
-    kWebhook,
-    kForge,
-    kForgeApi,
-    kForgeRepository,
-    kForgeToken,
-    kMergeRequests,
-    kServerOption,
-    kServerDataOption,
-    kJsonOption,
-    kNoColorOption,
-    kHelpOption,
+constexpr std::array<OptionSpec, 19> kAddOptions{{
+    kBranch,     kTag,           kFile,         kPoll,
+    kPriority,   kUsername,      kToken,        kSshKey,
+    kWebhook,    kForge,         kForgeApi,     kForgeRepository,
+    kForgeToken, kMergeRequests, kServerOption, kServerDataOption,
+    kJsonOption, kNoColorOption, kHelpOption,
 }};
 
-constexpr std::array<OptionSpec, 25> kSetOptions{{
+constexpr std::array<OptionSpec, 26> kSetOptions{{
     {"--url", "URL", kWhat, "of the repository", ""},
     kBranch,
     kTag,
     kFile,
     kPoll,
+    kPriority,
     {"--pause", "", kWhat, "start no pipelines by itself", ""},
     {"--resume", "", kWhat, "start them again", ""},
     {"--resource-group", "NAME=MODE", kWhat,
@@ -94,9 +86,6 @@ constexpr std::array<OptionSpec, 25> kSetOptions{{
     kNoColorOption,
     kHelpOption,
 }};
-
-constexpr std::array<OptionSpec, 5> kPlainOptions{
-    {kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
 
 constexpr std::array<OptionSpec, 6> kListOptions{{
     kServerOption,
@@ -130,13 +119,13 @@ const std::array<CommandSpec, 6> kCommands{{
     {"project list", "[options]", "list the projects of the server", kClientExitCodes, "", "", false,
      kListOptions, nullptr},
     {"project show", "NAME [options]", "tell everything about one", kClientExitCodes, "", "NAME", false,
-     kPlainOptions, nullptr},
+     kClientOptions, nullptr},
     {"project set", "NAME [options]", "change one", kClientExitCodes, kSetExamples, "NAME", false,
      kSetOptions, nullptr},
     {"project remove", "NAME [options]", "remove one with its pipelines, without asking", kClientExitCodes,
-     "", "NAME", false, kPlainOptions, nullptr},
+     "", "NAME", false, kClientOptions, nullptr},
     {"project test", "NAME [options]", "can the server reach the repository?", kTestText, "", "NAME", false,
-     kPlainOptions, nullptr},
+     kClientOptions, nullptr},
 }};
 
 }  // namespace

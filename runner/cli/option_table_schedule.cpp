@@ -8,8 +8,6 @@ namespace runner::cli {
 namespace {
 
 constexpr std::string_view kWhen = "When";
-constexpr std::string_view kWhat = "What to run";
-constexpr std::string_view kHow = "How";
 
 constexpr OptionSpec kCron{"--cron", "TIMES", kWhen,
                            "minute, hour, day of month, month, day of week, such as '30 4 * * mon-fri'; also "
@@ -18,19 +16,17 @@ constexpr OptionSpec kCron{"--cron", "TIMES", kWhen,
 constexpr OptionSpec kTimezone{"--timezone", "ZONE", kWhen, "such as Europe/Zurich; default: UTC", ""};
 constexpr OptionSpec kEnable{"--enable", "", kWhen, "let it come", ""};
 constexpr OptionSpec kDisable{"--disable", "", kWhen, "keep it, but let it not come", ""};
-constexpr OptionSpec kRef{"--ref", "REF", kWhat, "branch or tag; default: the repository's default branch",
-                          ""};
 constexpr OptionSpec kVariable{
-    "--var", "K=V", kWhat, "a variable of its pipelines; may be repeated. Nobody is shown its value again",
-    ""};
-constexpr OptionSpec kDescription{"--description", "TEXT", kWhat, "what it is for", ""};
+    "--var", "K=V", kRunGroup,
+    "a variable of its pipelines; may be repeated. Nobody is shown its value again", ""};
+constexpr OptionSpec kDescription{"--description", "TEXT", kRunGroup, "what it is for", ""};
 
 constexpr std::array<OptionSpec, 12> kAddOptions{{
     kCron,
     kTimezone,
     kEnable,
     kDisable,
-    kRef,
+    kRefOption,
     kVariable,
     kDescription,
     kServerOption,
@@ -45,9 +41,9 @@ constexpr std::array<OptionSpec, 13> kEditOptions{{
     kTimezone,
     kEnable,
     kDisable,
-    kRef,
-    {"--var", "K=V", kWhat, "take these in place of all variables it had; may be repeated", ""},
-    {"--no-vars", "", kWhat, "forget its variables", ""},
+    kRefOption,
+    {"--var", "K=V", kRunGroup, "take these in place of all variables it had; may be repeated", ""},
+    {"--no-vars", "", kRunGroup, "forget its variables", ""},
     kDescription,
     kServerOption,
     kServerDataOption,
@@ -65,11 +61,8 @@ constexpr std::array<OptionSpec, 6> kListOptions{{
     kHelpOption,
 }};
 
-constexpr std::array<OptionSpec, 5> kPlainOptions{
-    {kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
-
 constexpr std::array<OptionSpec, 6> kRunOptions{{
-    {"--wait", "", kHow, "watch it to its end, and exit as 'runner exec' does", ""},
+    kWaitOption,
     kServerOption,
     kServerDataOption,
     kJsonOption,
@@ -109,11 +102,11 @@ const std::array<CommandSpec, 6> kCommands{{
     {"schedule add", "PROJECT --cron TIMES [options]", "let pipelines start by the clock", kClientExitCodes,
      kAddExamples, "PROJECT", false, kAddOptions, nullptr},
     {"schedule show", "ID [options]", "tell everything about one", kClientExitCodes, "", "ID", false,
-     kPlainOptions, nullptr},
+     kClientOptions, nullptr},
     {"schedule edit", "ID [options]", "change one", kClientExitCodes, kEditExamples, "ID", false,
      kEditOptions, nullptr},
     {"schedule remove", "ID [options]", "remove one, without asking", kClientExitCodes, "", "ID", false,
-     kPlainOptions, nullptr},
+     kClientOptions, nullptr},
     {"schedule run", "ID [options]", "make its pipeline now", kRunText, "", "ID", false, kRunOptions,
      nullptr},
 }};

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -119,7 +120,7 @@ struct ServeOptions {
   std::size_t log_keep = 14;                 // of those that were put aside
   std::filesystem::path config;              // empty: the default one, when it is there
   bool check_config = false;                 // looks at it only
-  std::vector<std::string> given;            // options that count more than the file
+  std::set<std::string> given;               // keys of that file of which options say more
 };
 
 struct VersionOptions {

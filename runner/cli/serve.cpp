@@ -148,10 +148,8 @@ int run_serve(const ServeOptions& given) {
   served.shell_only = options.shell_only;
   if (options.keep_logs) served.retention.logs = *options.keep_logs;
   served.base_environment = base_environment(environ);
-  if (config.file) {
-    for (const std::string& name : config.file->secret_variables) served.base_environment.erase(name);
-  }
   served.config = std::move(config.file);
+  served.overridden = options.given;
   served.version = program_version();
   served.commit = program_commit();
 

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -25,24 +24,40 @@ std::filesystem::path path_of(const ServeOptions& options) {
   return none ? std::filesystem::path() : std::filesystem::path(daemon::kDefaultConfig);
 }
 
+void take_log(const daemon::ConfigServer& server, ServeOptions& options) {
+  const auto is_free = [&](const char* key) { return !options.given.contains(key); };
+  if (server.log_level && is_free("log_level")) options.log_level = *server.log_level;
+  if (server.log_format && is_free("log_format")) options.json_log = *server.log_format == "json";
+  if (!server.log_file.empty() && is_free("log_file")) options.log_file = server.log_file;
+  if (server.log_max_size && is_free("log_max_size")) options.log_max_bytes = *server.log_max_size;
+  if (server.log_keep && is_free("log_keep")) options.log_keep = *server.log_keep;
+}
+
 void take(const daemon::ConfigServer& server, ServeOptions& options) {
-  const auto is_free = [&](std::string_view name) {
-    return std::find(options.given.begin(), options.given.end(), name) == options.given.end();
-  };
-  if (server.listen && is_free("--listen")) {
+  const auto is_free = [&](const char* key) { return !options.given.contains(key); };
+  if (server.listen && is_free("listen")) {
     options.address = server.listen->host;
     options.port = server.listen->port;
   }
-  if (!server.certificate.empty() && is_free("--tls-certificate")) {
+  if (!server.url.empty() && is_free("url")) options.url = server.url;
+  if (!server.certificate.empty() && is_free("tls")) {
     options.certificate = server.certificate;
     options.key = server.key;
   }
-  if (!server.data.empty() && is_free("--data") && std::getenv("RUNNER_DATA") == nullptr)
-    options.data = server.data;
-  if (server.jobs && is_free("--jobs")) options.parallel = *server.jobs;
-  if (server.shell_only && is_free("--executor")) options.shell_only = *server.shell_only;
-  if (server.timeout && is_free("--timeout")) options.timeout = server.timeout;
-  if (server.log_level && is_free("--log-level")) options.log_level = *server.log_level;
+  if (!server.data.empty() && is_free("data")) options.data = server.data;
+  if (server.jobs && is_free("jobs")) options.parallel = *server.jobs;
+  if (server.shell_only && is_free("executor")) options.shell_only = *server.shell_only;
+  if (server.timeout && is_free("timeout")) options.timeout = server.timeout;
+  if (server.keep_logs && is_free("keep_logs")) options.keep_logs = server.keep_logs;
+  take_log(server, options);
+}
+
+/// A file of the log is named by either.
+bool log_options_fit(const ServeOptions& options) {
+  if (!options.log_file.empty()) return true;
+  if (!options.given.contains("log_max_size") && !options.given.contains("log_keep")) return true;
+  print_error("'--log-max-size' and '--log-keep' are for a file", "add '--log-file FILE'");
+  return false;
 }
 
 std::string summary_of(const daemon::ConfigFile& config) {
@@ -56,8 +71,12 @@ std::string summary_of(const daemon::ConfigFile& config) {
 
 ServeConfig load_serve_config(ServeOptions& options) {
   const std::filesystem::path path = path_of(options);
+  if (std::getenv("RUNNER_DATA") != nullptr) options.given.emplace("data");
   if (path.empty()) {
-    if (!options.check_config) return {};
+    if (!options.check_config) {
+      if (log_options_fit(options)) return {};
+      return {std::nullopt, exit_usage};
+    }
     print_error(std::string("there is no configuration file ") + daemon::kDefaultConfig,
                 "name one with --config");
     return {std::nullopt, exit_usage};
@@ -73,6 +92,7 @@ ServeConfig load_serve_config(ServeOptions& options) {
     return {std::nullopt, exit_success};
   }
   take(reading.config->server, options);
+  if (!log_options_fit(options)) return {std::nullopt, exit_usage};
   return {std::move(reading.config), std::nullopt};
 }
 

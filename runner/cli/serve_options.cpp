@@ -1,24 +1,33 @@
 #include "runner/cli/serve_options.h"
 
-#include <algorithm>
+#include <array>
 #include <string_view>
+#include <utility>
 
 #include "runner/base/duration.h"
 #include "runner/base/text.h"
 #include "runner/daemon/listen_address.h"
+#include "runner/daemon/serve_values.h"
 
 namespace runner::cli {
 namespace {
 
-constexpr std::uint64_t kLeastLogBytes = 1UL << 20;
-
-/// "https://ci.example.com", perhaps with a path: what links begin with.
-bool is_web_address(std::string_view url) {
-  const std::size_t host = url.starts_with("https://") ? 8 : url.starts_with("http://") ? 7 : 0;
-  const bool plain = std::all_of(url.begin(), url.end(), [](char c) { return c > ' ' && c <= '~'; });
-  return host != 0 && url.size() > host && url[host] != '/' && plain &&
-         url.find_first_of("?#@\"<>\\") == std::string_view::npos;
-}
+/// Options that a key of the configuration file stands for.
+constexpr std::array<std::pair<const char*, const char*>, 13> kKeys{{
+    {"--listen", "listen"},
+    {"--url", "url"},
+    {"--tls-certificate", "tls"},
+    {"--data", "data"},
+    {"--jobs", "jobs"},
+    {"--executor", "executor"},
+    {"--timeout", "timeout"},
+    {"--keep-logs", "keep_logs"},
+    {"--log-level", "log_level"},
+    {"--log-format", "log_format"},
+    {"--log-file", "log_file"},
+    {"--log-max-size", "log_max_size"},
+    {"--log-keep", "log_keep"},
+}};
 
 }  // namespace
 
@@ -27,9 +36,8 @@ Command serve_options(const RawArguments& raw) {
   options.data = raw.last("--data");
   options.config = raw.last("--config");
   options.check_config = raw.has("--check-config");
-  for (const char* name :
-       {"--data", "--listen", "--tls-certificate", "--jobs", "--executor", "--timeout", "--log-level"}) {
-    if (raw.has(name)) options.given.emplace_back(name);
+  for (const auto& [name, key] : kKeys) {
+    if (raw.has(name)) options.given.emplace(key);
   }
   if (raw.has("--listen")) {
     const auto listen = daemon::parse_listen_address(raw.last("--listen"));
@@ -40,9 +48,9 @@ Command serve_options(const RawArguments& raw) {
     options.port = listen->port;
   }
   options.url = raw.last("--url");
-  if (raw.has("--url") && !is_web_address(options.url)) {
+  if (raw.has("--url") && !daemon::is_web_address(options.url)) {
     return UsageError{"'--url " + options.url + "' is no address of a web server",
-                      "write it like https://ci.example.com"};
+                      std::string(daemon::kWebAddressHelp)};
   }
   options.certificate = raw.last("--tls-certificate");
   options.key = raw.last("--tls-key");
@@ -50,7 +58,7 @@ Command serve_options(const RawArguments& raw) {
     return UsageError{"'--tls-certificate' and '--tls-key' go together", ""};
   if (raw.has("--jobs")) {
     const auto count = parse_integer(raw.last("--jobs"));
-    if (!count || *count < 1 || *count > 10'000) {
+    if (!count || *count < 1 || *count > daemon::kMostJobs) {
       return UsageError{"'--jobs " + raw.last("--jobs") + "' is no number of jobs",
                         "write a number from 1 to 10000"};
     }
@@ -70,12 +78,11 @@ Command serve_options(const RawArguments& raw) {
     }
   }
   if (raw.has("--keep-logs")) {
-    const std::string text = raw.last("--keep-logs");
-    const auto kept = text == "forever" ? std::optional(std::chrono::milliseconds(0)) : parse_duration(text);
-    const auto hours = kept ? std::chrono::ceil<std::chrono::hours>(*kept) : std::chrono::hours(0);
-    if (!kept || (text != "forever" && hours.count() < 1))
-      return UsageError{"'--keep-logs " + text + "' is no duration", "write it like 90d, or 'forever'"};
-    options.keep_logs = hours;
+    options.keep_logs = daemon::parse_keep_logs(raw.last("--keep-logs"));
+    if (!options.keep_logs) {
+      return UsageError{"'--keep-logs " + raw.last("--keep-logs") + "' is no duration",
+                        std::string(daemon::kKeepLogsHelp)};
+    }
   }
   if (raw.has("--log-level")) {
     options.log_level = raw.last("--log-level");
@@ -91,19 +98,17 @@ Command serve_options(const RawArguments& raw) {
     options.json_log = format == "json";
   }
   options.log_file = raw.last("--log-file");
-  if (options.log_file.empty() && (raw.has("--log-max-size") || raw.has("--log-keep")))
-    return UsageError{"'--log-max-size' and '--log-keep' are for a file", "add '--log-file FILE'"};
   if (raw.has("--log-max-size")) {
-    const auto bytes = parse_bytes(raw.last("--log-max-size"));
-    if (!bytes || *bytes < kLeastLogBytes) {
+    const auto bytes = daemon::parse_log_size(raw.last("--log-max-size"));
+    if (!bytes) {
       return UsageError{"'--log-max-size " + raw.last("--log-max-size") + "' is no size of a log",
-                        "write it like 64M; the least is 1M"};
+                        std::string(daemon::kLogSizeHelp)};
     }
     options.log_max_bytes = *bytes;
   }
   if (raw.has("--log-keep")) {
     const auto count = parse_integer(raw.last("--log-keep"));
-    if (!count || *count < 0 || *count > 10'000) {
+    if (!count || *count < 0 || *count > daemon::kMostLogFiles) {
       return UsageError{"'--log-keep " + raw.last("--log-keep") + "' is no number of files",
                         "write a number from 0 to 10000"};
     }

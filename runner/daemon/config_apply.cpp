@@ -10,6 +10,7 @@
 #include "runner/storage/configured_table.h"
 #include "runner/storage/credential_table.h"
 #include "runner/storage/event_table.h"
+#include "runner/storage/resource_group_table.h"
 #include "runner/storage/schedule_table.h"
 #include "runner/triggers/schedule_times.h"
 
@@ -25,12 +26,28 @@ using storage::Schedules;
 
 bool same(const ProjectRecord& a, const ProjectRecord& b) {
   return a.url == b.url && a.branches == b.branches && a.tags == b.tags &&
-         a.pipeline_file == b.pipeline_file && a.poll_interval == b.poll_interval && a.paused == b.paused;
+         a.pipeline_file == b.pipeline_file && a.poll_interval == b.poll_interval && a.paused == b.paused &&
+         a.forge == b.forge && a.forge_api == b.forge_api && a.forge_repository == b.forge_repository &&
+         a.merge_requests == b.merge_requests && a.priority == b.priority;
 }
 
 bool same(const ScheduleRecord& a, const ScheduleRecord& b) {
   return a.description == b.description && a.cron == b.cron && a.time_zone == b.time_zone && a.ref == b.ref &&
          a.active == b.active && a.owner == b.owner;
+}
+
+/// The fields that the file kept when it was applied last.
+using Fields = std::set<std::string>;
+
+/// Of a field that the file may leave out: what it said before and says no more is as if nobody had ever said
+/// it; what it never said is people's.
+template <typename T>
+void settle(T& field, const std::optional<T>& said, const char* name, const Fields& kept) {
+  if (said) {
+    field = *said;
+  } else if (kept.contains(name)) {
+    field = T();
+  }
 }
 
 /// One application, in one transaction.
@@ -52,7 +69,8 @@ class Application {
   std::int64_t apply(const ConfigProject& wanted) {
     storage::Projects projects(tx_);
     const auto found = projects.find(wanted.record.name);
-    ProjectRecord next = wanted.record;
+    const Fields kept = found ? kept_of(found->id) : Fields();
+    ProjectRecord next = wanted_record(wanted, found.value_or(ProjectRecord()), kept);
     if (!found) {
       next.created_at = now_;
       next.id = projects.insert(next);
@@ -67,10 +85,52 @@ class Application {
       }
     }
     if (apply_credentials(wanted, next.id)) say(next, "project.changed", "has other credentials");
+    apply_resource_groups(wanted, next, kept);
     Configured(tx_).put(
         {ConfiguredKind::project, next.id, next.id, next.name, config_.path.native(), wanted.fields()});
     apply_schedules(wanted, next);
     return next.id;
+  }
+
+  Fields kept_of(std::int64_t project) {
+    const auto configured = Configured(tx_).find(ConfiguredKind::project, project);
+    return configured ? Fields(configured->fields.begin(), configured->fields.end()) : Fields();
+  }
+
+  /// `is`: as it is now.
+  static ProjectRecord wanted_record(const ConfigProject& wanted, const ProjectRecord& is,
+                                     const Fields& kept) {
+    ProjectRecord next = wanted.record;
+    next.forge = is.forge;
+    next.forge_api = is.forge_api;
+    next.forge_repository = is.forge_repository;
+    next.merge_requests = is.merge_requests;
+    next.priority = is.priority;
+    settle(next.forge, wanted.forge, "forge", kept);
+    settle(next.forge_api, wanted.forge_api, "forge_api", kept);
+    settle(next.forge_repository, wanted.forge_repository, "forge_repository", kept);
+    settle(next.merge_requests, wanted.merge_requests, "merge_requests", kept);
+    settle(next.priority, wanted.priority, "priority", kept);
+    return next;
+  }
+
+  void apply_resource_groups(const ConfigProject& wanted, const ProjectRecord& project, const Fields& kept) {
+    std::map<std::string, std::string> modes;
+    const std::string prefix = storage::resource_group_field("");
+    for (const std::string& field : kept) {
+      if (field.starts_with(prefix))
+        modes[field.substr(prefix.size())] = to_string(engine::ResourceMode::unordered);
+    }
+    for (const auto& [name, mode] : wanted.resource_groups) modes[name] = to_string(mode);
+    std::map<std::string, std::string> are;
+    for (const auto& record : storage::ResourceGroupModes(tx_).of_project(project.id))
+      are[record.name] = record.mode;
+    for (const auto& [name, mode] : modes) {
+      const auto is = are.find(name);
+      if (is != are.end() && is->second == mode) continue;
+      storage::ResourceGroupModes(tx_).put({project.id, name, mode});
+      say(project, "project.changed", "has the resource group " + in_quotes(name) + " " + mode);
+    }
   }
 
   /// Whether something changed.
@@ -80,10 +140,12 @@ class Application {
     const std::string user = wanted.username.value_or("");
     if (wanted.token) changed = put(project, CredentialKind::token, user, *wanted.token, fetching);
     if (wanted.ssh_key) changed = put(project, CredentialKind::ssh_key, user, *wanted.ssh_key, fetching);
-    if (!wanted.webhook_secret) return changed;
-    return put(project, CredentialKind::webhook_secret, "", *wanted.webhook_secret,
-               {CredentialKind::webhook_secret}) ||
-           changed;
+    const auto renew = [&](CredentialKind kind, const std::optional<std::string>& secret) {
+      if (secret && put(project, kind, "", *secret, {kind})) changed = true;
+    };
+    renew(CredentialKind::webhook_secret, wanted.webhook_secret);
+    renew(CredentialKind::forge_token, wanted.forge_token);
+    return changed;
   }
 
   /// The one of the kinds `others`; those are removed.

@@ -1,8 +1,6 @@
 #include "runner/daemon/config_file.h"
 
-#include <algorithm>
 #include <cstdlib>
-#include <tuple>
 #include <utility>
 
 #include "pipelines/node.h"
@@ -13,6 +11,7 @@
 #include "runner/daemon/config_map.h"
 #include "runner/daemon/config_projects.h"
 #include "runner/daemon/config_secret.h"
+#include "runner/daemon/config_server.h"
 
 namespace runner::daemon {
 namespace {
@@ -20,64 +19,11 @@ namespace {
 using pipelines::Diagnostics;
 using pipelines::Node;
 
-/// The key's text, when it is one of those.
-std::optional<std::string> one_of(ConfigMap& map, std::string_view key,
-                                  const std::vector<std::string>& allowed) {
-  auto text = map.text(key);
-  if (!text || std::find(allowed.begin(), allowed.end(), *text) != allowed.end()) return text;
-  const std::vector<std::string_view> candidates(allowed.begin(), allowed.end());
-  const auto meant = nearest(*text, candidates);
-  map.complain(map.where(key), "'" + std::string(key) + "' cannot be " + in_quotes(*text),
-               meant ? "did you mean " + in_quotes(*meant) + "?" : "allowed are " + join(allowed, ", "));
-  return std::nullopt;
-}
-
-std::filesystem::path path_of(ConfigMap& map, std::string_view key, const ConfigSecrets& secrets) {
-  const auto text =
-      map.checked_text(key, [](const std::string& path) { return path.empty() ? "may not be empty" : ""; });
-  return text ? secrets.resolve(*text) : std::filesystem::path();
-}
-
-void read_listen(ConfigMap& map, ConfigServer& server) {
-  const Node* found = map.get("listen");
-  if (found == nullptr) return;
-  if (found->is_string() || found->kind() == pipelines::NodeKind::integer)
-    server.listen = parse_listen_address(found->text());
-  if (server.listen) return;
-  const std::string shown = found->is_scalar() ? ": " + in_quotes(found->text()) + " is none" : "";
-  map.complain(found->range(), "'listen' must be an address with a port" + shown,
-               std::string(kListenAddressHelp));
-}
-
-void read_tls(ConfigMap& map, ConfigServer& server, const ConfigSecrets& secrets) {
-  const Node* found = map.get("tls");
-  if (found == nullptr) return;
-  ConfigMap tls(*found, "tls", map.out());
-  server.certificate = path_of(tls, "certificate", secrets);
-  server.key = path_of(tls, "key", secrets);
-  tls.require("certificate", "it goes with 'key': PEM, the server's first");
-  tls.require("key", "it goes with 'certificate': PEM, without a passphrase");
-  tls.finish();
-}
-
-ConfigServer read_server(ConfigMap& map, const ConfigSecrets& secrets) {
-  ConfigServer server;
-  read_listen(map, server);
-  read_tls(map, server, secrets);
-  server.data = path_of(map, "data", secrets);
-  if (const auto jobs = map.integer("jobs", 1, 10'000)) server.jobs = static_cast<std::size_t>(*jobs);
-  if (const auto executor = one_of(map, "executor", {"auto", "shell"}))
-    server.shell_only = *executor == "shell";
-  server.timeout = map.duration("timeout", false);
-  server.log_level = one_of(map, "log_level", {"debug", "info", "warn", "error"});
-  return server;
-}
-
 void read_document(const Node& root, ConfigFile& config, const Environment& environment, TimePoint now,
                    Diagnostics& out) {
   ConfigMap map(root, "", out);
   ConfigSecrets secrets(config.path.parent_path(), environment);
-  config.server = read_server(map, secrets);
+  config.server = read_config_server(map, secrets);
   const auto poll = map.duration("poll_interval", true).value_or(storage::ProjectRecord().poll_interval);
   config.projects = read_config_projects(map.list("projects"), poll, secrets, now, out);
   config.secret_variables = secrets.variables();
@@ -85,15 +31,6 @@ void read_document(const Node& root, ConfigFile& config, const Environment& envi
 }
 
 }  // namespace
-
-bool operator==(const ConfigServer& a, const ConfigServer& b) {
-  const auto parts = [](const ConfigServer& one) {
-    const ListenAddress listen = one.listen.value_or(ListenAddress());
-    return std::make_tuple(listen.host, listen.port, one.certificate, one.key, one.data, one.jobs,
-                           one.shell_only, one.timeout);
-  };
-  return parts(a) == parts(b);
-}
 
 std::vector<std::string> ConfigReading::lines() const {
   std::vector<std::string> lines;

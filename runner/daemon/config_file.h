@@ -16,6 +16,7 @@
 
 #include "pipelines/diagnostic.h"
 #include "runner/daemon/listen_address.h"
+#include "runner/engine/resource_groups.h"
 #include "runner/storage/project_table.h"
 
 namespace runner::daemon {
@@ -25,14 +26,19 @@ inline constexpr const char* kDefaultConfig = "/etc/runner/config.yaml";
 /// What options of the command line say too; those win.
 struct ConfigServer {
   std::optional<ListenAddress> listen;
-  std::filesystem::path certificate, key, data;  // absolute; empty = not said
+  std::string url;                                         // empty = not said
+  std::filesystem::path certificate, key, data, log_file;  // absolute; likewise
   std::optional<std::size_t> jobs;
   std::optional<bool> shell_only;
   std::optional<std::chrono::milliseconds> timeout;
-  std::optional<std::string> log_level;
-
-  friend bool operator==(const ConfigServer& a, const ConfigServer& b);
+  std::optional<std::chrono::hours> keep_logs;  // 0 = for ever
+  std::optional<std::string> log_level, log_format;
+  std::optional<std::uint64_t> log_max_size;
+  std::optional<std::size_t> log_keep;
 };
+
+/// The keys of the file of which the two say different things, by name.
+std::vector<std::string> changed_keys(const ConfigServer& a, const ConfigServer& b);
 
 struct ConfigSchedule {
   std::string name;
@@ -42,9 +48,15 @@ struct ConfigSchedule {
 };
 
 struct ConfigProject {
-  storage::ProjectRecord record;  // without id, version and time of creation
-  // SECRET. nullopt: the file says nothing of it.
-  std::optional<std::string> username, token, ssh_key, webhook_secret;
+  /// Without id, version, time of creation, and what follows here.
+  storage::ProjectRecord record;
+  // nullopt: the file says nothing of it.
+  std::optional<std::string> forge, forge_api, forge_repository;  // forge "": as the address says
+  std::optional<bool> merge_requests;
+  std::optional<std::int64_t> priority;
+  std::map<std::string, engine::ResourceMode> resource_groups;
+  // SECRET; likewise.
+  std::optional<std::string> username, token, ssh_key, webhook_secret, forge_token;
   std::vector<ConfigSchedule> schedules;
 
   /// The fields of the API that the file keeps.

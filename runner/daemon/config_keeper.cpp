@@ -2,23 +2,23 @@
 
 #include <exception>
 #include <utility>
+#include <vector>
 
 #include "runner/base/log.h"
 #include "runner/base/text.h"
 #include "runner/daemon/config_apply.h"
 
 namespace runner::daemon {
+namespace {
 
-ConfigKeeper::ConfigKeeper(storage::Store& store, const storage::Sealer& sealer, const Clock& clock,
-                           std::optional<ConfigFile> config, Environment environment)
-    : store_(store),
-      sealer_(sealer),
-      clock_(clock),
-      environment_(std::move(environment)),
-      config_(std::move(config)),
-      last_at_(clock.now()) {
+constexpr const char* kLogLevel = "log_level";
+
+}  // namespace
+
+ConfigKeeper::ConfigKeeper(ConfigParts parts, std::optional<ConfigFile> config)
+    : parts_(std::move(parts)), config_(std::move(config)), last_at_(parts_.clock.now()) {
   if (!config_) {
-    forget_config(store_);
+    forget_config(parts_.store);
     return;
   }
   started_with_ = config_->server;
@@ -26,7 +26,8 @@ ConfigKeeper::ConfigKeeper(storage::Store& store, const storage::Sealer& sealer,
 }
 
 void ConfigKeeper::apply(const ConfigFile& config) {
-  for (const std::string& change : apply_config(store_, sealer_, config, clock_.now()))
+  parts_.base_environment.withhold(config.secret_variables);
+  for (const std::string& change : apply_config(parts_.store, parts_.sealer, config, parts_.clock.now()))
     log_info("config", change);
 }
 
@@ -37,7 +38,7 @@ bool ConfigKeeper::reload() noexcept {
       log_info("config", "there is no configuration file to read again");
       return false;
     }
-    last_at_ = clock_.now();
+    last_at_ = parts_.clock.now();
     last_ok_ = false;
     last_ok_ = read_again();
     return last_ok_;
@@ -48,7 +49,7 @@ bool ConfigKeeper::reload() noexcept {
 }
 
 bool ConfigKeeper::read_again() {
-  ConfigReading reading = read_config(config_->path, environment_, clock_.now());
+  ConfigReading reading = read_config(config_->path, parts_.environment, parts_.clock.now());
   for (const std::string& line : reading.lines())
     log(reading.config ? LogLevel::warn : LogLevel::error, "config", line);
   if (!reading.config) {
@@ -58,15 +59,32 @@ bool ConfigKeeper::read_again() {
     return false;
   }
   apply(*reading.config);
-  const ConfigServer& server = reading.config->server;
-  if (server.log_level && server.log_level != config_->server.log_level)
-    set_log_level_by_name(*server.log_level);
-  if (!(server == started_with_))
-    log_warn("config", "what the file says of the server itself counts from its next start");
+  tell_changes(reading.config->server);
   config_ = std::move(reading.config);
   log_info("config", "read " + in_quotes(config_->path.native()) +
                          " again: " + format_count(config_->projects.size(), "project"));
   return true;
+}
+
+/// Of the server itself the level of the log counts at once, all else from the next start; an option of the
+/// command line counts more than either.
+void ConfigKeeper::tell_changes(const ConfigServer& server) {
+  std::vector<std::string> later, never;
+  for (const std::string& key : changed_keys(started_with_, server)) {
+    if (key != kLogLevel && !parts_.overridden.contains(key)) later.push_back(in_quotes(key));
+  }
+  for (const std::string& key : changed_keys(config_->server, server)) {
+    if (parts_.overridden.contains(key)) {
+      never.push_back(in_quotes(key));
+    } else if (key == kLogLevel) {
+      set_log_level_by_name(server.log_level.value_or("info"));
+    }
+  }
+  if (!later.empty())
+    log_warn("config", "what the file says of " + join(later, ", ") + " counts from the next start");
+  if (!never.empty())
+    log_warn("config", "what the file says of " + join(never, ", ") +
+                           " does not count, as an option of the command line says it");
 }
 
 void ConfigKeeper::add_metrics(MetricsText& text) const {

@@ -4,7 +4,10 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 
+#include "runner/daemon/base_environment.h"
 #include "runner/daemon/config_file.h"
 #include "runner/daemon/metrics.h"
 #include "runner/storage/sealer.h"
@@ -12,13 +15,21 @@
 
 namespace runner::daemon {
 
+/// References outlive who has them.
+struct ConfigParts {
+  storage::Store& store;
+  const storage::Sealer& sealer;
+  const Clock& clock;
+  BaseEnvironment& base_environment;                // told which variables hold secrets, before anything else
+  std::set<std::string> overridden;                 // keys of the server that the command line decides
+  Environment environment = process_environment();  // for secrets, when it is read again
+};
+
 /// Any thread.
 class ConfigKeeper {
  public:
-  /// Applies it; nullopt: there is none. `environment`: for secrets, when it is read again. References
-  /// outlive it. Blocks on the store. Throws Error.
-  ConfigKeeper(storage::Store& store, const storage::Sealer& sealer, const Clock& clock,
-               std::optional<ConfigFile> config, Environment environment = process_environment());
+  /// Applies it; nullopt: there is none. Blocks on the store. Throws Error.
+  ConfigKeeper(ConfigParts parts, std::optional<ConfigFile> config);
 
   /// Reads the file again. When it is wrong, all stays as it is and the log says where. True: it was applied;
   /// who looks at projects or schedules is to be told. Blocks on the disk and the store. Never throws.
@@ -29,11 +40,9 @@ class ConfigKeeper {
  private:
   void apply(const ConfigFile& config);
   bool read_again();
+  void tell_changes(const ConfigServer& server);
 
-  storage::Store& store_;
-  const storage::Sealer& sealer_;
-  const Clock& clock_;
-  const Environment environment_;
+  const ConfigParts parts_;
   mutable std::mutex mutex_;  // of the rest
   std::optional<ConfigFile> config_;
   ConfigServer started_with_;

@@ -137,14 +137,40 @@ std::optional<std::vector<std::string>> ConfigMap::texts(std::string_view key) {
   return texts;
 }
 
+void ConfigMap::complain_choice(std::string_view key, const Node& found,
+                                const std::vector<std::string>& allowed) {
+  const std::vector<std::string_view> candidates(allowed.begin(), allowed.end());
+  const auto meant = nearest(found.text(), candidates);
+  complain(found.range(), place(key) + " cannot be " + in_quotes(found.text()),
+           meant ? "did you mean " + in_quotes(*meant) + "?" : "allowed are " + join(allowed, ", "));
+}
+
+std::optional<std::string> ConfigMap::choice(std::string_view key, const std::vector<std::string>& allowed) {
+  auto chosen = text(key);
+  if (!chosen || std::find(allowed.begin(), allowed.end(), *chosen) != allowed.end()) return chosen;
+  complain_choice(key, *get(key), allowed);
+  return std::nullopt;
+}
+
+std::optional<std::string> ConfigMap::written(std::string_view key, std::string_view expected) {
+  const Node* found = get(key);
+  if (found == nullptr) return std::nullopt;
+  if (found->is_string() || found->kind() == NodeKind::integer) return std::string(found->text());
+  wrong_type(key, *found, expected);
+  return std::nullopt;
+}
+
+const Node* ConfigMap::mapping(std::string_view key, std::string_view expected) {
+  const Node* found = get(key);
+  if (found == nullptr || found->is_map()) return found;
+  wrong_type(key, *found, expected);
+  return nullptr;
+}
+
 std::map<std::string, std::string> ConfigMap::variables(std::string_view key) {
   std::map<std::string, std::string> variables;
-  const Node* found = get(key);
+  const Node* found = mapping(key, "names with values");
   if (found == nullptr) return variables;
-  if (!found->is_map()) {
-    wrong_type(key, *found, "names with values");
-    return variables;
-  }
   for (const MapEntry& entry : found->entries()) {
     if (!is_variable_name(entry.key)) {
       complain(entry.key_range, "no variable can be called " + in_quotes(entry.key),

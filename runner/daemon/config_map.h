@@ -34,6 +34,10 @@ class ConfigMap {
   /// Of text that `problem_of` finds something wrong with, that is reported: "may not be empty".
   std::optional<std::string> checked_text(
       std::string_view key, const std::function<std::string(const std::string& text)>& problem_of);
+  /// Its text, when it is one of those.
+  std::optional<std::string> choice(std::string_view key, const std::vector<std::string>& allowed);
+  /// As it is written, of a text or a whole number; `expected` is what messages say it must be.
+  std::optional<std::string> written(std::string_view key, std::string_view expected);
   /// Numbers without a unit are seconds. 0 for "never", where `never` says that this may be.
   std::optional<std::chrono::milliseconds> duration(std::string_view key, bool never);
   std::optional<bool> flag(std::string_view key);
@@ -41,10 +45,15 @@ class ConfigMap {
   /// A single text counts as a list of one.
   std::optional<std::vector<std::string>> texts(std::string_view key);
   std::map<std::string, std::string> variables(std::string_view key);
+  /// nullptr, and reported, when it is no mapping.
+  const pipelines::Node* mapping(std::string_view key, std::string_view expected);
   /// nullptr, and reported, when it is no list.
   const pipelines::Node* list(std::string_view key);
 
   void complain(const pipelines::SourceRange& where, const std::string& message, std::string help = {});
+  /// Complains of what is none of those, with the one that may be meant.
+  void complain_choice(std::string_view key, const pipelines::Node& found,
+                       const std::vector<std::string>& allowed);
   /// Reports that it is missing; `help` says what to write.
   void require(std::string_view key, std::string help);
   /// Reports keys that were not asked for.

@@ -6,6 +6,8 @@
 #include "runner/api/project_checks.h"
 #include "runner/base/text.h"
 #include "runner/daemon/config_map.h"
+#include "runner/forge/forge.h"
+#include "runner/storage/configured_table.h"
 #include "runner/storage/names.h"
 #include "runner/triggers/schedule_times.h"
 
@@ -83,6 +85,7 @@ void read_credentials(ConfigMap& map, ConfigProject& project, ConfigSecrets& sec
   project.token = secrets.take(map, "token", Form::line);
   project.ssh_key = secrets.take(map, "ssh_key", Form::lines);
   project.webhook_secret = secrets.take(map, "webhook_secret", Form::line);
+  project.forge_token = secrets.take(map, "forge_token", Form::line);
   project.username = map.checked_text("username", user_problem);
   const auto given = [&](const std::string& name) {
     return map.get(name + "_file") != nullptr || map.get(name + "_env") != nullptr;
@@ -110,6 +113,36 @@ void take_patterns(ConfigMap& map, std::string_view key, std::vector<std::string
   patterns = *given;
 }
 
+void read_forge(ConfigMap& map, ConfigProject& project) {
+  project.forge = map.choice("forge", {"auto", "github", "gitlab", "gitea", "none"});
+  if (project.forge == "auto") project.forge = "";
+  project.forge_api = map.checked_text("forge_api", forge::api_problem);
+  project.forge_repository = map.checked_text("forge_repository", forge::repository_problem);
+  project.merge_requests = map.flag("merge_requests");
+}
+
+void read_resource_groups(ConfigMap& map, ConfigProject& project) {
+  const Node* groups = map.mapping("resource_groups", "names with process modes");
+  if (groups == nullptr) return;
+  static const std::vector<std::string> kModes{"unordered", "oldest_first", "newest_first",
+                                               "newest_ready_first"};
+  for (const pipelines::MapEntry& group : groups->entries()) {
+    const std::string name(group.key);
+    const auto mode =
+        group.value->is_string() ? engine::parse_resource_mode(group.value->text()) : std::nullopt;
+    if (const std::string problem = name_problem(name); !problem.empty()) {
+      map.complain(group.key_range, "'resource_groups': a name " + problem);
+    } else if (mode) {
+      project.resource_groups.emplace(name, *mode);
+    } else if (group.value->is_scalar()) {
+      map.complain_choice(name, *group.value, kModes);
+    } else {
+      map.complain(group.value->range(), in_quotes(name) + " must be a process mode, and is " +
+                                             std::string(describe(group.value->kind())));
+    }
+  }
+}
+
 ConfigProject read_project(const Node& node, std::chrono::milliseconds poll_interval, ConfigSecrets& secrets,
                            TimePoint now, Diagnostics& out) {
   ConfigMap map(node, owner_of(node, "project", ""), out);
@@ -129,7 +162,10 @@ ConfigProject read_project(const Node& node, std::chrono::milliseconds poll_inte
   if (const auto file = map.checked_text("pipeline_file", api::file_problem)) record.pipeline_file = *file;
   record.poll_interval = map.duration("poll_interval", true).value_or(poll_interval);
   record.paused = map.flag("paused").value_or(false);
+  project.priority = map.integer("priority", -storage::kHighestPriority, storage::kHighestPriority);
   read_credentials(map, project, secrets);
+  read_forge(map, project);
+  read_resource_groups(map, project);
   read_schedules(map, project, now);
   map.finish();
   return project;
@@ -141,7 +177,17 @@ std::vector<std::string> ConfigProject::fields() const {
   std::vector<std::string> fields{"url",   "branches", "tags", "pipeline_file", "poll_interval_seconds",
                                   "paused"};
   if (token || ssh_key) fields.insert(fields.end(), {"username", "token", "ssh_key"});
-  if (webhook_secret) fields.emplace_back("webhook_secret");
+  const auto add = [&](const char* field, bool is_said) {
+    if (is_said) fields.emplace_back(field);
+  };
+  add("webhook_secret", webhook_secret.has_value());
+  add("forge_token", forge_token.has_value());
+  add("forge", forge.has_value());
+  add("forge_api", forge_api.has_value());
+  add("forge_repository", forge_repository.has_value());
+  add("merge_requests", merge_requests.has_value());
+  add("priority", priority.has_value());
+  for (const auto& [name, mode] : resource_groups) fields.push_back(storage::resource_group_field(name));
   return fields;
 }
 

@@ -18,13 +18,12 @@
 #include "runner/daemon/job_process.h"
 #include "runner/daemon/log_lines.h"
 #include "runner/daemon/process_jobs.h"
+#include "runner/daemon/resource_modes.h"
 #include "runner/daemon/schedule_clock.h"
 #include "runner/daemon/service_actions.h"
 #include "runner/daemon/service_health.h"
 #include "runner/daemon/service_pages.h"
 #include "runner/storage/counted_store.h"
-#include "runner/storage/project_table.h"
-#include "runner/storage/resource_group_table.h"
 #include "runner/storage/tables.h"
 
 namespace runner::daemon {
@@ -67,21 +66,23 @@ struct Daemon::Impl {
         layers(cache::LayerStore::open(data.path() / "layers", clock)),
         housekeeper(*layers, cache::HousekeepingOptions{}),
         engine_options(durable(options.engine, data.path())),
-        jobs({engine_options, options.mount_mode, data.rebooted(), [this] { return health_of.good(); }},
+        base_environment(options.base_environment),
+        jobs({engine_options, options.mount_mode, data.rebooted(), [this] { return health_of.good(); },
+              &base_environment},
              launcher, *layers, [this] { housekeeper.wake(); }),
         statuses(*store, sealer, clock, options.statuses),
         engine(engine_options,
                {*store, jobs, clock, counts,
                 [this](storage::Tx& tx, const engine::StoredChange& change) { statuses.note(tx, change); }}),
-        maker({*store, sealer, *layers, clock, data.path(), options.base_environment,
-               "http://" + options.address, options.shell_only,
+        maker({*store, sealer, *layers, clock, data.path(), base_environment, "http://" + options.address,
+               options.shell_only,
                [this](storage::Tx& tx, const engine::StoredChange& change) { statuses.note(tx, change); },
                [this](const storage::PipelineRecord& refused) {
                  counts.pipeline_refused(refused);
                  statuses.wake();
                }}) {
+    config.emplace(ConfigParts{*store, sealer, clock, base_environment, options.overridden}, options.config);
     recover();
-    config.emplace(*store, sealer, clock, options.config);
     statuses.start();  // before there are threads that wake it
     watch = std::make_unique<ProjectWatch>(
         LookParts{*store, sealer, maker, engine, clock, data.path(), [this] { return health_of.good(); }},
@@ -141,13 +142,7 @@ struct Daemon::Impl {
       // They count as waiting before they are read.
       for (const std::size_t job : one.pending) counts.job_changed(waiting_job(one, job));
     }
-    store->read([&](storage::Tx& tx) {
-      for (const auto& group : storage::ResourceGroupModes(tx).all()) {
-        const auto project = storage::Projects(tx).find(group.project);
-        const auto mode = engine::parse_resource_mode(group.mode);
-        if (project && mode) engine.set_resource_mode({project->name, group.name}, *mode);
-      }
-    });
+    load_resource_modes(*store, engine);
     jobs.take_over(std::move(wanted));
     engine.resume(std::move(found.under_way), waiting);
     housekeeper.wake();
@@ -174,6 +169,7 @@ struct Daemon::Impl {
 
   void reload() {
     if (!config->reload()) return;
+    load_resource_modes(*store, engine);
     watch->reload();
     schedules->changed();
     api->changed();
@@ -207,6 +203,7 @@ struct Daemon::Impl {
   cache::Housekeeper housekeeper;
   const engine::EngineOptions engine_options;
   JobCounts counts;
+  BaseEnvironment base_environment;
   ProcessJobs jobs;
   CommitStatuses statuses;
   engine::Engine engine;

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -39,6 +40,7 @@ struct DaemonOptions {
   bool shell_only = false;  // jobs that want an image run in the shell of this machine; else they are refused
   std::string version, commit;       // of the program
   std::optional<ConfigFile> config;  // its projects and schedules; of the server itself the options above say
+  std::set<std::string> overridden;  // keys of the file that count less than what the command line says
 };
 
 class Daemon {

@@ -105,6 +105,8 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
   }
   const std::string plan = pipelines::freeze(*planned.plan), frozen_facts = pipelines::freeze(facts);
   engine::PipelineRequest request = request_of(project, facts, std::move(*planned.plan));
+  const std::int64_t priority = trigger.priority.value_or(project.priority);
+  request.priority = static_cast<int>(priority);
   request.on_insert = [&](storage::Tx& tx, storage::PipelineRecord& record) {
     record.id = facts.pipeline_id;
     record.project_id = project.id;
@@ -112,6 +114,7 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
     record.iid = facts.pipeline_iid;
     record.before_sha = facts.before_sha;
     record.started_by = trigger.started_by;
+    record.priority = priority;
     if (trigger.merge_request) record.ref = short_ref(trigger.ref);
     if (is_push(trigger)) record.once_key = storage::push_once_key(project.id, trigger.ref, trigger.sha);
     note_head(tx, project, trigger);
@@ -148,6 +151,7 @@ Made PipelineMaker::refuse(const ProjectRecord& project, const Trigger& trigger,
   record.sha = trigger.sha;
   record.before_sha = facts.before_sha;
   record.started_by = trigger.started_by;
+  record.priority = trigger.priority.value_or(project.priority);
   record.status = pipelines::JobStatus::failed;
   record.created_at = parts_.clock.now();
   record.finished_at = record.created_at;
@@ -213,7 +217,7 @@ engine::PipelineRequest PipelineMaker::request_of(const ProjectRecord& project, 
   request.checkout.builds_dir = recipe.builds_dir;
   request.scope = project.name;
   request.recipe = encode(recipe);
-  request.base_environment = parts_.base_environment;
+  request.base_environment = parts_.base_environment.get();
   return request;
 }
 
@@ -221,6 +225,7 @@ std::optional<engine::StoredPipeline> PipelineMaker::load(std::int64_t pipeline)
   std::optional<engine::StoredPipeline> stored;
   std::optional<ProjectRecord> project;
   std::optional<storage::FrozenPipeline> frozen;
+  std::int64_t priority = 0;
   parts_.store.read([&](storage::Tx& tx) {
     storage::Pipelines table(tx);
     const auto record = table.find(pipeline);
@@ -228,11 +233,13 @@ std::optional<engine::StoredPipeline> PipelineMaker::load(std::int64_t pipeline)
     frozen = table.frozen(pipeline, parts_.sealer);
     if (!frozen) return;
     project = storage::Projects(tx).find(*record->project_id);
+    priority = record->priority;
     stored = engine::load_pipeline(tx, pipeline, finder());
   });
   if (!stored || !project) return std::nullopt;
   stored->request =
       request_of(*project, pipelines::thaw_facts(frozen->facts.text()), pipelines::thaw(frozen->plan.text()));
+  stored->request.priority = static_cast<int>(priority);
   return stored;
 }
 

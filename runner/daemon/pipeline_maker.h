@@ -10,6 +10,7 @@
 #include <string>
 
 #include "cache/layer_store.h"
+#include "runner/daemon/base_environment.h"
 #include "runner/daemon/trigger.h"
 #include "runner/engine/engine.h"
 #include "runner/engine/stored_pipeline.h"
@@ -38,7 +39,7 @@ struct MakerParts {
   cache::LayerStore& layers;
   const Clock& clock;
   std::filesystem::path data_dir;
-  std::map<std::string, std::string> base_environment;
+  const BaseEnvironment& base_environment;
   std::string server_url;   // CI_SERVER_URL, when the repository's says nothing
   bool shell_only = false;  // see DaemonOptions
   // In the transaction that makes a pipeline, and after it was made without the engine. May be empty.

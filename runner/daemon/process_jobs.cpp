@@ -198,6 +198,13 @@ ProcessJobs::Shared ProcessJobs::spawn(const JobOrder& order, UniqueFd lock) {
   const fs::path place = place_of(attempt);
   JobOrder sent = order;
   sent.work_dir = place / job_file::kWork;
+  std::optional<engine::PipelineRequest> renewed;
+  const BaseEnvironment* environment = options_.base_environment;
+  if (environment != nullptr && environment->is_outdated(order.request->base_environment)) {
+    renewed = *order.request;
+    renewed->base_environment = environment->get();
+    sent.request = &*renewed;
+  }
   write_file_atomic(place / job_file::kOrder, engine::freeze(sent, options_.engine, options_.mount_mode),
                     0600, false);
   failpoint("jobs.ordered");

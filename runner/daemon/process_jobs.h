@@ -14,6 +14,7 @@
 #include "cache/layer_store.h"
 #include "cache/workspace.h"
 #include "executors/launcher.h"
+#include "runner/daemon/base_environment.h"
 #include "runner/engine/job_host.h"
 #include "runner/engine/outcome_text.h"
 
@@ -26,6 +27,8 @@ struct ProcessJobsOptions {
   bool rebooted = false;
   /// See engine::JobHost. May be empty.
   std::function<bool()> accepts = {};
+  /// What is withheld by now, jobs of pipelines that were made before are not given either. May be null.
+  const BaseEnvironment* base_environment = nullptr;
 };
 
 /// What the processes use beside DATA/layers lies in DATA/jobs/ATTEMPT/. Any thread.

@@ -11,6 +11,7 @@ std::int64_t ServiceActions::start_pipeline(const storage::ProjectRecord& projec
   trigger.started_by = request.started_by;
   trigger.variables = request.variables;
   trigger.predefined = request.predefined;
+  trigger.priority = request.priority;
   return watch_.start_pipeline(project, request.ref, std::move(trigger));
 }
 

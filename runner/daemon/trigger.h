@@ -27,6 +27,7 @@ struct Trigger {
   bool asked = false;                             // also for a commit that had one
   bool scheduled = false;                         // likewise, but nobody waits to hear what is wrong
   std::optional<MergeRequestTrigger> merge_request = {};
+  std::optional<std::int64_t> priority = {};  // nullopt: that of the project
 };
 
 /// A push is seen once: its ref's head is noted, and of a commit of a ref there is one pipeline.

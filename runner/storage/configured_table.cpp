@@ -40,6 +40,10 @@ std::string_view to_string(ConfiguredKind kind) noexcept {
   return kind == ConfiguredKind::project ? "project" : "schedule";
 }
 
+std::string resource_group_field(std::string_view group) {
+  return "resource_groups." + std::string(group);
+}
+
 std::optional<ConfiguredRecord> Configured::find(ConfiguredKind kind, std::int64_t id) {
   const auto rows = tx_.sql().query(
       "SELECT kind, object_id, project_id, name, file, fields FROM configured WHERE kind = $1 AND object_id "

@@ -15,6 +15,9 @@ enum class ConfiguredKind : std::uint8_t { project, schedule };
 /// The text that is stored: the enumerator's name.
 std::string_view to_string(ConfiguredKind kind) noexcept;
 
+/// The field that stands for the process mode of a resource group.
+std::string resource_group_field(std::string_view group);
+
 struct ConfiguredRecord {
   ConfiguredKind kind = ConfiguredKind::project;
   std::int64_t id = 0;       // of the project or the schedule

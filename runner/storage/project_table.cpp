@@ -13,7 +13,7 @@ namespace {
 
 #define RUNNER_PROJECT_COLUMNS                                                                           \
   "id, name, url, branches, tags, pipeline_file, poll_interval_ms, paused, version, created_at, forge, " \
-  "forge_api, forge_repository, merge_requests, merge_requests_noted"
+  "forge_api, forge_repository, merge_requests, merge_requests_noted, priority"
 
 constexpr std::string_view kById = "SELECT " RUNNER_PROJECT_COLUMNS " FROM projects WHERE id = $1";
 constexpr std::string_view kByName = "SELECT " RUNNER_PROJECT_COLUMNS " FROM projects WHERE name = $1";
@@ -21,7 +21,7 @@ constexpr std::string_view kList =
     "SELECT " RUNNER_PROJECT_COLUMNS " FROM projects WHERE name > $1 ORDER BY name LIMIT $2";
 constexpr std::string_view kInsert = "INSERT INTO projects (" RUNNER_PROJECT_COLUMNS
                                      ", next_iid) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-                                     "$13, $14, 0, 1) ON CONFLICT (name) DO NOTHING";
+                                     "$13, $14, 0, $15, 1) ON CONFLICT (name) DO NOTHING";
 
 #undef RUNNER_PROJECT_COLUMNS
 
@@ -71,6 +71,8 @@ void check(const ProjectRecord& record) {
     throw Error(ErrorCode::invalid_input,
                 "the poll interval may not be negative; 0 means that it is not polled");
   }
+  if (record.priority < -kHighestPriority || record.priority > kHighestPriority)
+    throw Error(ErrorCode::invalid_input, "a priority is a number from -100 to 100");
 }
 
 [[noreturn]] void throw_taken(const std::string& name) {
@@ -106,6 +108,7 @@ ProjectRecord to_project(const Row& row) {
   project.forge_repository = as_text(row[12]);
   project.merge_requests = as_flag(row[13]);
   project.merge_requests_noted = as_flag(row[14]);
+  project.priority = as_integer(row[15]);
   return project;
 }
 
@@ -114,11 +117,11 @@ ProjectRecord to_project(const Row& row) {
 std::int64_t Projects::insert(const ProjectRecord& record) {
   check(record);
   const std::int64_t id = tx_.take_ids("projects", 1);
-  if (tx_.sql().exec(kInsert,
-                     {id, record.name, record.url, to_lines(record.branches), to_lines(record.tags),
-                      record.pipeline_file, std::int64_t{record.poll_interval.count()},
-                      std::int64_t{record.paused}, std::int64_t{0}, to_value(record.created_at), record.forge,
-                      record.forge_api, record.forge_repository, std::int64_t{record.merge_requests}}) != 1) {
+  if (tx_.sql().exec(kInsert, {id, record.name, record.url, to_lines(record.branches), to_lines(record.tags),
+                               record.pipeline_file, std::int64_t{record.poll_interval.count()},
+                               std::int64_t{record.paused}, std::int64_t{0}, to_value(record.created_at),
+                               record.forge, record.forge_api, record.forge_repository,
+                               std::int64_t{record.merge_requests}, record.priority}) != 1) {
     throw_taken(record.name);
   }
   return id;
@@ -153,11 +156,12 @@ bool Projects::replace(const ProjectRecord& next, std::int64_t expected_version)
   return tx_.sql().exec(
              "UPDATE projects SET version = $2 + 1, name = $3, url = $4, branches = $5, tags = $6, "
              "pipeline_file = $7, poll_interval_ms = $8, paused = $9, forge = $10, forge_api = $11, "
-             "forge_repository = $12, merge_requests = $13, "
+             "forge_repository = $12, merge_requests = $13, priority = $14, "
              "merge_requests_noted = merge_requests_noted * $13 WHERE id = $1 AND version = $2",
              {next.id, expected_version, next.name, next.url, to_lines(next.branches), to_lines(next.tags),
               next.pipeline_file, std::int64_t{next.poll_interval.count()}, std::int64_t{next.paused},
-              next.forge, next.forge_api, next.forge_repository, std::int64_t{next.merge_requests}}) == 1;
+              next.forge, next.forge_api, next.forge_repository, std::int64_t{next.merge_requests},
+              next.priority}) == 1;
 }
 
 void Projects::note_merge_requests(std::int64_t id) {

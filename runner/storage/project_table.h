@@ -14,6 +14,9 @@
 
 namespace runner::storage {
 
+/// Of pipelines and projects: from -kHighestPriority to this.
+inline constexpr std::int64_t kHighestPriority = 100;
+
 struct ProjectRecord {
   std::int64_t id = 0;
   std::string name;                                         // unique; project_name_problem()
@@ -29,6 +32,7 @@ struct ProjectRecord {
   std::string forge_repository;       // "owner/name" there
   bool merge_requests = false;        // heads of merge requests are watched, too
   bool merge_requests_noted = false;  // see Projects::note_merge_requests()
+  std::int64_t priority = 0;          // of its pipelines, where nobody says another; kHighestPriority
   std::int64_t version = 0;           // optimistic lock, +1 per change
   TimePoint created_at{};
 };

@@ -19,6 +19,7 @@ std::int64_t FakeActions::start_pipeline(const storage::ProjectRecord& project, 
   std::string call =
       "start " + project.name + " '" + request.ref + "' by " + request.started_by + " from " + request.source;
   for (const auto& [name, value] : request.variables) call.append(" ").append(name).append("=").append(value);
+  if (request.priority) call += " priority " + std::to_string(*request.priority);
   note(call);
   return start(project, request);
 }

@@ -15,12 +15,14 @@ class ApiConfiguredTest : public ApiTest {
   ApiConfiguredTest() {
     schedule_ = ask("POST", "/api/v1/projects/shop/schedules", R"({"cron":"@daily"})").json().at("id");
     store_->write([&](storage::Tx& tx) {
-      storage::Configured(tx).put({storage::ConfiguredKind::project,
-                                   shop_,
-                                   shop_,
-                                   "shop",
-                                   "/etc/runner/config.yaml",
-                                   {"url", "paused", "token"}});
+      storage::Configured(tx).put(
+          {storage::ConfiguredKind::project,
+           shop_,
+           shop_,
+           "shop",
+           "/etc/runner/config.yaml",
+           {"url", "paused", "token", "forge", "forge_api", "forge_repository", "forge_token",
+            "merge_requests", "priority", "resource_groups.production"}});
       storage::Configured(tx).put(
           {storage::ConfiguredKind::schedule, schedule_, shop_, "nightly", "/etc/runner/config.yaml", {}});
     });
@@ -30,7 +32,9 @@ class ApiConfiguredTest : public ApiTest {
 
 TEST_F(ApiConfiguredTest, FieldsOfTheFileAreAConflictThatNamesIt) {
   for (const char* body : {R"({"url":"https://h/x"})", R"({"paused":true})", R"({"token":"t"})",
-                           R"({"tags":["v*"],"paused":false})"}) {
+                           R"({"tags":["v*"],"paused":false})", R"({"forge":"gitlab"})",
+                           R"({"forge_api":null})", R"({"forge_repository":"a/b"})", R"({"forge_token":"t"})",
+                           R"({"merge_requests":true})", R"({"priority":1})"}) {
     SCOPED_TRACE(body);
     const Asked asked = ask("PATCH", "/api/v1/projects/shop", body);
     EXPECT_EQ(asked.status, 409);
@@ -38,6 +42,19 @@ TEST_F(ApiConfiguredTest, FieldsOfTheFileAreAConflictThatNamesIt) {
   }
   EXPECT_EQ(ask("DELETE", "/api/v1/projects/shop").status, 409);
   EXPECT_EQ(ask("GET", "/api/v1/projects/shop").json().at("tags"), nlohmann::json::array());
+}
+
+TEST_F(ApiConfiguredTest, ResourceGroupsOfTheFileAreKeptThereToo) {
+  const std::string at = "/api/v1/projects/shop/resource_groups/",
+                    body = R"({"process_mode":"oldest_first"})";
+  actions_.take();
+  const Asked refused = ask("PUT", at + "production", body);
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_THAT(
+      refused.body,
+      HasSubstr("'resource_groups.production' of project 'shop' is kept in '/etc/runner/config.yaml'"));
+  EXPECT_THAT(actions_.take(), ::testing::IsEmpty());
+  EXPECT_EQ(ask("PUT", at + "bench", body).status, 200);
 }
 
 TEST_F(ApiConfiguredTest, OtherFieldsAreFree) {

@@ -29,9 +29,41 @@ TEST_F(ApiTest, PipelineIsStartedForWhoAsks) {
             json::parse(R"({"id":)" + std::to_string(id) +
                         R"(,"iid":1,"project":"shop","name":"Build","source":"api","ref":"topic","sha":")" +
                         std::string(40, 'a') +
-                        R"(","before_sha":"","status":"created","started_by":"",)"
+                        R"(","before_sha":"","status":"created","started_by":"","priority":0,)"
                         R"("created_at":"2026-02-23T11:00:00.123Z","started_at":null,"finished_at":null})"));
   EXPECT_THAT(actions_.take(), ElementsAre("start shop 'topic' by dora from api LEVEL=3 _x=a b"));
+}
+
+TEST_F(ApiTest, WhoMayStartPutsNoneAboveThePriorityOfTheProject) {
+  EXPECT_EQ(ask("PATCH", "/api/v1/projects/shop", R"({"priority":10})").json().at("priority"), 10);
+  actions_.take();
+  const struct {
+    const char* who;
+    int priority;
+    int status;
+  } cases[] = {{"dora", 10, 201}, {"dora", -100, 201}, {"dora", 11, 403},  {"dora", 100, 403},
+               {"anna", 11, 201}, {"anna", 100, 201},  {"anna", 101, 422}, {"dora", -101, 422}};
+  for (const auto& each : cases) {
+    const std::string text = std::to_string(each.priority);
+    SCOPED_TRACE(each.who + text);
+    const Asked asked =
+        ask("POST", "/api/v1/projects/shop/pipelines", R"({"priority":)" + text + "}", each.who);
+    EXPECT_EQ(asked.status, each.status);
+    if (asked.status == 201) {
+      EXPECT_THAT(actions_.take(),
+                  ElementsAre(HasSubstr(std::string(each.who) + " from api priority " + text)));
+      continue;
+    }
+    EXPECT_THAT(actions_.take(), IsEmpty());
+    if (asked.status == 422) {
+      EXPECT_THAT(asked.fields(), ElementsAre("priority"));
+    } else {
+      EXPECT_EQ(asked.json().at("detail"),
+                "priority " + text +
+                    " is above that of project 'shop', which is 10; that needs the "
+                    "role 'admin', and 'dora' has 'developer'");
+    }
+  }
 }
 
 TEST_F(ApiTest, StartsThatFailSayWhy) {

@@ -46,7 +46,7 @@ TEST_F(ApiProjectTest, AddedProjectIsShownWithoutItsSecrets) {
           R"({"name":"blog","url":"https://forge.example/blog.git","branches":["main","v*"],)"
           R"("tags":["v*"],"pipeline_file":"ci/all.yml","poll_interval_seconds":0,)"
           R"("paused":false,"forge":null,"forge_api":null,"forge_repository":null,)"
-          R"("merge_requests":false,"statuses":{"forge":"none","api":"","repository":"","waiting":0,)"
+          R"("merge_requests":false,"priority":0,"statuses":{"forge":"none","api":"","repository":"","waiting":0,)"
           R"("delivered_at":null,"failed_at":null,"failure":""},"created_at":"2026-02-23T11:00:00.123Z","credentials":[)"
           R"({"kind":"token","username":"bot","created_at":"2026-02-23T11:00:00.123Z"},)"
           R"({"kind":"webhook_secret","username":"","created_at":"2026-02-23T11:00:00.123Z"}],"last_look":null})"));
@@ -87,6 +87,20 @@ TEST_F(ApiProjectTest, TheForgeIsSaidAndTakenBack) {
   EXPECT_EQ(changed.at("statuses").at("forge"), "none");
   EXPECT_EQ(changed.at("merge_requests"), false);
   EXPECT_THAT(secrets("a"), ElementsAre("token  t0ken"));
+}
+
+TEST_F(ApiProjectTest, ThePriorityIsASmallNumberThatAdminsChange) {
+  const json added =
+      ask("POST", "/api/v1/projects", R"({"name":"a","url":"git@forge:a/b.git","priority":-100})").json();
+  EXPECT_EQ(added.at("priority"), -100);
+  EXPECT_EQ(ask("PATCH", "/api/v1/projects/a", R"({"priority":100})").json().at("priority"), 100);
+  EXPECT_EQ(ask("PATCH", "/api/v1/projects/a", R"({"priority":1})", "dora").status, 403);
+  for (const char* wrong : {"101", "-101", "1.5", "\"1\"", "null"}) {
+    const Asked asked = ask("PATCH", "/api/v1/projects/a", std::string(R"({"priority":)") + wrong + "}");
+    EXPECT_EQ(asked.status, 422) << wrong;
+    EXPECT_THAT(asked.fields(), ElementsAre("priority")) << wrong;
+  }
+  EXPECT_EQ(ask("GET", "/api/v1/projects/a").json().at("priority"), 100);
 }
 
 TEST_F(ApiProjectTest, DefaultsAreThoseOfTheStore) {

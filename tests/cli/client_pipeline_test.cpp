@@ -47,6 +47,8 @@ TEST_F(PipelineCommands, RunStartsOne) {
   EXPECT_EQ(server.last_body(), R"({"ref":"v1","variables":{"A":"2","B":"x=y"}})");
   EXPECT_EQ(box.run({"pipeline", "run", "site"}).code, 0);
   EXPECT_EQ(server.last_body(), "{}");
+  EXPECT_EQ(box.run({"pipeline", "run", "site", "--priority", "50"}).code, 0);
+  EXPECT_EQ(server.last_body(), R"({"priority":50})");
   EXPECT_THAT(box.run({"pipeline", "run", "site", "--json"}).out, HasSubstr(R"("id":7)"));
 }
 

@@ -14,7 +14,7 @@ using ::testing::Not;
 constexpr const char* kSite =
     R"({"name":"site","url":"https://git.example.com/site.git","branches":["main","release/*"],"tags":["v*"],)"
     R"("pipeline_file":".gitlab-ci.yml","poll_interval_seconds":30,"paused":false,)"
-    R"("merge_requests":true,"statuses":{"forge":"gitea","api":"u","repository":"me/site","waiting":2,)"
+    R"("merge_requests":true,"priority":-7,"statuses":{"forge":"gitea","api":"u","repository":"me/site","waiting":2,)"
     R"("delivered_at":null,"failed_at":"2026-01-31T16:47:55.123Z","failure":"HTTP 401"},)"
     R"("created_at":"2026-01-31T16:47:55.123Z","credentials":[{"kind":"token","username":"ci","created_at":null}]})";
 
@@ -69,11 +69,13 @@ TEST_F(ProjectCommands, ShowTellsAll) {
   EXPECT_THAT(ended.out, HasSubstr("branches:         main\n                  release/*\n"));
   EXPECT_THAT(ended.out, HasSubstr("credentials:      token of ci\n"));
   EXPECT_THAT(ended.out, HasSubstr("(2026-01-31T16:47:55Z)\n"));
+  EXPECT_THAT(ended.out, HasSubstr("priority:         -7\n"));
   EXPECT_THAT(ended.out, HasSubstr("merge requests:   watched\n"));
   EXPECT_THAT(ended.out, HasSubstr("commit statuses:  gitea, me/site; 2 wait\n"));
   EXPECT_THAT(ended.out, HasSubstr("(2026-01-31T16:47:55Z): HTTP 401\n"));
-  EXPECT_THAT(box.run({"project", "show", "my site", "--json"}).out,
-              HasSubstr(R"("pipeline_file":".gitlab-ci.yml")"));
+  const std::string json = box.run({"project", "show", "my site", "--json"}).out;
+  EXPECT_THAT(json, HasSubstr(R"("pipeline_file":".gitlab-ci.yml")"));
+  EXPECT_THAT(json, HasSubstr(R"("priority":-7)"));
 }
 
 TEST_F(ProjectCommands, ShowTellsHowTheLastLookWent) {
@@ -164,6 +166,15 @@ TEST_F(ProjectCommands, SetSaysWhichForgeIsTold) {
   EXPECT_EQ(box.run({"project", "set", "site", "--forge", "bitbucket"}).code, 2);
   EXPECT_EQ(box.run({"project", "set", "site", "--merge-requests", "yes"}).code, 2);
   EXPECT_EQ(box.run({"project", "set", "site", "--no-forge-token", "--forge-token-file", "token"}).code, 2);
+}
+
+TEST_F(ProjectCommands, APriorityMayBeBelowZero) {
+  server.on("PATCH /projects/site", 200, kSite);
+  server.on("POST /projects", 201, kSite);
+  EXPECT_EQ(box.run({"project", "set", "site", "--priority", "-100"}).code, 0);
+  EXPECT_EQ(server.last_body(), R"({"priority":-100})");
+  EXPECT_EQ(box.run({"project", "add", "site", "u", "--priority=0"}).code, 0);
+  EXPECT_EQ(server.last_body(), R"({"name":"site","url":"u","priority":0})");
 }
 
 TEST_F(ProjectCommands, TestSaysThatStatusesAreNotTaken) {

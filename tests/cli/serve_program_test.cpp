@@ -108,6 +108,8 @@ TEST(ServeProgram, RefusesWhatIsNoLog) {
   for (const auto& [options, complaint] : std::vector<std::pair<std::vector<std::string>, std::string>>{
            {{"--log-format", "xml"}, "allowed are text and json"},
            {{"--log-max-size", "64M"}, "add '--log-file FILE'"},
+           {{"--log-keep", "3"}, "add '--log-file FILE'"},
+           {{"--keep-logs", "90"}, "write it like 90d, or 'forever'; the least is 1h"},
            {{"--log-file", "x", "--log-max-size", "1k"}, "the least is 1M"},
            {{"--log-file", "x", "--log-keep", "-1"}, "is no number of files"}}) {
     std::vector<std::string> words{"serve"};

@@ -6,6 +6,7 @@
 #include "runner/storage/configured_table.h"
 #include "runner/storage/credential_table.h"
 #include "runner/storage/event_table.h"
+#include "runner/storage/resource_group_table.h"
 #include "runner/storage/schedule_table.h"
 
 namespace runner::daemon {
@@ -14,6 +15,7 @@ namespace {
 using storage::ConfiguredKind;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Pair;
 
 class ConfigApply : public testing::Test {
  public:
@@ -105,6 +107,88 @@ TEST_F(ConfigApply, ChangesWhatTheFileChanges) {
   config.projects[0].ssh_key.reset();
   config.projects[0].webhook_secret.reset();
   EXPECT_THAT(apply(), IsEmpty()) << "what the file does not say of credentials stays";
+}
+
+TEST_F(ConfigApply, WhatTheFileMayLeaveOutIsPeoplesUntilItSaysIt) {
+  apply();
+  const auto people_say = [&] {
+    store->write([&](storage::Tx& tx) {
+      auto is = storage::Projects(tx).find("shop").value();
+      is.forge = "gitea";
+      is.forge_api = "https://h/api/v1";
+      is.forge_repository = "a/b";
+      is.merge_requests = true;
+      is.priority = 5;
+      storage::Projects(tx).replace(is, is.version);
+    });
+  };
+  people_say();
+  EXPECT_THAT(apply(), IsEmpty()) << "it never said anything of it";
+  config.projects[0].record.poll_interval = std::chrono::minutes(5);
+  apply();
+  EXPECT_EQ(project().forge, "gitea");
+  EXPECT_EQ(project().priority, 5);
+  ConfigProject& shop = config.projects[0];
+  shop.forge = "gitlab";
+  shop.forge_api = "https://h/api/v4";
+  shop.forge_repository = "c/d";
+  shop.merge_requests = false;
+  shop.priority = -3;
+  EXPECT_THAT(apply(), ElementsAre("project 'shop' is changed"));
+  EXPECT_EQ(project().forge, "gitlab");
+  EXPECT_EQ(project().forge_api, "https://h/api/v4");
+  EXPECT_EQ(project().forge_repository, "c/d");
+  EXPECT_FALSE(project().merge_requests);
+  EXPECT_EQ(project().priority, -3);
+  EXPECT_THAT(
+      configured(ConfiguredKind::project, project().id)->fields,
+      testing::IsSupersetOf({"forge", "forge_api", "forge_repository", "merge_requests", "priority"}));
+  shop.forge = shop.forge_api = shop.forge_repository = std::nullopt;
+  shop.merge_requests = std::nullopt;
+  shop.priority = std::nullopt;
+  EXPECT_THAT(apply(), ElementsAre("project 'shop' is changed"));
+  EXPECT_EQ(project().forge + project().forge_api + project().forge_repository, "")
+      << "what it says no more is as if nobody had said it";
+  EXPECT_EQ(project().priority, 0);
+  people_say();
+  EXPECT_THAT(apply(), IsEmpty()) << "and people's again";
+  EXPECT_EQ(project().priority, 5);
+}
+
+TEST_F(ConfigApply, ResourceGroupsFollowTheFile) {
+  const auto modes = [&] {
+    std::map<std::string, std::string> found;
+    const std::int64_t id = project().id;
+    store->read([&](storage::Tx& tx) {
+      for (const auto& record : storage::ResourceGroupModes(tx).of_project(id))
+        found[record.name] = record.mode;
+    });
+    return found;
+  };
+  apply();
+  store->write([&](storage::Tx& tx) {
+    storage::ResourceGroupModes(tx).put({project().id, "bench", "newest_first"});
+  });
+  config.projects[0].resource_groups = {{"production", engine::ResourceMode::oldest_first}};
+  EXPECT_THAT(apply(), ElementsAre("project 'shop' has the resource group 'production' oldest_first"));
+  EXPECT_THAT(modes(), ElementsAre(Pair("bench", "newest_first"), Pair("production", "oldest_first")));
+  EXPECT_THAT(apply(), IsEmpty());
+  EXPECT_THAT(configured(ConfiguredKind::project, project().id)->fields,
+              testing::Contains("resource_groups.production"));
+  config.projects[0].resource_groups.clear();
+  EXPECT_THAT(apply(), ElementsAre("project 'shop' has the resource group 'production' unordered"));
+  EXPECT_THAT(modes(), ElementsAre(Pair("bench", "newest_first"), Pair("production", "unordered")));
+  EXPECT_THAT(apply(), IsEmpty());
+}
+
+TEST_F(ConfigApply, TheTokenForTheForgeIsASecretOfItsOwn) {
+  config.projects[0].forge_token = "f0rge";
+  apply();
+  EXPECT_THAT(secrets(), testing::UnorderedElementsAre("token  t0ken", "forge_token  f0rge"));
+  config.projects[0].forge_token = "n3w";
+  EXPECT_THAT(apply(), ElementsAre("project 'shop' has other credentials"));
+  EXPECT_THAT(secrets(), testing::UnorderedElementsAre("token  t0ken", "forge_token  n3w"));
+  EXPECT_THAT(apply(), IsEmpty());
 }
 
 TEST_F(ConfigApply, OneThatIsGoneIsPausedAndComesBack) {

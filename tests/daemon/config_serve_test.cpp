@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "runner/storage/project_table.h"
 #include "tests/daemon/served.h"
 
@@ -74,6 +76,57 @@ TEST_F(ConfiguredServer, ABrokenFileChangesNothing) {
   write(shop("5m"));
   served.daemon().reload();
   EXPECT_EQ(project("shop")->poll_interval, std::chrono::minutes(5)) << "mended, it counts";
+}
+
+TEST_F(ConfiguredServer, AVariableThatAReloadNamesIsKeptFromJobsOfEarlierPipelinesToo) {
+  ::setenv("SHOP_HOOK", "s3cret", 1);
+  served.options.base_environment["SHOP_HOOK"] = "s3cret";
+  served.options.base_environment["OTHER"] = "here";
+  const std::filesystem::path gate = served.data() / "gate";
+  served.write(
+      ".gitlab-ci.yml",
+      "before: {script: ['echo \"[$SHOP_HOOK]\"; while [ ! -e " + gate.native() +
+          " ]; do sleep 0.01; done']}\nafter: {needs: [before], script: ['echo \"[$SHOP_HOOK$OTHER]\"']}\n");
+  served.commit("second");
+  write(shop());
+  start();
+  const auto running = [&](const auto& pipelines) {
+    return pipelines.size() == 1 &&
+           served.log(served.jobs(pipelines[0].id)[0]).find("[s3cret]") != std::string::npos;
+  };
+  const auto pipelines = served.wait_until(running);
+  write(shop() + "    webhook_secret_env: SHOP_HOOK\n");
+  served.daemon().reload();
+  write_file_atomic(gate, "");
+  served.wait_for(1);
+  EXPECT_THAT(served.log(served.jobs(pipelines[0].id)[1]), testing::HasSubstr("[here]"));
+  served.commit("third");
+  served.wait_for(2);
+  EXPECT_THAT(served.log(served.jobs(served.pipelines()[1].id)[0]), testing::HasSubstr("[]"));
+  ::unsetenv("SHOP_HOOK");
+}
+
+TEST_F(ConfiguredServer, AResourceGroupIsHandedOnAsTheFileSays) {
+  const std::filesystem::path gate = served.data() / "gate", ran = served.data() / "ran";
+  served.write(".gitlab-ci.yml", "job: {resource_group: prod, script: ['while [ ! -e " + gate.native() +
+                                     " ]; do sleep 0.01; done; echo $CI_PIPELINE_ID >> " + ran.native() +
+                                     "']}\n");
+  served.commit("second");
+  served.git("git branch b1 && git branch b2 && git branch b3");
+  const std::string file = shop() + "    branches: ['b*']\n";
+  write(file);
+  start();
+  served.wait_until([&](const auto& pipelines) {
+    std::size_t waiting = 0;
+    for (const auto& pipeline : pipelines)
+      waiting += served.jobs(pipeline.id)[0].status == JobStatus::waiting_for_resource ? 1U : 0U;
+    return pipelines.size() == 3 && waiting == 2;
+  });
+  write(file + "    resource_groups: {prod: newest_first}\n");
+  served.daemon().reload();
+  write_file_atomic(gate, "");
+  served.wait_for(3);
+  EXPECT_EQ(read_file(ran).value_or(""), "1\n3\n2\n");
 }
 
 TEST_F(ConfiguredServer, WhatVanishedWhileNobodyServedIsPaused) {

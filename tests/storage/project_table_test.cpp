@@ -68,6 +68,7 @@ TEST_P(ProjectTable, ComesBackAsItWasWritten) {
   record.forge_repository = "team/shop";
   record.merge_requests = true;
   record.merge_requests_noted = true;
+  record.priority = -100;
   record.version = 12;
   record.created_at = at(1'700'000'000'123);
   std::int64_t id = 0;
@@ -89,6 +90,7 @@ TEST_P(ProjectTable, ComesBackAsItWasWritten) {
       EXPECT_EQ(found->forge_repository, "team/shop");
       EXPECT_TRUE(found->merge_requests);
       EXPECT_FALSE(found->merge_requests_noted) << "that is said by another";
+      EXPECT_EQ(found->priority, -100);
       EXPECT_EQ(found->version, 0);
       EXPECT_EQ(found->created_at, record.created_at);
     }
@@ -109,6 +111,7 @@ TEST_P(ProjectTable, DefaultsAreTheUsualOnes) {
     EXPECT_FALSE(found.paused);
     EXPECT_EQ(found.forge + found.forge_api + found.forge_repository, "");
     EXPECT_FALSE(found.merge_requests);
+    EXPECT_EQ(found.priority, 0);
   });
 }
 
@@ -123,6 +126,8 @@ TEST_P(ProjectTable, WhatCannotBeIsRefusedAndNothingIsWritten) {
          p.branches = {"main", ""};
        }},
       {"may not be empty or have line breaks", [](auto& p) { p.tags = {"v1\nv2"}; }},
+      {"a priority is a number from -100 to 100", [](auto& p) { p.priority = 101; }},
+      {"a priority is a number from -100 to 100", [](auto& p) { p.priority = -101; }},
       {"the poll interval", [](auto& p) { p.poll_interval = std::chrono::milliseconds(-1); }},
   };
   for (const auto& [part, change] : cases) {
