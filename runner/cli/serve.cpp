@@ -144,6 +144,7 @@ int run_serve(const ServeOptions& given) {
   if (!options.certificate.empty()) served.tls = http::TlsFiles{options.certificate, options.key};
   served.engine.capacity =
       options.parallel > 0 ? options.parallel : std::max<std::size_t>(4, std::thread::hardware_concurrency());
+  if (config.file) served.engine.executor_capacity = config.file->server.executor_jobs;
   if (options.timeout) served.engine.default_timeout = *options.timeout;
   served.shell_only = options.shell_only;
   if (options.keep_logs) served.retention.logs = *options.keep_logs;

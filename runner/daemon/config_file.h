@@ -29,6 +29,7 @@ struct ConfigServer {
   std::string url;                                         // empty = not said
   std::filesystem::path certificate, key, data, log_file;  // absolute; likewise
   std::optional<std::size_t> jobs;
+  std::map<std::string, std::size_t> executor_jobs;  // of these, at most so many of an executor's
   std::optional<bool> shell_only;
   std::optional<std::chrono::milliseconds> timeout;
   std::optional<std::chrono::hours> keep_logs;  // 0 = for ever

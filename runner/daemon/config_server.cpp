@@ -5,6 +5,7 @@
 #include "pipelines/node.h"
 #include "runner/base/text.h"
 #include "runner/daemon/serve_values.h"
+#include "runner/engine/engine.h"
 
 namespace runner::daemon {
 namespace {
@@ -63,6 +64,20 @@ auto parsed(ConfigMap& map, std::string_view key, Parse parse, std::string_view 
   return value;
 }
 
+void read_executors(ConfigMap& map, ConfigServer& server) {
+  const Node* found = map.mapping("executors", "names with what they may do: {shell: {jobs: 2}}");
+  if (found == nullptr) return;
+  ConfigMap executors(*found, "executors", map.out());
+  const std::string name(engine::kShell);
+  if (const Node* each = executors.mapping(name, "a mapping like {jobs: 2}")) {
+    ConfigMap executor(*each, "executor " + in_quotes(name), map.out());
+    if (const auto jobs = executor.integer("jobs", 1, kMostJobs))
+      server.executor_jobs[name] = static_cast<std::size_t>(*jobs);
+    executor.finish();
+  }
+  executors.finish();
+}
+
 void read_log(ConfigMap& map, ConfigServer& server, const ConfigSecrets& secrets) {
   server.log_level = map.choice("log_level", {"debug", "info", "warn", "error"});
   server.log_format = map.choice("log_format", {"text", "json"});
@@ -86,6 +101,7 @@ ConfigServer read_config_server(ConfigMap& map, const ConfigSecrets& secrets) {
   read_tls(map, server, secrets);
   server.data = path_of(map, "data", secrets);
   if (const auto jobs = map.integer("jobs", 1, kMostJobs)) server.jobs = static_cast<std::size_t>(*jobs);
+  read_executors(map, server);
   if (const auto executor = map.choice("executor", {"auto", "shell"}))
     server.shell_only = *executor == "shell";
   server.timeout = map.duration("timeout", false);
@@ -101,6 +117,7 @@ std::vector<std::string> changed_keys(const ConfigServer& a, const ConfigServer&
   };
   compare("data", [](const ConfigServer& one) { return one.data; });
   compare("executor", [](const ConfigServer& one) { return one.shell_only; });
+  compare("executors", [](const ConfigServer& one) { return one.executor_jobs; });
   compare("jobs", [](const ConfigServer& one) { return one.jobs; });
   compare("keep_logs", [](const ConfigServer& one) { return one.keep_logs; });
   compare("listen", [](const ConfigServer& one) {

@@ -27,6 +27,7 @@ tls: {certificate: server.pem, key: /etc/ssl/server.key}
 url: https://ci.example.com/runner
 data: /srv/runner
 jobs: 8
+executors: {shell: {jobs: 3}}
 executor: shell
 timeout: 30m
 keep_logs: 90d
@@ -68,6 +69,7 @@ projects:
   EXPECT_EQ(config.server.url, "https://ci.example.com/runner");
   EXPECT_EQ(config.server.data, "/srv/runner");
   EXPECT_EQ(config.server.jobs, 8U);
+  EXPECT_THAT(config.server.executor_jobs, ElementsAre(Pair("shell", 3U)));
   EXPECT_EQ(config.server.shell_only, true);
   EXPECT_EQ(config.server.timeout, std::chrono::minutes(30));
   EXPECT_EQ(config.server.keep_logs, std::chrono::days(90));
@@ -145,6 +147,7 @@ TEST_F(ConfigFileTest, WhatChangedOfTheServerIsNamedByItsKey) {
       {"tls: {certificate: a, key: b}", "tls"},
       {"data: /x", "data"},
       {"jobs: 2", "jobs"},
+      {"executors: {shell: {jobs: 2}}", "executors"},
       {"executor: shell", "executor"},
       {"timeout: 2h", "timeout"},
       {"keep_logs: forever", "keep_logs"},
