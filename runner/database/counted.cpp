@@ -21,28 +21,30 @@ auto noting(DatabaseCounts& counts, const Call& call) {
 
 class CountedTx final : public SqlTx {
  public:
-  CountedTx(std::unique_ptr<SqlTx> tx, TxMode mode, DatabaseCounts& counts)
-      : tx_(std::move(tx)), mode_(mode), counts_(counts) {}
+  CountedTx(std::unique_ptr<SqlTx> tx, DatabaseCounts& counts) : tx_(std::move(tx)), counts_(counts) {}
 
   std::vector<Row> query(std::string_view sql, const std::vector<Value>& args) override {
+    writes_ = writes_ || !sql.starts_with("SELECT");
     return noting(counts_, [&] { return tx_->query(sql, args); });
   }
   std::int64_t exec(std::string_view sql, const std::vector<Value>& args) override {
+    writes_ = true;
     return noting(counts_, [&] { return tx_->exec(sql, args); });
   }
   void script(std::string_view sql) override {
+    writes_ = true;
     noting(counts_, [&] { tx_->script(sql); });
   }
   void commit() override {
     const auto began = std::chrono::steady_clock::now();
     noting(counts_, [&] { tx_->commit(); });
-    if (mode_ == TxMode::write) counts_.commits.add(std::chrono::steady_clock::now() - began);
+    if (writes_) counts_.commits.add(std::chrono::steady_clock::now() - began);
   }
 
  private:
   const std::unique_ptr<SqlTx> tx_;
-  const TxMode mode_;
   DatabaseCounts& counts_;
+  bool writes_ = false;
 };
 
 class CountedDatabase final : public Database {
@@ -52,8 +54,7 @@ class CountedDatabase final : public Database {
 
   Dialect dialect() const noexcept override { return database_->dialect(); }
   std::unique_ptr<SqlTx> begin(TxMode mode) override {
-    return std::make_unique<CountedTx>(noting(counts_, [&] { return database_->begin(mode); }), mode,
-                                       counts_);
+    return std::make_unique<CountedTx>(noting(counts_, [&] { return database_->begin(mode); }), counts_);
   }
   void checkpoint() override {
     noting(counts_, [&] { database_->checkpoint(); });

@@ -12,7 +12,7 @@ namespace runner::database {
 
 /// Any thread; counting takes no lock.
 struct DatabaseCounts {
-  Histogram commits{kShortTimes};  // of writing transactions
+  Histogram commits{kShortTimes};  // of transactions with statements that may write
   /// What the database failed to do: busy, a full or broken disk, a damaged file. Not constraints that were
   /// violated, as one expects that. What is tried again counts each time.
   std::atomic<std::uint64_t> errors{0};

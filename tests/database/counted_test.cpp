@@ -8,7 +8,7 @@
 namespace runner::database {
 namespace {
 
-TEST(CountedDatabase, CountsCommitsOfWritersOnly) {
+TEST(CountedDatabase, CountsCommitsOfWhatMayWriteOnly) {
   DatabaseCounts counts;
   const auto database = counted(open_sqlite_memory(), counts);
   {
@@ -25,7 +25,18 @@ TEST(CountedDatabase, CountsCommitsOfWritersOnly) {
     tx->commit();
   }
   { const auto given_up = database->begin(TxMode::write); }
+  {
+    const auto looks_only = database->begin(TxMode::write);
+    looks_only->query("SELECT x FROM a", {});
+    looks_only->commit();
+  }
   EXPECT_EQ(counts.commits.counts().count, 1U);
+  {
+    const auto tx = database->begin(TxMode::write);
+    EXPECT_EQ(tx->query("UPDATE a SET x = 8 RETURNING x", {})[0], Row{std::int64_t{8}});
+    tx->commit();
+  }
+  EXPECT_EQ(counts.commits.counts().count, 2U);
   EXPECT_EQ(counts.errors, 0U);
 }
 
