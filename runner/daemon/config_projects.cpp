@@ -124,8 +124,7 @@ void read_forge(ConfigMap& map, ConfigProject& project) {
 void read_resource_groups(ConfigMap& map, ConfigProject& project) {
   const Node* groups = map.mapping("resource_groups", "names with process modes");
   if (groups == nullptr) return;
-  static const std::vector<std::string> kModes{"unordered", "oldest_first", "newest_first",
-                                               "newest_ready_first"};
+  const std::vector<std::string> modes{"unordered", "oldest_first", "newest_first", "newest_ready_first"};
   for (const pipelines::MapEntry& group : groups->entries()) {
     const std::string name(group.key);
     const auto mode =
@@ -135,7 +134,7 @@ void read_resource_groups(ConfigMap& map, ConfigProject& project) {
     } else if (mode) {
       project.resource_groups.emplace(name, *mode);
     } else if (group.value->is_scalar()) {
-      map.complain_choice(name, *group.value, kModes);
+      map.complain_choice(name, *group.value, modes);
     } else {
       map.complain(group.value->range(), in_quotes(name) + " must be a process mode, and is " +
                                              std::string(describe(group.value->kind())));

@@ -166,9 +166,8 @@ TEST_F(ConfigApply, ResourceGroupsFollowTheFile) {
     return found;
   };
   apply();
-  store->write([&](storage::Tx& tx) {
-    storage::ResourceGroupModes(tx).put({project().id, "bench", "newest_first"});
-  });
+  const std::int64_t id = project().id;
+  store->write([&](storage::Tx& tx) { storage::ResourceGroupModes(tx).put({id, "bench", "newest_first"}); });
   config.projects[0].resource_groups = {{"production", engine::ResourceMode::oldest_first}};
   EXPECT_THAT(apply(), ElementsAre("project 'shop' has the resource group 'production' oldest_first"));
   EXPECT_THAT(modes(), ElementsAre(Pair("bench", "newest_first"), Pair("production", "oldest_first")));

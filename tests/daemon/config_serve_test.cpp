@@ -88,14 +88,14 @@ TEST_F(ConfiguredServer, AVariableThatAReloadNamesIsKeptFromJobsOfEarlierPipelin
       "before: {script: ['echo \"[$SHOP_HOOK]\"; while [ ! -e " + gate.native() +
           " ]; do sleep 0.01; done']}\nafter: {needs: [before], script: ['echo \"[$SHOP_HOOK$OTHER]\"']}\n");
   served.commit("second");
-  write(shop());
+  write(shop("1s"));
   start();
   const auto running = [&](const auto& pipelines) {
     return pipelines.size() == 1 &&
            served.log(served.jobs(pipelines[0].id)[0]).find("[s3cret]") != std::string::npos;
   };
   const auto pipelines = served.wait_until(running);
-  write(shop() + "    webhook_secret_env: SHOP_HOOK\n");
+  write(shop("1s") + "    webhook_secret_env: SHOP_HOOK\n");
   served.daemon().reload();
   write_file_atomic(gate, "");
   served.wait_for(1);
