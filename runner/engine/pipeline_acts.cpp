@@ -1,4 +1,4 @@
-// The second half of PipelineRun: writing what was decided, and doing it.
+// How a PipelineRun writes what was decided, and does it.
 #include <algorithm>
 #include <utility>
 
