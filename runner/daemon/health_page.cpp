@@ -71,6 +71,7 @@ std::vector<Check> checks_of(const HealthFacts& facts) {
 std::string unknown_names(const std::vector<Check>& checks, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     std::vector<std::string> known;
+    known.reserve(checks.size());
     for (const Check& check : checks) known.emplace_back(check.name);
     if (std::find(known.begin(), known.end(), name) == known.end())
       return "there is no check " + in_quotes(name) + "; there are " + join(known, ", ");
