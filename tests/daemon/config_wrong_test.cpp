@@ -21,7 +21,8 @@ TEST_F(ConfigWrongTest, WhatIsWrongIsNamedWithItsPlaceAndTheMend) {
   const std::pair<std::string, const char*> cases[] = {
       {"lisen: 80\n", "config.yaml:1:1: there is no key 'lisen'; did you mean 'listen'?"},
       {"zzz: 1\n",
-       "config.yaml:1:1: there is no key 'zzz'; there are data, executor, jobs, keep_logs, listen, "},
+       "config.yaml:1:1: there is no key 'zzz'; there are data, executor, executors, jobs, keep_logs, "
+       "listen, "},
       {"- a\n", "config.yaml:1:1: expected keys with values, got a list"},
       {"text\n", "config.yaml:1:1: expected keys with values, got a string"},
       {"jobs: many\n", "config.yaml:1:7: 'jobs' must be a whole number from 1 to 10000, and is a string"},
