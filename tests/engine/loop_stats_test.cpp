@@ -14,7 +14,6 @@ using namespace std::chrono_literals;
 using engine::LoopStats;
 using engine::LoopTimers;
 using pipelines::JobStatus;
-using testing::ElementsAre;
 
 /// Stands still until it is moved.
 class StillClock final : public Clock {

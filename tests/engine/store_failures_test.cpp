@@ -28,9 +28,9 @@ TEST(StoreFailures, WhatPeopleAskForMeanwhileIsDoneLaterAndInOrder) {
   EngineHarness harness(executor, cache::MountMode::copy, options,
                         std::make_unique<storage::Store>(std::make_unique<FailingDatabase>(away), clock));
   // More jobs than the engine has ids of attempts at hand.
-  constexpr int kJobs = 100;
+  constexpr std::size_t kJobs = 100;
   PlanBuilder plan;
-  for (int i = 0; i < kJobs; ++i) {
+  for (std::size_t i = 0; i < kJobs; ++i) {
     pipelines::PlanJob& job = plan.add("job" + std::to_string(i), 0);
     if (i == 0) continue;
     job.when = pipelines::When::delayed;
