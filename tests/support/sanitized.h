@@ -1,6 +1,7 @@
 #pragma once
-// Whether this is a build with a sanitizer, which takes a multiple of the time. Tests that do the same at a hundred
-// places do it at some of them then: what sanitizers look for shows there as well, and all are tried without one.
+// Whether this is a build with a sanitizer, which takes a multiple of the time. Tests that do the same at a
+// hundred places do it at some of them then: what sanitizers look for shows there as well, and all are tried
+// without one.
 
 #include <cstddef>
 
