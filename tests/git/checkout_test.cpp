@@ -244,8 +244,8 @@ TEST_F(CheckoutTest, RandomHistoriesAreAsGitChecksThemOut) {
   }
   run("for c in " + join(commits, " ") + "; do git branch keep-$c $c; done");
   fetch();
-  for (int i = 0; i < 45; ++i) {
-    const std::string& one = commits[i < 30 ? static_cast<std::size_t>(i) : pick(commits.size())];
+  for (std::size_t i = 0; i < commits.size() * 3 / 2; ++i) {
+    const std::string& one = commits[i < commits.size() ? i : pick(commits.size())];
     const CheckoutLayers layers = checkout_layers(*mirror, request_of(one), *store);
     ASSERT_EQ(first_difference(seen(layers), cloned(one)), "") << i << " " << one;
     if (i % 9 == 8) {
