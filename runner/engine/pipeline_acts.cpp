@@ -227,10 +227,7 @@ void PipelineRun::bury(const Message& message) {
 }
 
 std::int64_t JobIds::take() {
-  if (next_ == end_) {
-    store_.write([this](storage::Tx& tx) { refill(tx); });
-    refilled();
-  }
+  reserve(1);
   return next_++;
 }
 
