@@ -30,15 +30,6 @@ mode_t wanted_bits(mode_t mode) {
   return S_ISDIR(mode) ? 0500U : 0400U;
 }
 
-/// Root, unless the right was taken away.
-bool may_read_all() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
-  if (::syscall(SYS_capget, &header, data.data()) != 0) return false;
-  constexpr unsigned kEither = (1U << CAP_DAC_OVERRIDE) | (1U << CAP_DAC_READ_SEARCH);
-  return (data[0].effective & kEither) != 0;
-}
-
 /// What is opened up in this process. Modes change, and are looked at by who depends on them, under its lock:
 /// so nobody takes the mode that another reader lent for the one that the job left.
 struct Kept {
@@ -56,8 +47,11 @@ Register& opened_register() {
 }  // namespace
 
 bool reads_everything() {
-  static const bool all = may_read_all();
-  return all;
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
+  if (::syscall(SYS_capget, &header, data.data()) != 0) return false;
+  constexpr unsigned kEither = (1U << CAP_DAC_OVERRIDE) | (1U << CAP_DAC_READ_SEARCH);
+  return (data[0].effective & kEither) != 0;
 }
 
 std::optional<OpenedUp> OpenedUp::look(int parent, const std::string& name, struct stat& info, int& error) {

@@ -17,8 +17,8 @@
 
 namespace runner {
 
-/// Whether this process reads what it has no permission for: root, unless the right was taken away. Asked
-/// once.
+/// Whether this thread reads what it has no permission for: root, unless the right was taken away. A system
+/// call.
 bool reads_everything();
 
 /// Keeps one file or directory open to its owner; the last one of it takes the permission away again.

@@ -40,7 +40,5 @@ Verdict judge(const ForgePlace& place, const ForgeAnswer& answer, std::string_vi
 std::vector<std::string> request_fields(ForgeKind kind, std::string_view token);
 /// "owner/name" with each part encoded.
 std::string encode_parts(const std::string& repository);
-/// Each byte but letters, digits and "-._~" as %XX.
-std::string percent_encode(std::string_view text);
 
 }  // namespace runner::forge

@@ -3,28 +3,19 @@
 #include <algorithm>
 #include <array>
 
-#include "runner/git/http_transfer.h"
-#include "runner/git/remote.h"
+#include "runner/base/http_transfer.h"
 
 namespace runner::forge {
 
 ForgeAnswer ask_forge(const ForgeRequest& request, const ForgeLimits& limits, const std::stop_token& stop) {
-  // What is in flight when reading ends; no answer that we ask for is as long.
-  constexpr std::size_t kMostPending = 8U << 20U;
-  git::RemoteLimits waits;
-  waits.connect = limits.connect;
-  waits.stall = limits.total;
-  waits.total = limits.total;
-  git::Patience patience(waits, stop);
-  git::HttpRequest asked;
+  Patience patience({limits.connect, limits.total, limits.total}, stop);
+  HttpRequest asked;
   asked.url = request.url;
-  asked.post = request.post;
+  if (request.post) asked.method = "POST";
   asked.body = request.body;
   asked.fields = request.fields;
-  asked.agent = "runner";
-  asked.most_pending = kMostPending;
-  git::HttpTransfer transfer(std::move(asked), patience);
-  git::HttpHead head = transfer.head();
+  HttpTransfer transfer(std::move(asked), patience);
+  HttpHead head = transfer.head();
   ForgeAnswer answer;
   answer.status = head.status;
   answer.fields = std::move(head.fields);

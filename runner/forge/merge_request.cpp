@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runner/base/error.h"
+#include "runner/base/percent.h"
 #include "runner/base/text.h"
 #include "runner/forge/forge_api.h"
 

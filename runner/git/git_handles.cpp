@@ -4,6 +4,7 @@
 
 #include "runner/base/error.h"
 #include "runner/git/quick_start.h"
+#include "runner/git/warm_up.h"
 
 namespace runner::git {
 
@@ -20,6 +21,10 @@ Library::Library() {
 
 Library::~Library() {
   git_libgit2_shutdown();
+}
+
+void warm_up() noexcept {
+  static const Library kept;
 }
 
 void GitFree::operator()(git_commit* object) const noexcept {

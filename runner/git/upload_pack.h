@@ -1,37 +1,29 @@
 #pragma once
 // A git-upload-pack on another machine, whichever way leads there. Internal to this folder; one thread.
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "runner/base/patience.h"
 #include "runner/git/remote.h"
 #include "runner/git/remote_url.h"
 
 namespace runner::git {
 
-/// How long one conversation may still take. Only time that is waited counts against the stall limit, so that
-/// whoever is slow in taking what came is not at fault.
-class Patience {
+/// How long one conversation may still take, and how much may come.
+class Patience : public runner::Patience {
  public:
-  Patience(const RemoteLimits& limits, std::stop_token stop);
+  Patience(const RemoteLimits& limits, std::stop_token stop)
+      : runner::Patience({limits.connect, limits.stall, limits.total}, std::move(stop)), limits_(limits) {}
 
-  /// A wait begins, or a byte came or went.
-  void restart() noexcept { moved_ = Clock::now(); }
-  /// Milliseconds that may be waited now, at least 1. Throws Error{timeout} and Error{cancelled}.
-  int left() const;
   const RemoteLimits& limits() const noexcept { return limits_; }
-  const std::stop_token& stop() const noexcept { return stop_; }
 
  private:
-  using Clock = std::chrono::steady_clock;
   RemoteLimits limits_;
-  std::stop_token stop_;
-  Clock::time_point moved_ = Clock::now();
-  Clock::time_point end_;
 };
 
 class UploadPack {

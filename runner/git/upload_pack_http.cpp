@@ -3,15 +3,14 @@
 #include <optional>
 
 #include "runner/base/error.h"
+#include "runner/base/http_transfer.h"
 #include "runner/base/text.h"
-#include "runner/git/http_transfer.h"
 #include "runner/git/upload_pack.h"
 
 namespace runner::git {
 namespace {
 
 constexpr std::size_t kMostSaid = 300;
-constexpr std::size_t kMostUnreadPack = 16U << 20U;
 constexpr std::string_view kRefs = "/info/refs?service=git-upload-pack";
 
 std::string base_of(const RemoteUrl& url) {
@@ -37,7 +36,6 @@ class HttpUploadPack : public UploadPack {
     HttpRequest request = make_request(base_ + std::string(kRefs));
     request.follow_redirects = true;
     request.compressed = true;
-    request.most_pending = patience_.limits().ref_bytes;
     const HttpHead head = ask(std::move(request));
     const bool moved = head.url != base_ + std::string(kRefs);
     check_status(head, moved);
@@ -47,11 +45,10 @@ class HttpUploadPack : public UploadPack {
 
   void send(std::string_view bytes) override {
     HttpRequest request = make_request(base_ + "/git-upload-pack");
-    request.post = true;
+    request.method = "POST";
     request.body = std::string(bytes);
     request.fields = {"Content-Type: application/x-git-upload-pack-request",
                       "Accept: application/x-git-upload-pack-result"};
-    request.most_pending = kMostUnreadPack;
     const HttpHead head = ask(std::move(request));
     check_status(head, false);
     check_type(head, "application/x-git-upload-pack-result");
@@ -69,6 +66,8 @@ class HttpUploadPack : public UploadPack {
     request.user = user_;
     request.password = secret_;
     request.authorities = authorities_;
+    // Some forges answer only to what calls itself git.
+    request.agent = "git/2.39 (runner)";
     return request;
   }
 

@@ -221,9 +221,12 @@ TEST_F(Sending, StopsAtOnceWhileAForgeDoesNotAnswer) {
   sender->stop();
   EXPECT_LT(clock.steady_now() - begin, std::chrono::seconds(10)) << "the limit is thirty";
   EXPECT_EQ(waiting(), 1) << "the next one sends it";
-  const std::lock_guard lock(mutex);
-  go = true;
-  changed.notify_all();
+  {
+    const std::lock_guard lock(mutex);
+    go = true;
+    changed.notify_all();
+  }
+  fake.stop();  // the one that answers uses what is on this stack
 }
 
 TEST_F(Sending, NothingIsWrittenForProjectsWithoutAForgeOrAToken) {

@@ -1,25 +1,27 @@
-#include "runner/git/http_transfer.h"
+#include "runner/base/http_transfer.h"
 
 #include <curl/curl.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
+#include <cstdio>
+#include <exception>
 #include <optional>
 #include <utility>
 
 #include "runner/base/curl_library.h"
 #include "runner/base/error.h"
+#include "runner/base/http_failure.h"
+#include "runner/base/http_setup.h"
 #include "runner/base/text.h"
-#include "runner/git/http_failure.h"
 
-namespace runner::git {
+namespace runner {
 namespace {
 
-constexpr long kMostRedirects = 5;
 constexpr long kKeptConnections = 8;  // of a thread
 constexpr std::size_t kLongestHead = 256U << 10U;
-constexpr int kLastWaitMs = 50;  // for an answer's end, so that its connection can be kept
+constexpr std::size_t kMostPending = 1U << 20U;  // of an answer that nobody reads yet
+constexpr int kLastWaitMs = 50;                  // for an answer's end, so that its connection can be kept
 
 struct Curl {
   decltype(&::curl_global_init) global_init = CurlSymbol{"curl_global_init"};
@@ -28,8 +30,7 @@ struct Curl {
   decltype(&::curl_easy_getinfo) easy_getinfo = CurlSymbol{"curl_easy_getinfo"};
   decltype(&::curl_easy_cleanup) easy_cleanup = CurlSymbol{"curl_easy_cleanup"};
   decltype(&::curl_easy_strerror) easy_strerror = CurlSymbol{"curl_easy_strerror"};
-  decltype(&::curl_slist_append) slist_append = CurlSymbol{"curl_slist_append"};
-  decltype(&::curl_slist_free_all) slist_free_all = CurlSymbol{"curl_slist_free_all"};
+  decltype(&::curl_easy_pause) easy_pause = CurlSymbol{"curl_easy_pause"};
   decltype(&::curl_multi_init) multi_init = CurlSymbol{"curl_multi_init"};
   decltype(&::curl_multi_setopt) multi_setopt = CurlSymbol{"curl_multi_setopt"};
   decltype(&::curl_multi_cleanup) multi_cleanup = CurlSymbol{"curl_multi_cleanup"};
@@ -70,11 +71,6 @@ CURLM* thread_multi() {
   return own.get();
 }
 
-const char* from_environment(const char* variable) {
-  const char* value = std::getenv(variable);
-  return value != nullptr && *value != '\0' ? value : nullptr;
-}
-
 }  // namespace
 
 struct HttpTransfer::Impl {
@@ -89,86 +85,50 @@ struct HttpTransfer::Impl {
   ~Impl() {
     lib.multi_remove_handle(multi, easy);
     lib.easy_cleanup(easy);
-    lib.slist_free_all(fields);
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
   template <typename Value>
   void set(CURLoption option, Value value) const {
-    const CURLcode taken_as = lib.easy_setopt(easy, option, value);
-    if (taken_as != CURLE_OK)
-      throw Error(ErrorCode::internal,
-                  std::string("cannot set up a transfer: ") + lib.easy_strerror(taken_as));
+    if (lib.easy_setopt(easy, option, value) != CURLE_OK)
+      throw Error(ErrorCode::internal, "cannot set up a transfer: a call-back is not taken");
   }
 
   void set_up() {
-    set(CURLOPT_URL, request.url.c_str());
+    lines = set_up_http(easy, request, patience.waits());
     set(CURLOPT_PRIVATE, this);
     set(CURLOPT_ERRORBUFFER, said.data());
-    set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    set(CURLOPT_TCP_KEEPALIVE, 1L);
-    set(CURLOPT_USERAGENT, request.agent.c_str());
-    set(CURLOPT_CONNECTTIMEOUT_MS, std::max(1L, static_cast<long>(patience.limits().connect.count())));
     set(CURLOPT_WRITEFUNCTION, &Impl::on_body);
     set(CURLOPT_WRITEDATA, this);
     set(CURLOPT_HEADERFUNCTION, &Impl::on_header);
     set(CURLOPT_HEADERDATA, this);
-    // A look-up of a name cannot be broken off; a transfer that ends need not wait for it. Since 7.87.
-    lib.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    const bool secure = request.url.starts_with("https:");
-    set(CURLOPT_PROTOCOLS_STR, secure ? "https" : "http,https");
-    set(CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
-    set(CURLOPT_FOLLOWLOCATION, request.follow_redirects ? 1L : 0L);
-    set(CURLOPT_MAXREDIRS, kMostRedirects);
-    if (request.compressed) set(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
-    trust();
-    if (!request.user.empty() || !request.password.empty()) {
-      set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
-      set(CURLOPT_USERNAME, request.user.c_str());
-      set(CURLOPT_PASSWORD, request.password.c_str());
+    if (request.source.read) {
+      set(CURLOPT_READFUNCTION, &Impl::on_send);
+      set(CURLOPT_READDATA, this);
+      if (request.source.rewind) {
+        set(CURLOPT_SEEKFUNCTION, &Impl::on_rewind);
+        set(CURLOPT_SEEKDATA, this);
+      }
     }
-    if (request.post) {
-      set(CURLOPT_POST, 1L);
-      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-      set(CURLOPT_POSTFIELDS, request.body.c_str());
-      add_field("Expect:");  // else a second is lost to servers that do not know it
-    }
-    for (const std::string& field : request.fields) add_field(field.c_str());
-    set(CURLOPT_HTTPHEADER, fields);
     if (lib.multi_add_handle(multi, easy) != CURLM_OK)
       throw Error(ErrorCode::internal, "cannot set up a transfer: it is not taken");
   }
 
-  void add_field(const char* field) {
-    curl_slist* longer = lib.slist_append(fields, field);
-    if (longer == nullptr) throw Error(ErrorCode::unavailable, "cannot start a transfer: out of memory");
-    fields = longer;
-  }
-
-  void trust() const {
-    set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    if (!request.authorities.empty()) {
-      set(CURLOPT_CAINFO, request.authorities.c_str());
-      set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
-      return;
-    }
-    const char* file = from_environment("GIT_SSL_CAINFO");
-    if (file == nullptr) file = from_environment("SSL_CERT_FILE");
-    if (file != nullptr) set(CURLOPT_CAINFO, file);
-    if (const char* directory = from_environment("SSL_CERT_DIR")) set(CURLOPT_CAPATH, directory);
-  }
-
-  /// Until something can be read or the answer has ended; `briefly`: for a moment at most.
-  void drive(bool briefly) {
+  /// Until the head is there (`for_head`), or something can be read, or the answer has ended; `briefly`: for
+  /// a moment at most. Woken from any thread; registered while somebody waits only, as the handle is this
+  /// thread's.
+  void drive(bool for_head, bool briefly = false) {
+    const std::stop_callback wake(patience.stop(), [this] { lib.multi_wakeup(multi); });
     patience.restart();
-    for (int turn = 0; pending.empty() && !result; ++turn) {
+    const auto is_done = [&] { return (for_head && has_head) || !pending.empty() || result; };
+    for (int turn = 0; !is_done(); ++turn) {
+      // What was held back comes from within this call.
+      if (std::exchange(is_held, false)) lib.easy_pause(easy, CURLPAUSE_CONT);
       int running = 0;
       lib.multi_perform(multi, &running);
       take_ends();
-      if (!pending.empty() || result || (briefly && turn == 1)) return;
+      if (is_done() || (briefly && turn == 1)) return;
       curl_off_t sent = 0;
       lib.easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &sent);
       if (std::exchange(sent_before, sent) != sent) patience.restart();
@@ -188,37 +148,81 @@ struct HttpTransfer::Impl {
   }
 
   [[noreturn]] void fail() const {
-    if (too_long)
-      throw Error(ErrorCode::invalid_input, "the server sends more than " +
-                                                format_bytes(request.most_pending) +
-                                                ", the limit; raise it, or have refs removed there");
+    if (thrown) std::rethrow_exception(thrown);
     const char* reason = said[0] != '\0' ? said.data() : lib.easy_strerror(*result);
-    throw_http_failure(*result, to_utf8(reason), patience.limits());
+    throw_http_failure(*result, to_utf8(reason), patience.waits());
   }
 
   static std::size_t on_body(char* bytes, std::size_t, std::size_t size, void* self) {
     auto& own = *static_cast<Impl*>(self);
     own.patience.restart();
-    if (own.pending.size() + size > own.request.most_pending) {
-      own.too_long = true;
-      return 0;
+    if (own.pending.size() >= kMostPending) {
+      own.is_held = true;
+      return CURL_WRITEFUNC_PAUSE;
     }
     own.pending.append(bytes, size);
     return size;
   }
+
   static std::size_t on_header(char* bytes, std::size_t, std::size_t size, void* self) {
     auto& own = *static_cast<Impl*>(self);
     own.patience.restart();
     own.head_bytes += size;
     if (own.head_bytes > kLongestHead) return 0;
-    const std::string_view line(bytes, size);
+    if (!own.has_head) own.take_line({bytes, size});  // else it follows the body
+    return size;
+  }
+
+  void take_line(std::string_view line) {
     const std::size_t colon = line.find(':');
     if (line.starts_with("HTTP/")) {
-      own.received.clear();  // of an answer before this one, which led here
+      received = {};  // of an answer before this one, which led here
+    } else if (trim(line).empty()) {
+      lib.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &received.status);
+      const bool leads_on = received.status / 100 == 3 && received.fields.count("location") != 0;
+      has_head = received.status >= 200 && !(request.follow_redirects && leads_on);
     } else if (colon != std::string_view::npos) {
-      own.received[to_lower(line.substr(0, colon))] = trim(line.substr(colon + 1));
+      const std::string name = to_lower(line.substr(0, colon));
+      received.fields[name] = trim(line.substr(colon + 1));
+      if (name == "www-authenticate") received.challenges.push_back(received.fields[name]);
     }
-    return size;
+  }
+
+  /// No exception may cross libcurl.
+  template <typename Body>
+  bool guarded(Body body) noexcept {
+    try {
+      body();
+      return true;
+    } catch (...) {
+      thrown = std::current_exception();
+      return false;
+    }
+  }
+
+  static std::size_t on_send(char* buffer, std::size_t, std::size_t size, void* self) {
+    auto& own = *static_cast<Impl*>(self);
+    std::size_t given = 0;
+    const bool went_well = own.guarded([&] {
+      const std::optional<std::uint64_t>& whole = own.request.source.size;
+      if (whole) size = static_cast<std::size_t>(std::min<std::uint64_t>(size, *whole - own.given));
+      given = size == 0 ? 0 : own.request.source.read(buffer, size);
+      own.given += given;
+      if (given == 0 && whole && own.given < *whole) {
+        throw Error(ErrorCode::corrupt, "what is sent ended after " + std::to_string(own.given) + " of " +
+                                            std::to_string(*whole) +
+                                            " bytes; it was changed meanwhile, try again");
+      }
+    });
+    own.patience.restart();
+    return went_well ? given : CURL_READFUNC_ABORT;
+  }
+
+  static int on_rewind(void* self, curl_off_t offset, int origin) {
+    auto& own = *static_cast<Impl*>(self);
+    if (offset != 0 || origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
+    own.given = 0;
+    return own.guarded(own.request.source.rewind) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
   }
 
   HttpRequest request;
@@ -226,12 +230,14 @@ struct HttpTransfer::Impl {
   const Curl& lib;
   CURLM* multi;
   CURL* easy;
-  curl_slist* fields = nullptr;
+  HttpLines lines{nullptr, [](void*) {}};
   std::array<char, CURL_ERROR_SIZE> said{};
-  std::map<std::string, std::string> received;  // fields of the head
-  std::string pending;                          // what came and was not read yet, from `taken` on
+  HttpHead received;
+  std::string pending;  // what came and was not read yet, from `taken` on
   std::size_t taken = 0, head_bytes = 0;
-  bool too_long = false;
+  bool has_head = false, is_held = false;
+  std::uint64_t given = 0;    // of the source
+  std::exception_ptr thrown;  // by the source
   curl_off_t sent_before = 0;
   std::optional<CURLcode> result;
 };
@@ -246,7 +252,7 @@ HttpTransfer::~HttpTransfer() {
   try {
     if (!impl_->result && impl_->taken == impl_->pending.size()) {
       impl_->pending.clear();
-      impl_->drive(true);
+      impl_->drive(false, true);
     }
   } catch (const Error&) {
     // Then the connection is closed.
@@ -254,22 +260,20 @@ HttpTransfer::~HttpTransfer() {
 }
 
 HttpHead HttpTransfer::head() {
-  // Woken from any thread; registered while somebody waits only, as the handle is this thread's.
-  const std::stop_callback wake(impl_->patience.stop(), [this] { impl_->lib.multi_wakeup(impl_->multi); });
-  impl_->drive(false);
-  if (impl_->pending.empty() && *impl_->result != CURLE_OK) impl_->fail();
-  HttpHead head;
+  Impl& own = *impl_;
+  own.drive(true);
+  if (!own.has_head && own.pending.empty() && *own.result != CURLE_OK) own.fail();
+  HttpHead head = own.received;
   const char* type = nullptr;
   const char* url = nullptr;
   curl_off_t retry = 0;
-  impl_->lib.easy_getinfo(impl_->easy, CURLINFO_RESPONSE_CODE, &head.status);
-  impl_->lib.easy_getinfo(impl_->easy, CURLINFO_CONTENT_TYPE, &type);
-  impl_->lib.easy_getinfo(impl_->easy, CURLINFO_EFFECTIVE_URL, &url);
-  impl_->lib.easy_getinfo(impl_->easy, CURLINFO_RETRY_AFTER, &retry);
+  own.lib.easy_getinfo(own.easy, CURLINFO_RESPONSE_CODE, &head.status);
+  own.lib.easy_getinfo(own.easy, CURLINFO_CONTENT_TYPE, &type);
+  own.lib.easy_getinfo(own.easy, CURLINFO_EFFECTIVE_URL, &url);
+  own.lib.easy_getinfo(own.easy, CURLINFO_RETRY_AFTER, &retry);
   if (type != nullptr) head.content_type = to_lower(type);
   if (url != nullptr) head.url = url;
   head.retry_after = static_cast<long>(retry);
-  head.fields = impl_->received;
   return head;
 }
 
@@ -278,7 +282,6 @@ std::size_t HttpTransfer::read_some(char* buffer, std::size_t size) {
   if (own.taken == own.pending.size()) {
     own.pending.clear();
     own.taken = 0;
-    const std::stop_callback wake(own.patience.stop(), [&own] { own.lib.multi_wakeup(own.multi); });
     own.drive(false);
     if (own.pending.empty() && *own.result != CURLE_OK) own.fail();
   }
@@ -288,4 +291,4 @@ std::size_t HttpTransfer::read_some(char* buffer, std::size_t size) {
   return count;
 }
 
-}  // namespace runner::git
+}  // namespace runner

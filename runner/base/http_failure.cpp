@@ -1,4 +1,4 @@
-#include "runner/git/http_failure.h"
+#include "runner/base/http_failure.h"
 
 #include <curl/curl.h>
 
@@ -8,7 +8,7 @@
 #include "runner/base/error.h"
 #include "runner/base/text.h"
 
-namespace runner::git {
+namespace runner {
 namespace {
 
 struct Meaning {
@@ -40,15 +40,17 @@ constexpr Meaning kMeanings[] = {
      kCheckPort},
     {CURLE_WEIRD_SERVER_REPLY, ErrorCode::unavailable, "what answers speaks no HTTP", kCheckPort},
     {CURLE_WRITE_ERROR, ErrorCode::unavailable, "the head of the answer has no end", kCheckPort},
+    {CURLE_SEND_FAIL_REWIND, ErrorCode::unavailable, "the connection broke while the request was sent",
+     "it may be tried again, look at the network and the server's log"},
     {CURLE_URL_MALFORMAT, ErrorCode::invalid_input, "that is no address", "check how it is written"},
 };
 
 }  // namespace
 
-void throw_http_failure(int code, const std::string& reason, const RemoteLimits& limits) {
+void throw_http_failure(int code, const std::string& reason, const Waits& waits) {
   if (code == CURLE_OPERATION_TIMEDOUT) {
     throw Error(ErrorCode::timeout,
-                "there was no connection within " + format_duration(limits.connect) + "; " + kCheckNetwork);
+                "there was no connection within " + format_duration(waits.connect) + "; " + kCheckNetwork);
   }
   const auto* found = std::find_if(std::begin(kMeanings), std::end(kMeanings),
                                    [&](const Meaning& meaning) { return meaning.code == code; });
@@ -60,4 +62,4 @@ void throw_http_failure(int code, const std::string& reason, const RemoteLimits&
   throw Error(found->as, std::string(found->what) + " (" + reason + "); " + found->mend);
 }
 
-}  // namespace runner::git
+}  // namespace runner
