@@ -187,6 +187,8 @@ void read_id_tokens(JobBuild& build, const MapEntry& entry);
 void read_secrets(JobBuild& build, const MapEntry& entry);
 void read_identity(JobBuild& build, const MapEntry& entry);
 void read_dast(JobBuild& build, const MapEntry& entry);
+void read_build_image(JobBuild& build, const MapEntry& entry);
+void read_deploy(JobBuild& build, const MapEntry& entry);
 void read_not_yet(JobBuild& build, const MapEntry& entry);
 void read_nothing(JobBuild& build, const MapEntry& entry);
 

@@ -25,12 +25,12 @@ constexpr std::array kJobKeys = {
         {"allow_failure", kBool | kMap, "a boolean or a mapping with exit_codes"}, read_allow_failure, true},
     JobKey{{"artifacts", kMap, "a mapping"}, read_artifacts},
     JobKey{{"before_script", kString | kList, kCommands}, read_before_script},
-    JobKey{{"build_image", kAny, ""}, read_not_yet},
+    JobKey{{"build_image", kMap, "a mapping"}, read_build_image},
     JobKey{{"cache", kMap | kList, "a mapping or a list of mappings"}, read_cache},
     JobKey{{"coverage", kString, "a pattern such as '/\\d+%/'"}, read_coverage},
     JobKey{{"dast_configuration", kMap, "a mapping", Support::accept}, read_dast},
     JobKey{{"dependencies", kList, "a list of job names"}, read_dependencies},
-    JobKey{{"deploy", kAny, ""}, read_not_yet},
+    JobKey{{"deploy", kMap, "a mapping"}, read_deploy},
     JobKey{{"environment", kString | kMap, "an environment name or a mapping"}, read_environment, true},
     JobKey{{"except", kList | kMap, "a list of refs or a mapping"}, read_except, true},
     JobKey{{"extends", kString | kList, "a name or a list of names"}, read_nothing, true},
@@ -63,6 +63,9 @@ constexpr std::array kJobKeys = {
     JobKey{{"variables", kMap, "a mapping of names to values"}, read_job_variables, true},
     JobKey{{"when", kString, "one of on_success, on_failure, always, manual, delayed"}, read_when, true},
 };
+// The builder runs on the machine, and nothing of the job's own runs before or after it.
+constexpr std::array<std::string_view, 7> kNotWithBuild = {
+    "script", "run", "before_script", "after_script", "image", "services", "hooks"};
 static_assert(std::is_sorted(kJobKeys.begin(), kJobKeys.end(), [](const JobKey& a, const JobKey& b) {
   return a.keyword.name < b.keyword.name;
 }));
@@ -111,6 +114,13 @@ void read_keys(JobBuild& build, const Node& node) {
   report_unknown_keys(build.in, unknown);
 }
 
+/// Keys of the defaults that mean nothing to a job without a script of its own.
+bool replaced_by_work(const Node& job, std::string_view key) {
+  if (job.find("run") != nullptr) return key == "before_script" || key == "after_script";
+  return job.find("build_image") != nullptr &&
+         std::find(kNotWithBuild.begin(), kNotWithBuild.end(), key) != kNotWithBuild.end();
+}
+
 /// A key of the defaults applies when the job does not set it.
 void apply_defaults(JobBuild& build, const Node& node) {
   const Node* inherit = node.find("inherit");
@@ -129,8 +139,7 @@ void apply_defaults(JobBuild& build, const Node& node) {
     if (own != nullptr && !own->is_null()) continue;
     if (value->is_null() || !inherited(name)) continue;
     if (build.job.job.trigger && name != "interruptible") continue;
-    const bool run_job = node.find("run") != nullptr;
-    if (run_job && (name == "before_script" || name == "after_script")) continue;
+    if (replaced_by_work(node, name)) continue;
     const JobKey* key = find_key(name);
     if (key != nullptr && fits(key->keyword.shape, value->kind()))
       key->read(quiet, MapEntry{name, value->range(), value});
@@ -155,6 +164,8 @@ void check_together(JobBuild& build, const Node& node) {
   for (std::string_view key : {"only", "except", "start_in"}) check_exclusive(build, node, "rules", key);
   check_exclusive(build, node, "script", "run");
   for (std::string_view key : {"before_script", "after_script"}) check_exclusive(build, node, "run", key);
+
+  for (std::string_view key : kNotWithBuild) check_exclusive(build, node, "build_image", key);
 
   const bool runs = has(node, "script") || has(node, "run") || has(node, "trigger") ||
                     has(node, "build_image") || has(node, "deploy");

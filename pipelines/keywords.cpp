@@ -99,6 +99,21 @@ constexpr Keyword kImage[] = {
     {"docker", kMap, kAMap},
     {"kubernetes", kMap, kAMap, accept},
 };
+constexpr Keyword kBuildImage[] = {
+    {"context", kString, "a directory"},
+    {"dockerfile", kString, "a file below the context"},
+    {"target", kString, "the name of a stage"},
+    {"args", kMap, "a mapping of names to values"},
+    {"secrets", kMap, "a mapping of ids to names of variables"},
+    {"platforms", kString | kList, "a platform such as linux/amd64 or a list of them"},
+    {"tags", kString | kList, "an image name or a list of them"},
+    {"push", kBool, kABool},
+    {"cache", kBool | kMap, "a boolean or a mapping of from and to"},
+};
+constexpr Keyword kBuildCache[] = {
+    {"from", kString | kList, "an image name or a list of them"},
+    {"to", kString, "an image name"},
+};
 constexpr Keyword kService[] = {
     {"name", kString, kAText},
     {"alias", kString, kAText},
@@ -316,6 +331,8 @@ const KeywordTable kPolicyKeys{"only and except", kPolicy};
 const KeywordTable kRootVariableKeys{"a variable", kRootVariable};
 const KeywordTable kVariableKeys{"a variable of a job", kVariable};
 const KeywordTable kImageKeys{"image", kImage};
+const KeywordTable kBuildImageKeys{"build_image", kBuildImage};
+const KeywordTable kBuildCacheKeys{"build_image:cache", kBuildCache};
 const KeywordTable kServiceKeys{"a service", kService};
 const KeywordTable kDockerKeys{"docker", kDocker};
 const KeywordTable kKubernetesKeys{"kubernetes", kKubernetes};

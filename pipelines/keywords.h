@@ -42,6 +42,7 @@ extern const KeywordTable kWorkflowKeys, kWorkflowRuleKeys, kAutoCancelKeys, kDe
 extern const KeywordTable kRuleKeys, kChangesKeys, kExistsKeys, kPolicyKeys;
 extern const KeywordTable kRootVariableKeys, kVariableKeys;
 extern const KeywordTable kImageKeys, kServiceKeys, kDockerKeys, kKubernetesKeys;
+extern const KeywordTable kBuildImageKeys, kBuildCacheKeys;
 extern const KeywordTable kCacheKeys, kCacheKeyKeys, kArtifactKeys, kReportKeys, kCoverageReportKeys;
 extern const KeywordTable kNeedKeys, kRuleNeedKeys, kNeedParallelKeys, kParallelKeys;
 extern const KeywordTable kAllowFailureKeys, kRetryKeys, kHookKeys, kRunStepKeys, kInputKeys;

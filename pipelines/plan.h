@@ -94,6 +94,19 @@ struct ServiceSpec {
   std::vector<Variable> variables;
 };
 
+/// `build_image`: an image in place of a script. Texts are not expanded.
+struct ImageBuildSpec {
+  std::string context = ".", dockerfile, target;  // a dockerfile: below the context; "" = the usual names
+  std::vector<Variable> args;
+  std::map<std::string, std::string> secrets;  // id -> the variable that has it
+  std::vector<std::string> platforms;
+  std::vector<std::string> tags;  // none: from branch and commit, in the project's registry
+  std::optional<bool> push;       // nullopt: when there is a registry
+  bool cache = true;
+  std::vector<std::string> cache_from;  // besides this branch's and the default branch's
+  std::string cache_to;
+};
+
 struct EnvironmentSpec {
   std::string name;  // expanded
   std::string slug, tier;
@@ -171,6 +184,7 @@ struct PlanJob {
   bool interruptible = false;
   std::string resource_group;     // expanded
   std::vector<std::string> tags;  // expanded
+  std::optional<ImageBuildSpec> image_build;
   std::optional<ImageSpec> image;
   std::vector<ServiceSpec> services;
   std::vector<CacheSpec> caches;
@@ -192,6 +206,9 @@ struct PlanJob {
   /// YAML ranks (rules, matrix, job, workflow_rules, root) and those predefined of phase C, not expanded.
   std::vector<Variable> variables;
   std::vector<RuleTrace> rule_trace;
+
+  /// Later jobs may get something of it: files, or what its image is called.
+  bool hands_over() const { return artifacts.wanted() || image_build.has_value(); }
 };
 
 enum class AutoCancelNewCommit : std::uint8_t { conservative, interruptible, none };

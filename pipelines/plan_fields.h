@@ -89,6 +89,16 @@ struct Fields<ImageSpec> {
 };
 
 template <>
+struct Fields<ImageBuildSpec> {
+  using T = ImageBuildSpec;
+  static constexpr auto kList =
+      fields(field("context", &T::context), field("dockerfile", &T::dockerfile), field("target", &T::target),
+             field("args", &T::args), field("secrets", &T::secrets), field("platforms", &T::platforms),
+             field("tags", &T::tags), field("push", &T::push), field("cache", &T::cache),
+             field("cache_from", &T::cache_from), field("cache_to", &T::cache_to));
+};
+
+template <>
 struct Fields<ServiceSpec> {
   using T = ServiceSpec;
   static constexpr auto kList = fields(field("image", &T::image), field("aliases", &T::aliases),
@@ -145,8 +155,9 @@ struct Fields<PlanJob> {
       field("manual_confirmation", &T::manual_confirmation), field("allow_failure", &T::allow_failure),
       field("retry", &T::retry), field("timeout", &T::timeout), field("interruptible", &T::interruptible),
       field("resource_group", &T::resource_group), field("tags", &T::tags), field("image", &T::image),
-      field("services", &T::services), field("caches", &T::caches), field("artifacts", &T::artifacts),
-      field("coverage", &T::coverage), field("environment", &T::environment), field("trigger", &T::trigger),
+      field("services", &T::services), field("image_build", &T::image_build), field("caches", &T::caches),
+      field("artifacts", &T::artifacts), field("coverage", &T::coverage),
+      field("environment", &T::environment), field("trigger", &T::trigger),
       field("unsupported", &T::unsupported), field("dag", &T::dag), field("needs", &T::needs),
       field("foreign_needs", &T::foreign_needs), field("artifact_sources", &T::artifact_sources),
       field("node_index", &T::node_index), field("node_total", &T::node_total),

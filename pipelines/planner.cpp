@@ -328,7 +328,7 @@ void Planner::connect(std::vector<PlannedInstance>& planned, const InstanceTable
     if (planned[i].kept) plan_.jobs.push_back(std::move(planned[i].job));
   std::vector<std::size_t> producers;
   for (std::size_t i = 0; i < plan_.jobs.size(); ++i)
-    if (plan_.jobs[i].artifacts.wanted()) producers.push_back(i);
+    if (plan_.jobs[i].hands_over()) producers.push_back(i);
   producers_ = std::make_shared<const std::vector<std::size_t>>(std::move(producers));
   for (std::size_t i = 0; i < planned.size(); ++i)
     if (planned[i].kept)

@@ -1,0 +1,186 @@
+// Rules over several keys of `deploy:`.
+
+#include <algorithm>
+#include <array>
+
+#include "pipelines/deploy_reader.h"
+#include "pipelines/job_model.h"
+
+namespace runner::pipelines {
+namespace {
+
+using std::chrono::milliseconds;
+
+class Check {
+ public:
+  Check(Shapes& in, const Node& node, const DeploySpec& spec) : in_(in), node_(node), spec_(spec) {}
+
+  void all() {
+    target();
+    release();
+    strategy();
+    balancer();
+    migration();
+    deadlines();
+  }
+
+ private:
+  SourceRange at(std::string_view key) const {
+    const MapEntry* entry = node_.find_entry(key);
+    return entry == nullptr ? node_.range() : entry->key_range;
+  }
+  bool set(std::string_view key) const {
+    const Node* value = node_.find(key);
+    return value != nullptr && !value->is_null();
+  }
+  bool is(DeployStrategy type) const { return spec_.strategy.type == type; }
+  bool two_at_once() const { return !is(DeployStrategy::recreate); }
+  std::string strategy_name() const { return std::string(to_string(spec_.strategy.type)); }
+
+  void target() {
+    const std::string named(to_string(spec_.target));
+    if (!set("target"))
+      in_.error("missing-key", node_.range(), "deploy needs a target: script, ssh or compose");
+    for (const std::string_view key : {"ssh", "compose", "script", "swarm", "kubernetes"}) {
+      if (set("target") && key == named && !set(key))
+        in_.error("missing-key", at("target"), "deploy:target " + named + " needs the mapping " + named);
+      if (set("target") && key != named && set(key))
+        in_.error("keys-exclude", at(key), "deploy:" + std::string(key) + " is not for the target " + named);
+    }
+    if (spec_.target == DeployTarget::swarm || spec_.target == DeployTarget::kubernetes)
+      in_.error("unsupported", at("target"), "deploy:target " + named + " is not there yet",
+                "script, ssh and compose are");
+    if (spec_.ssh) ssh(*spec_.ssh);
+    if (spec_.compose && (spec_.compose->file.empty() || spec_.compose->service.empty()))
+      in_.error("missing-key", at("compose"), "deploy:compose needs file and service");
+    if (spec_.script && spec_.script->activate.empty())
+      in_.error("missing-key", at("script"), "deploy:script needs activate");
+  }
+
+  void ssh(const SshHosts& ssh) {
+    if (ssh.hosts.empty()) in_.error("missing-key", at("ssh"), "deploy:ssh needs hosts");
+    if (ssh.root.empty())
+      in_.error("missing-key", at("ssh"), "deploy:ssh needs root: a directory on the hosts");
+    if (!ssh.root.empty() && !ssh.root.starts_with('/') && !ssh.root.starts_with('$'))
+      in_.error("bad-value", at("ssh"), "deploy:ssh:root must be an absolute path");
+    if (ssh.known_hosts.empty())
+      in_.error("missing-key", at("ssh"), "deploy:ssh needs known_hosts: nobody is trusted at first sight",
+                "put the output of ssh-keyscan, once compared, into a variable, and write secret:NAME");
+    if (ssh.service.empty() == (ssh.start.empty() && ssh.stop.empty()))
+      in_.error("missing-key", at("ssh"), "deploy:ssh needs either service, or start and stop");
+    if (!ssh.start.empty() != !ssh.stop.empty())
+      in_.error("missing-key", at("ssh"), "deploy:ssh: start and stop go together");
+    if (!is(DeployStrategy::blue_green) && !is(DeployStrategy::canary)) return;
+    if (!ssh.service.empty() && ssh.service.find("%slot") == std::string::npos)
+      in_.error("bad-value", at("ssh"),
+                "deploy:ssh:service needs %slot for " + strategy_name() + ": two of them run at once",
+                "such as " + ssh.service + "@%slot");
+    if (ssh.ports.count("blue") == 0 || ssh.ports.count("green") == 0)
+      in_.error("missing-key", at("ssh"), "deploy:ssh:ports needs blue and green for " + strategy_name());
+  }
+
+  void release() {
+    if (!spec_.release.image.empty() && !spec_.release.artifact.empty())
+      in_.error("keys-exclude", at("release"), "deploy:release has either image or artifact");
+    if (spec_.target == DeployTarget::compose && spec_.release.image.empty())
+      in_.error("missing-key", at(set("release") ? "release" : "target"),
+                "deploy:target compose needs release:image");
+    if (spec_.target == DeployTarget::ssh && spec_.release.artifact.empty() && spec_.release.config.empty())
+      in_.error("missing-key", at(set("release") ? "release" : "target"),
+                "deploy:target ssh needs release:artifact");
+  }
+
+  void strategy() {
+    const StrategySpec& strategy = spec_.strategy;
+    if (!strategy.steps.empty() && !is(DeployStrategy::canary))
+      in_.error("keys-exclude", at("strategy"), "deploy:strategy:steps is for canary only");
+    if (is(DeployStrategy::canary)) {
+      if (strategy.steps.empty())
+        in_.error("missing-key", at("strategy"), "deploy:strategy canary needs steps");
+      for (std::size_t n = 1; n < strategy.steps.size(); ++n)
+        if (strategy.steps[n].weight <= strategy.steps[n - 1].weight)
+          in_.error("bad-value", at("strategy"), "deploy:strategy:steps: weights must go up");
+      if (!strategy.steps.empty() && strategy.steps.back().weight != 100)
+        in_.error("bad-value", at("strategy"), "deploy:strategy:steps must end at 100%");
+    }
+    const std::size_t hosts = spec_.ssh ? spec_.ssh->hosts.size() : 0;
+    if (is(DeployStrategy::rolling) && hosts > 0 && !strategy.max_parallel.percent &&
+        strategy.max_parallel.count >= static_cast<int>(hosts))
+      in_.warning(
+          "no-effect", at("strategy"),
+          "deploy:strategy:max_parallel is all " + std::to_string(hosts) + " hosts: this equals recreate");
+    if (two_at_once() && spec_.health.kind == ProbeKind::none &&
+        !(spec_.script && !spec_.script->verify.empty()))
+      in_.error("missing-key", at(set("health") ? "health" : "strategy"),
+                "deploy:health is needed for " + strategy_name() + ": else nobody knows when to go on");
+    if (!strategy.checks.empty() && spec_.balancer.type != BalancerKind::haproxy)
+      in_.error("bad-value", at("strategy"),
+                "deploy:strategy:checks needs the balancer haproxy, which counts the requests");
+  }
+
+  void balancer() {
+    const BalancerSpec& balancer = spec_.balancer;
+    const bool needs = (is(DeployStrategy::blue_green) || is(DeployStrategy::canary)) &&
+                       (spec_.target == DeployTarget::ssh || spec_.target == DeployTarget::compose);
+    if (needs && balancer.type == BalancerKind::none)
+      in_.error("missing-key", at(set("balancer") ? "balancer" : "strategy"),
+                "deploy:balancer is needed for " + strategy_name() + ": something must move the traffic",
+                "haproxy or nginx");
+    if (balancer.type == BalancerKind::haproxy && (balancer.sockets.empty() || balancer.backend.empty()))
+      in_.error("missing-key", at("balancer"), "deploy:balancer haproxy needs socket and backend");
+    if (balancer.type == BalancerKind::nginx && (balancer.upstream_file.empty() || balancer.reload.empty()))
+      in_.error("missing-key", at("balancer"), "deploy:balancer nginx needs upstream_file and reload");
+    if (balancer.type == BalancerKind::nginx)
+      in_.warning(
+          "drops-connections", at("balancer"),
+          "nginx closes idle keep-alive connections with each reload: clients that do not try again see "
+          "errors",
+          is(DeployStrategy::canary) ? "haproxy changes weights without that" : "haproxy does without");
+  }
+
+  void migration() {
+    if (!spec_.migrate) return;
+    const MigrationSpec& migration = *spec_.migrate;
+    if (!migration.compatible && two_at_once())
+      in_.error("bad-value", at("migrate"),
+                "deploy:migrate:compatible false cannot be used with " + strategy_name() +
+                    ": the old code runs on the new schema for a while",
+                "migrate in two steps, or use recreate");
+    if (!migration.compatible && spec_.rollback.automatic && migration.down.empty())
+      in_.error(
+          "missing-key", at("migrate"),
+          "deploy:migrate needs down: without it there is no way back for code that needs the old schema");
+  }
+
+  void deadlines() {
+    const DeployTimeouts& timeout = spec_.timeout;
+    const SourceRange where = at(set("timeout") ? "timeout" : set("health") ? "health" : "target");
+    if (spec_.health.kind != ProbeKind::none && spec_.health.deadline >= timeout.progress)
+      in_.error("bad-value", where, "deploy:health:deadline must be shorter than deploy:timeout:progress");
+    if (timeout.progress >= timeout.total)
+      in_.error("bad-value", where, "deploy:timeout:progress must be shorter than deploy:timeout:total");
+    if (spec_.health.kind != ProbeKind::none &&
+        spec_.health.interval * spec_.health.successes + spec_.health.start_period > spec_.health.deadline)
+      in_.error("bad-value", at("health"),
+                "deploy:health can never pass: start_period and " + std::to_string(spec_.health.successes) +
+                    " intervals are longer than its deadline");
+  }
+
+  Shapes& in_;
+  const Node& node_;
+  const DeploySpec& spec_;
+};
+
+}  // namespace
+
+void check_deploy_spec(Shapes& in, const Node& node, const DeploySpec& spec) {
+  Check(in, node, spec).all();
+}
+
+// What it says is right or wrong already; whoever has such a job is told that it cannot run here.
+void read_deploy(JobBuild& build, const MapEntry& entry) {
+  read_deploy_spec(build.in, *entry.value);
+  read_not_yet(build, entry);
+}
+
+}  // namespace runner::pipelines

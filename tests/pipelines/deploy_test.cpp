@@ -1,0 +1,205 @@
+// `deploy:`: what is read, and every rule that refuses.
+#include "pipelines/deploy_reader.h"
+
+#include <gmock/gmock.h>
+
+#include "pipelines/yaml_reader.h"
+#include "tests/pipelines/planning_support.h"
+
+namespace runner::pipelines {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::HasSubstr;
+
+/// A job with the block, indented below `deploy:`; the messages of planning it, one a line.
+std::string messages(const std::string& block) {
+  PlanWorld world;
+  const PlanResult result = world.plan("job:\n  environment: staging\n  deploy:\n" + block);
+  std::string text;
+  for (const Diagnostic& one : result.diagnostics.all()) text += one.message + "\n";
+  return text;
+}
+
+const std::string kSsh =
+    "    release: {artifact: shop.tar.zst}\n"
+    "    target: ssh\n"
+    "    ssh: {hosts: [a, b, c], root: /srv/shop, known_hosts: 'secret:HOSTS', service: "
+    "'shop@%slot.service', "
+    "ports: {blue: 8001, green: 8002}}\n";
+const std::string kHealth = "    health: {http: {path: /ready}}\n";
+const std::string kHaproxy = "    balancer: {type: haproxy, socket: /run/haproxy.sock, backend: shop}\n";
+
+TEST(Deploy, WhatIsRightIsOnlySaidNotToRunHere) {
+  for (const std::string& block : {kSsh, kSsh + kHealth + "    strategy: rolling\n",
+                                   kSsh + kHealth + kHaproxy + "    strategy: blue_green\n",
+                                   std::string("    target: script\n    script: {activate: ./go}\n"),
+                                   std::string("    target: compose\n    release: {image: r.example/shop:1}\n"
+                                               "    compose: {file: compose.yml, service: web}\n")})
+    EXPECT_EQ(messages(block), "") << block;
+}
+
+TEST(Deploy, EachRuleRefuses) {
+  const std::string canary = kSsh + kHealth + kHaproxy;
+  struct Case {
+    std::string block, message;
+  };
+  const Case cases[] = {
+      {kSsh + "    stratgy: rolling\n", "unknown key 'stratgy'"},
+      {"    strategy: rolling\n", "deploy needs a target"},
+      {"    target: ssh\n    release: {artifact: x}\n", "deploy:target ssh needs the mapping ssh"},
+      {kSsh + "    compose: {file: f, service: s}\n", "deploy:compose is not for the target ssh"},
+      {"    target: swarm\n    swarm: {}\n", "deploy:target swarm is not there yet"},
+      {"    target: heroku\n", "heroku"},
+      {"    target: script\n    script: {prepare: x}\n", "deploy:script needs activate"},
+      {"    target: ssh\n    release: {artifact: x}\n    ssh: {hosts: [a], root: srv, service: s, "
+       "known_hosts: f}\n",
+       "deploy:ssh:root must be an absolute path"},
+      {"    target: ssh\n    release: {artifact: x}\n    ssh: {hosts: [a], root: /s, service: s}\n",
+       "nobody is trusted at first sight"},
+      {"    target: ssh\n    release: {artifact: x}\n    ssh: {hosts: [a], root: /s, known_hosts: f}\n",
+       "needs either service, or start and stop"},
+      {"    target: ssh\n    release: {artifact: x}\n    ssh: {hosts: [a], root: /s, known_hosts: f, start: "
+       "x}\n",
+       "start and stop go together"},
+      {"    target: ssh\n    release: {artifact: x}\n    ssh: {hosts: [a], root: /s, known_hosts: f, "
+       "service: s, key: "
+       "AAAA}\n",
+       "deploy:ssh:key: expected the name of a variable, not its value"},
+      {"    target: ssh\n    release: {artifact: x}\n    ssh: {hosts: [a], root: /s, known_hosts: f, "
+       "service: s, "
+       "keep_releases: 1}\n",
+       "deploy:ssh:keep_releases must be from 2"},
+      {"    target: ssh\n    ssh: {hosts: [a], root: /s, known_hosts: f, service: s}\n",
+       "deploy:target ssh needs release:artifact"},
+      {"    target: compose\n    compose: {file: f, service: s}\n",
+       "deploy:target compose needs release:image"},
+      {kSsh + kHealth + "    strategy: blue_green\n", "deploy:balancer is needed for blue_green"},
+      {kSsh + kHealth + "    strategy: blue_green\n    balancer: {type: haproxy}\n",
+       "needs socket and backend"},
+      {kSsh + "    strategy: rolling\n", "deploy:health is needed for rolling"},
+      {kSsh + kHealth + "    strategy: {type: rolling, max_parallel: 3}\n", "this equals recreate"},
+      {kSsh + kHealth + "    strategy: {type: rolling, max_parallel: 0}\n",
+       "a number from 1, or a percentage"},
+      {kSsh + kHealth + "    strategy: {type: rolling, steps: [{weight: 100}]}\n",
+       "steps is for canary only"},
+      {canary + "    strategy: canary\n", "deploy:strategy canary needs steps"},
+      {canary + "    strategy: {type: canary, steps: [{weight: 10%}, {weight: 5%}, {weight: 100%}]}\n",
+       "weights must go up"},
+      {canary + "    strategy: {type: canary, steps: [{weight: 10%}]}\n", "steps must end at 100%"},
+      {canary + "    strategy: {type: canary, steps: [{hold: 1m}, {weight: 100}]}\n",
+       "a step needs a weight"},
+      {canary + "    strategy: {type: canary, steps: [{weight: 100}], checks: [{metric: http_5xx_ratio}]}\n",
+       "a check needs max"},
+      {canary + "    strategy: {type: canary, steps: [{weight: 100}], checks: [{metric: load, max: 1}]}\n",
+       "load"},
+      {kSsh + kHealth + "    strategy: {type: rolling, checks: [{metric: http_5xx_ratio, max: 0.1}]}\n",
+       "checks needs the balancer haproxy"},
+      {kSsh + kHealth +
+           "    strategy: blue_green\n    balancer: {type: nginx, upstream_file: /f, reload: r}\n",
+       "nginx closes idle keep-alive connections"},
+      {kSsh + "    health: {interval: 1s}\n", "deploy:health needs one of http, tcp and exec"},
+      {kSsh + "    health: {http: {path: ready}}\n", "must begin with '/'"},
+      {kSsh + "    health: {http: {status: 299-200}}\n", "is no status"},
+      {kSsh + "    health: {tcp: {port: 70000}}\n", "must be from 1 to 65535"},
+      {kSsh + "    health: {http: {}, deadline: 20m}\n", "must be shorter than deploy:timeout:progress"},
+      {kSsh + "    health: {http: {}, interval: 1m, successes: 3}\n", "deploy:health can never pass"},
+      {kSsh + "    timeout: {progress: 2h}\n", "must be shorter than deploy:timeout:total"},
+      {kSsh + "    timeout: {progress: soon}\n", "is not a duration"},
+      {kSsh + kHealth + "    strategy: rolling\n    migrate: {run: m, compatible: false, down: d}\n",
+       "compatible false cannot be used with rolling"},
+      {kSsh + "    migrate: {run: m, compatible: false}\n", "deploy:migrate needs down"},
+      {kSsh + "    migrate: {down: d}\n", "deploy:migrate needs run"},
+      {kSsh + "    migrate: {run: m, backup_before: true}\n", "needs backup"},
+      {kSsh + "    rollback: {when: [fire]}\n", "there is no reason 'fire'"},
+      {kSsh + "    rollback: {on_restart: retry}\n", "retry"},
+      {kSsh + "    smoke: {after_switch: [{status: 200}]}\n", "a check needs http"}};
+  for (const Case& one : cases) EXPECT_THAT(messages(one.block), HasSubstr(one.message)) << one.block;
+}
+
+TEST(Deploy, AllOfItIsRead) {
+  const std::string text = R"(
+release: {artifact: dist/shop.tar.zst, config: [prod.env.tmpl]}
+target: ssh
+ssh:
+  hosts: [app1, deploy@app2:2222]
+  user: deploy
+  key: secret:KEY
+  known_hosts: secret:HOSTS
+  root: /srv/shop
+  service: shop@%slot.service
+  ports: {blue: 8001, green: 8002}
+  keep_releases: 7
+strategy:
+  type: canary
+  steps:
+    - {weight: 5%, hold: 3m}
+    - {weight: 25, hold: 5m, approve: true}
+    - {weight: 100%}
+  checks:
+    - {name: errors, of: candidate, metric: http_5xx_ratio, max: 0.01, min_samples: 200}
+    - {metric: http_mean_seconds, max_ratio_to: stable, ratio: 1.5}
+  limits: {failures: 2, unknown: 9, interval: 20s}
+balancer: {type: haproxy, socket: [/a, 'lb:9999'], backend: shop, server: '%unit_%slot'}
+health: {http: {path: /ready, port: 8080, status: 200-204}, interval: 1s, timeout: 3s, successes: 2, start_period: 0, deadline: 90s}
+smoke:
+  before_switch: ['./smoke.sh $RUNNER_CANDIDATE_URL']
+  after_switch: [{http: 'https://shop.example/health', status: 200}]
+  timeout: 2m
+migrate: {run: [./migrate up], list: ./migrate list, backup_before: true, backup: ./dump, idempotent: true, timeout: 15m}
+drain: {timeout: 45s, stop_grace: 5s}
+rollback: {auto: true, when: [health, checks], keep_old: 30m, on_restart: hold}
+timeout: {progress: 5m, total: 45m, lock: 10m}
+outputs: {url: https://shop.example}
+)";
+  NodeArena arena;
+  Diagnostics diagnostics;
+  NoEffect no_effect;
+  Shapes in(&diagnostics, no_effect, "job");
+  const auto documents = read_yaml(FileId{}, text, arena, diagnostics);
+  ASSERT_TRUE(documents);
+  const DeploySpec spec = read_deploy_spec(in, *documents->at(0));
+  for (const Diagnostic& one : diagnostics.all()) ADD_FAILURE() << one.message;
+  EXPECT_EQ(spec.release.artifact, "dist/shop.tar.zst");
+  EXPECT_EQ(spec.target, DeployTarget::ssh);
+  EXPECT_EQ(spec.ssh->hosts, (std::vector<std::string>{"app1", "deploy@app2:2222"}));
+  EXPECT_EQ(spec.ssh->key, "secret:KEY");
+  EXPECT_EQ(spec.ssh->ports.at("green"), 8002);
+  EXPECT_EQ(spec.ssh->keep_releases, 7);
+  EXPECT_EQ(spec.strategy.type, DeployStrategy::canary);
+  ASSERT_EQ(spec.strategy.steps.size(), 3U);
+  EXPECT_EQ(spec.strategy.steps[1].weight, 25);
+  EXPECT_EQ(spec.strategy.steps[1].hold, minutes(5));
+  EXPECT_TRUE(spec.strategy.steps[1].approve);
+  ASSERT_EQ(spec.strategy.checks.size(), 2U);
+  EXPECT_EQ(spec.strategy.checks[0].max, 0.01);
+  EXPECT_EQ(spec.strategy.checks[0].min_samples, 200);
+  EXPECT_EQ(spec.strategy.checks[1].ratio, 1.5);
+  EXPECT_EQ(spec.strategy.checks[1].name, "http_mean_seconds");
+  EXPECT_EQ(spec.strategy.failures, 2);
+  EXPECT_EQ(spec.strategy.unknown, 9);
+  EXPECT_EQ(spec.balancer.sockets.size(), 2U);
+  EXPECT_EQ(spec.balancer.server, "%unit_%slot");
+  EXPECT_EQ(spec.health.port, 8080);
+  EXPECT_EQ(spec.health.status_high, 204);
+  EXPECT_EQ(spec.health.start_period, milliseconds(0));
+  EXPECT_EQ(spec.health.deadline, seconds(90));
+  EXPECT_EQ(spec.smoke.before_switch.at(0).command, "./smoke.sh $RUNNER_CANDIDATE_URL");
+  EXPECT_EQ(spec.smoke.after_switch.at(0).url, "https://shop.example/health");
+  EXPECT_EQ(spec.smoke.after_switch.at(0).status_high, 200);
+  EXPECT_TRUE(spec.migrate->idempotent);
+  EXPECT_EQ(spec.migrate->timeout, minutes(15));
+  EXPECT_EQ(spec.drain_timeout, seconds(45));
+  EXPECT_EQ(spec.stop_grace, seconds(5));
+  EXPECT_TRUE(spec.rollback.on_health);
+  EXPECT_FALSE(spec.rollback.on_smoke);
+  EXPECT_EQ(spec.rollback.keep_old, minutes(30));
+  EXPECT_EQ(spec.rollback.on_restart, AfterRestart::hold);
+  EXPECT_EQ(spec.timeout.total, minutes(45));
+  EXPECT_EQ(spec.outputs.at("url"), "https://shop.example");
+}
+
+}  // namespace
+}  // namespace runner::pipelines
