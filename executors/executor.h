@@ -47,6 +47,58 @@ struct OverlayMount {
   bool user_namespace = false;                // not root: mount inside a user namespace of its own
 };
 
+enum class PullPolicy : std::uint8_t { always, if_not_present, never };
+
+/// An image as a container engine names it.
+struct ContainerImage {
+  std::string name;                                     // "postgres:15", "registry.example/app@sha256:..."
+  std::optional<std::vector<std::string>> entrypoint;   // in place of the image's; {""} or {}: none at all
+  std::vector<PullPolicy> pull = {PullPolicy::always};  // each is tried once, in order; never empty
+  std::string platform, user;                           // "": the engine's; the image's
+};
+
+/// A container beside the job, reached by its names.
+struct ContainerService {
+  ContainerImage image;
+  std::vector<std::string> aliases;  // the caller derives them from the image; no two services share one
+  std::optional<std::vector<std::string>> command;
+  std::map<std::string, std::string> env;
+};
+
+/// Who may pull from where.
+struct RegistryLogin {
+  /// "registry.example:5000", "registry.example/group", "docker.io/library/alpine": no scheme, no '/' at the
+  /// end, and docker.io for the hub.
+  std::string registry;
+  std::string username, password;
+  std::string identity_token = {};  // in place of a password
+};
+
+/// What a step finds at a place of its own besides the workspace.
+struct BindMount {
+  std::filesystem::path source;  // on this machine; exists
+  std::filesystem::path target;  // absolute, as steps see it
+  bool read_only = false;
+};
+
+/// The containers of one job. Means nothing to an executor without Capabilities::containers.
+struct ContainerSpec {
+  ContainerImage image;
+  std::vector<ContainerService> services;          // in the order of their start
+  std::chrono::milliseconds service_wait{30'000};  // until they answer; negative: do not wait
+  bool service_logs = false;                       // services write into the job's log
+  std::vector<RegistryLogin> logins;               // the most specific one counts; then the engine's own file
+  std::vector<BindMount> binds;
+  std::map<std::string, std::string> env;  // of the container; a step's own comes on top
+  std::vector<std::string> extra_hosts;    // "name:address"
+  std::uint64_t shm_bytes = 0;             // 0: the engine's default
+  bool privileged = false;
+  std::vector<std::string> cap_add, cap_drop;
+  /// The engine's own socket is there, at the places where its programs look for it: who has it is master of
+  /// the engine, and of the machine when the engine runs as root.
+  bool engine_socket = false;
+};
+
 /// Already expanded, already validated. An executor never parses YAML, reads configuration or evaluates
 /// conditions; it gets values only.
 struct SandboxSpec {
@@ -54,10 +106,10 @@ struct SandboxSpec {
   std::filesystem::path state_dir;  // exists, 0700, on a disk that survives; the executor's files go here
   std::filesystem::path workspace;  // where steps see the workspace; without `overlay` it exists already
   std::optional<OverlayMount> overlay;
-  std::string image;                  // empty for the shell executor
-  std::uint64_t memory_bytes = 0;     // 0 = no limit
-  std::uint32_t cpu_millis = 0;       // 1000 = one core, 0 = no limit
-  std::uint64_t file_size_bytes = 0;  // largest file a step may write (RLIMIT_FSIZE), 0 = no limit
+  std::optional<ContainerSpec> container;  // none for the shell executor
+  std::uint64_t memory_bytes = 0;          // 0 = no limit
+  std::uint32_t cpu_millis = 0;            // 1000 = one core, 0 = no limit
+  std::uint64_t file_size_bytes = 0;       // largest file a step may write (RLIMIT_FSIZE), 0 = no limit
   std::map<std::string, std::string> labels;
 };
 
@@ -106,6 +158,16 @@ class Step {
   virtual void stop(std::chrono::milliseconds grace) noexcept = 0;
 };
 
+/// A command on a terminal of its own, for a person. The destructor ends it with all that it started, and
+/// waits for that.
+class TerminalSession {
+ public:
+  virtual ~TerminalSession() = default;
+  /// What is typed goes in, what is to be seen comes out. At the end of the command reads give 0 or EIO.
+  virtual int fd() const noexcept = 0;
+  virtual void resize(std::uint16_t rows, std::uint16_t columns) noexcept = 0;
+};
+
 /// A prepared place in which the steps of one job run, one after another. One thread at a time.
 class Sandbox {
  public:
@@ -116,6 +178,9 @@ class Sandbox {
   /// Picks up a step that outlived a daemon restart. `log_offset`: bytes the sink already has.
   /// nullptr if the step is unknown.
   virtual std::unique_ptr<Step> attach(const StepId& id, std::uint64_t log_offset, LogSink& sink) = 0;
+  /// Starts a step that a person sits at, between two others. nullptr: there are no terminals here. Throws
+  /// like start().
+  virtual std::unique_ptr<TerminalSession> open_terminal(const StepSpec& /*spec*/) { return nullptr; }
 };
 
 /// One instance per configured executor; any method from any thread.

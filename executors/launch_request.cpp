@@ -126,7 +126,7 @@ std::string encode(const SandboxSpec& spec, std::string_view cookie) {
   out.text(spec.id.value);
   out.text(spec.workspace.native());
   put(out, spec.overlay);
-  out.text(spec.image);
+  out.text("");  // reserved: written by earlier versions as well, whose sandboxes are still found
   out.number(spec.file_size_bytes);
   out.number(spec.labels.size());
   for (const auto& [name, value] : spec.labels) {
@@ -143,7 +143,7 @@ std::pair<SandboxSpec, std::string> decode_sandbox(std::string_view bytes) {
   spec.id.value = in.text();
   spec.workspace = in.text();
   spec.overlay = get_overlay(in);
-  spec.image = in.text();
+  in.text();  // reserved
   spec.file_size_bytes = in.number();
   for (std::uint64_t left = in.number(); left > 0; --left) {
     std::string name = in.text();

@@ -32,6 +32,12 @@ namespace {
 constexpr std::byte kLaunch{1};
 constexpr std::byte kForkMain{2};
 
+// A process that is forked for later is not to slow down what begins now: milliseconds until it is. When a
+// process has ended, there is time.
+constexpr int kBeforeSpare = 100;
+
+constexpr std::size_t kLaunchFds = 2;  // the request, the channel
+
 // The helper must not keep a terminal, a pipe of the caller or a directory busy.
 void detach_from_caller(int keep) {
   ::prctl(PR_SET_NAME, "runner-launch");
@@ -70,10 +76,8 @@ LaunchRequest read_request(int memfd) {
   return decode_launch_request(bytes);
 }
 
-[[noreturn]] void run_supervisor(int socket, int signals, UniqueFd memfd, UniqueFd channel) noexcept {
+[[noreturn]] void run_supervisor(UniqueFd memfd, UniqueFd channel) noexcept {
   ::prctl(PR_SET_NAME, "runner-step");
-  ::close(socket);
-  ::close(signals);
   try {
     LaunchRequest request = read_request(memfd.get());
     memfd.reset();
@@ -85,31 +89,79 @@ LaunchRequest read_request(int memfd) {
   }
 }
 
-[[noreturn]] void run_forked_main(int socket, int signals, ForkedMain main,
-                                  std::vector<UniqueFd> fds) noexcept {
-  ::close(socket);
-  ::close(signals);
+/// What the helper works with; a child has none of it.
+struct Helper {
+  int socket = -1, signals = -1;
+  ForkedMain main = nullptr;
+  UniqueFd spare;  // to the process that waits for work; it ends when this is closed
+
+  void leave() noexcept {
+    ::close(socket);
+    ::close(signals);
+    spare.reset();
+  }
+};
+
+[[noreturn]] void run_forked_main(Helper& helper, const AwaitWork& next) noexcept {
+  helper.leave();
   ::setsid();
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  main(std::move(fds));
+  helper.main(next);
   _exit(0);
 }
 
-void accept_launch(int socket, int signals, ForkedMain main) {
-  std::byte command{};
-  Received received = receive_message(socket, std::span(&command, 1));
-  if (received.size == 0) _exit(0);  // the program has ended
-  if (command == kForkMain && main != nullptr) {
-    // Who asked sees that nobody holds the descriptors, should this fail.
-    if (::fork() == 0) run_forked_main(socket, signals, main, std::move(received.fds));
-    return;
+/// What a child is for: the caller's main when it has one, else a supervisor.
+[[noreturn]] void run_child(Helper& helper, const AwaitWork& next) noexcept {
+  if (helper.main != nullptr) run_forked_main(helper, next);
+  helper.leave();
+  try {
+    std::vector<UniqueFd> fds = next();
+    if (fds.size() == kLaunchFds) run_supervisor(std::move(fds[0]), std::move(fds[1]));
+    _exit(0);
+  } catch (const std::exception&) {
+    _exit(1);  // the helper sees its end, and does without
   }
-  if (command != kLaunch || received.fds.size() != 2) return;
+}
+
+/// Forked now for what comes next: by then it has gone through what a fork costs. Without one, a child is
+/// forked when there is work: later, and no worse.
+void make_spare(Helper& helper) {
+  auto [ours, theirs] = make_channel();
   const pid_t child = ::fork();
-  if (child == 0) run_supervisor(socket, signals, std::move(received.fds[0]), std::move(received.fds[1]));
-  if (child < 0) {
+  if (child == 0) {
+    ours.reset();
+    run_child(helper, [channel = theirs.get()] {
+      std::byte word{};
+      return receive_message(channel, std::span(&word, 1)).fds;
+    });
+  }
+  if (child > 0) helper.spare = std::move(ours);
+}
+
+void accept_launch(Helper& helper) {
+  std::byte command{};
+  Received received = receive_message(helper.socket, std::span(&command, 1));
+  if (received.size == 0) _exit(0);  // the program has ended
+  std::vector<UniqueFd>& fds = received.fds;
+  const bool launches = command == kLaunch;
+  if (launches && (fds.size() != kLaunchFds)) return;
+  if (!launches && helper.main == nullptr) return;
+  if (launches == (helper.main == nullptr)) {
+    std::vector<int> passed;
+    passed.reserve(fds.size());
+    for (const UniqueFd& fd : fds) passed.push_back(fd.get());
+    const UniqueFd spare = std::move(helper.spare);
+    if (spare && send_message(spare.get(), std::span(&command, 1), passed)) return;
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (launches) helper.main = nullptr;
+    run_child(helper, [&fds] { return std::move(fds); });
+  }
+  // Who asked for a main sees that nobody holds the descriptors.
+  if (child < 0 && launches) {
     const Report report{Stage::internal, errno, 0};
-    send_message(received.fds[1].get(), std::as_bytes(std::span(&report, 1)), {});
+    send_message(fds[1].get(), std::as_bytes(std::span(&report, 1)), {});
   }
 }
 
@@ -118,24 +170,33 @@ void accept_launch(int socket, int signals, ForkedMain main) {
   sigset_t child_ended;
   sigemptyset(&child_ended);
   sigaddset(&child_ended, SIGCHLD);
-  const int signals = ::signalfd(-1, &child_ended, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (signals < 0) _exit(1);
-  pollfd watched[2] = {{socket, POLLIN, 0}, {signals, POLLIN, 0}};
+  Helper helper;
+  helper.socket = socket;
+  helper.main = main;
+  helper.signals = ::signalfd(-1, &child_ended, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (helper.signals < 0) _exit(1);
+  try {
+    make_spare(helper);
+  } catch (const std::exception&) {
+    _exit(1);
+  }
+  pollfd watched[2] = {{socket, POLLIN, 0}, {helper.signals, POLLIN, 0}};
   while (true) {
-    if (::poll(watched, 2, -1) < 0) continue;
-    if (watched[1].revents != 0) {
-      signalfd_siginfo info{};
-      while (::read(signals, &info, sizeof info) > 0) {
+    try {
+      const int ready = ::poll(watched, 2, helper.spare ? -1 : kBeforeSpare);
+      if (ready == 0) make_spare(helper);
+      if (ready <= 0) continue;
+      if (watched[1].revents != 0) {
+        signalfd_siginfo info{};
+        while (::read(helper.signals, &info, sizeof info) > 0) {
+        }
+        while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+        }
+        if (!helper.spare && watched[0].revents == 0) make_spare(helper);
       }
-      while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-      }
-    }
-    if (watched[0].revents != 0) {
-      try {
-        accept_launch(socket, signals, main);
-      } catch (const std::exception&) {
-        _exit(1);  // callers see the closed socket
-      }
+      if (watched[0].revents != 0) accept_launch(helper);
+    } catch (const std::exception&) {
+      _exit(1);  // callers see the closed socket
     }
   }
 }

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,9 +36,12 @@ struct LaunchedStep {
   UniqueFd pidfd;    // readable when the supervisor has ended
 };
 
-/// What a process forked by fork_main() does, with the descriptors it was sent. It has one thread, a session
-/// of its own, all signals blocked, nothing on its standard streams, and belongs to nobody.
-using ForkedMain = void (*)(std::vector<UniqueFd> fds);
+/// Blocks until there is work: the descriptors given to fork_main(). Empty: there will be none, return.
+using AwaitWork = std::function<std::vector<UniqueFd>()>;
+/// What a process made for fork_main() does; it calls `next` once. What it prepares before that is done when
+/// the work comes, as one such process is forked beforehand and waits. It has one thread, a session of its
+/// own, all signals blocked, nothing on its standard streams, and belongs to nobody.
+using ForkedMain = void (*)(const AwaitWork& next);
 
 /// Owns the helper process. It ignores what a terminal sends and ends when this object (or the program) is
 /// gone; supervisors go on then, unless told otherwise. Thread-safe after start().
@@ -55,8 +59,8 @@ class Launcher {
   /// fails.
   LaunchedStep launch(const LaunchRequest& request) const;
 
-  /// Forks a process that calls the `main` of start() and ends when that returns; it outlives this program.
-  /// Does not wait for it. Throws Error{unavailable} when the helper is gone.
+  /// Gives `fds` to a process that calls the `main` of start() and ends when that returns; from then on it
+  /// outlives this program. Does not wait for it. Throws Error{unavailable} when the helper is gone.
   void fork_main(std::span<const int> fds) const;
 
   /// Mounts `mount` for a moment and takes it away. nullopt: it works; else the reason why it does not.

@@ -35,15 +35,13 @@ bool enter_namespaces(bool user_namespace) {
   return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
 }
 
-// A volatile mount leaves this mark so that nobody uses the upper directory after a crash of the machine. A
-// job's upper directory is thrown away then, and the mark would refuse the job's next step.
+}  // namespace
+
 void forget_volatile_mark(const std::string& work) {
   ::unlink((work + "/work/incompat/volatile/dirty").c_str());
   ::rmdir((work + "/work/incompat/volatile").c_str());
   ::rmdir((work + "/work/incompat").c_str());
 }
-
-}  // namespace
 
 Report mount_overlay(const OverlayMount& overlay) {
   if (!enter_namespaces(overlay.user_namespace)) return {Stage::name_space, errno, 0};

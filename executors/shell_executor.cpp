@@ -1,14 +1,15 @@
 #include "executors/shell_executor.h"
 
 #include <fcntl.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 
+#include "executors/containers/owner.h"
 #include "executors/launch_request.h"
 #include "executors/shell_step.h"
+#include "executors/step_place.h"
+#include "executors/terminal_step.h"
+#include "runner/base/disk_space.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
@@ -19,49 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kSandboxFile = "sandbox";
-constexpr std::string_view kStepPrefix = "step.";
 constexpr std::chrono::seconds kOrphanTime{10};
 constexpr std::chrono::seconds kUnmountTime{30};
-
-// Little enough for the next job to miss what this one is about to give back.
-bool is_short_of_space(const fs::path& directory) {
-  constexpr std::uintmax_t kPlenty = 1U << 30U;
-  std::error_code failed;
-  const fs::space_info space = fs::space(directory, failed);
-  return !failed && space.available < std::min(kPlenty, space.capacity / 10);
-}
-
-std::string random_cookie() {
-  unsigned char raw[16];
-  if (::getrandom(raw, sizeof raw, 0) != sizeof raw) throw_errno("cannot get random bytes");
-  std::string text;
-  for (const unsigned char byte : raw) {
-    text += "0123456789abcdef"[byte >> 4U];
-    text += "0123456789abcdef"[byte & 15U];
-  }
-  return text;
-}
-
-bool names_directory(const fs::path& path) {
-  struct stat info {};
-  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-StepPlace step_place(const fs::path& state_dir, std::string_view cookie, std::string_view step) {
-  return {state_dir / (std::string(kStepPrefix) + std::string(step)),
-          "RUNNER_STEP_COOKIE=" + std::string(cookie) + "." + std::string(step)};
-}
-
-void check_step_id(const std::string& id) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.';
-  };
-  constexpr std::size_t kMaxId = 100;
-  if (id.empty() || id.size() > kMaxId || !std::all_of(id.begin(), id.end(), allowed))
-    throw Error(ErrorCode::invalid_input,
-                "step id '" + id + "' may hold letters, digits, '_', '-' and '.' only");
-}
 
 void check(const SandboxSpec& spec) {
   if (spec.memory_bytes != 0 || spec.cpu_millis != 0)
@@ -97,15 +57,7 @@ class ShellSandbox final : public Sandbox {
   ShellSandbox& operator=(const ShellSandbox&) = delete;
 
   std::unique_ptr<Step> start(const StepSpec& step, LogSink& sink) override {
-    check_step_id(step.id.value);
-    if (step.argv.empty())
-      throw Error(ErrorCode::invalid_input, "step '" + step.id.value + "' has no command");
-    StepPlace place = step_place(spec_.state_dir, cookie_, step.id.value);
-    if (::mkdir(place.dir.c_str(), 0700) != 0) {
-      if (errno == EEXIST)
-        throw Error(ErrorCode::conflict, "step '" + step.id.value + "' was started before");
-      throw_errno("cannot make '" + place.dir.native() + "'");
-    }
+    StepPlace place = make_step_place(spec_.state_dir, cookie_, step);
     try {
       LaunchedStep launched = launch(step, place);
       return make_shell_step(std::move(place), std::move(launched), sink);
@@ -124,6 +76,12 @@ class ShellSandbox final : public Sandbox {
     StepPlace place = step_place(spec_.state_dir, cookie_, id.value);
     if (!names_directory(place.dir)) return nullptr;
     return attach_shell_step(std::move(place), log_offset, sink);
+  }
+
+  std::unique_ptr<TerminalSession> open_terminal(const StepSpec& step) override {
+    return open_shell_terminal(step, own_program(), [this](const StepSpec& on_terminal, LogSink& sink) {
+      return start(on_terminal, sink);
+    });
   }
 
  private:
@@ -193,15 +151,7 @@ std::unique_ptr<Sandbox> ShellExecutor::reopen(const SandboxId& id, const fs::pa
 void ShellExecutor::destroy(const SandboxId& id, const fs::path& state_dir, Deadline deadline) {
   const auto stored = load(id, state_dir);
   if (!stored) return;
-  std::error_code failed;
-  for (const auto& entry : fs::directory_iterator(state_dir, failed)) {
-    const std::string name = entry.path().filename().native();
-    if (name.compare(0, kStepPrefix.size(), kStepPrefix) != 0) continue;
-    end_step(step_place(state_dir, stored->second, std::string_view(name).substr(kStepPrefix.size())),
-             deadline);
-    remove_tree(entry.path());
-  }
-  if (failed) throw Error(failed, "cannot read '" + state_dir.native() + "'");
+  end_steps(state_dir, stored->second, deadline);
   remove_tree(state_dir / kSandboxFile);  // last: until then destroy() can be repeated
 }
 

@@ -100,7 +100,8 @@ StepSpec ExecutorContract::shell(const std::string& script, const std::string& i
 
 std::unique_ptr<Sandbox> ExecutorContract::prepare(const std::string& id) {
   specs_[id] = harness_->sandbox(id);
-  return executor().prepare(specs_[id], sink_, {});
+  RecordingSink preparation;  // what is said of images and services is no output of a step
+  return executor().prepare(specs_[id], preparation, {});
 }
 
 StepEnd ExecutorContract::run(const std::string& script) {
@@ -384,8 +385,8 @@ TEST_P(ExecutorContract, SandboxesRunAtTheSameTime) {
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([&, t] {
-      RecordingSink own;
-      auto sandbox = executor().prepare(specs_.at("t" + std::to_string(t)), own, {});
+      RecordingSink own, preparation;
+      auto sandbox = executor().prepare(specs_.at("t" + std::to_string(t)), preparation, {});
       for (int s = 0; s < kSteps; ++s)
         if (describe(sandbox->start(shell("echo " + std::to_string(t), std::to_string(s)), own)->wait()) ==
             "exited 0")
