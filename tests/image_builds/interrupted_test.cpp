@@ -1,0 +1,108 @@
+// Builds that are cancelled, killed, or lose their engine.
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <fstream>
+#include <iterator>
+
+#include "runner/base/text.h"
+#include "tests/image_builds/build_fixture.h"
+
+namespace runner::builds::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr const char* kSecret = "tr0ub4dor-and-3";
+constexpr const char* kArgument = "an-argument-nobody-lists";
+
+class InterruptedBuilds : public BuildFixture {
+ protected:
+  /// A build that says "begun" and then waits for minutes.
+  BuildRequest endless(const std::string& name) {
+    put("Dockerfile",
+        "FROM box\nARG WORD\nRUN --mount=type=secret,id=token test -s /run/secrets/token && echo beg''un && "
+        "sleep 300\n");
+    BuildRequest told = request(name);
+    told.secrets = {{"token", kSecret}};
+    told.args = {{"WORD", kArgument}};
+    return told;
+  }
+  /// Command lines of all processes that have the text.
+  static std::vector<std::string> lists(const std::string& text) {
+    std::vector<std::string> found;
+    for (const auto& process : std::filesystem::directory_iterator("/proc")) {
+      std::ifstream file(process.path() / "cmdline", std::ios::binary);
+      const std::string line(std::istreambuf_iterator<char>(file), {});
+      if (line.find(text) != std::string::npos) found.push_back(line);
+    }
+    return found;
+  }
+  std::string files_with(const std::string& text, const std::filesystem::path& where) const {
+    return output_of("grep -rlF " + shell_quote(text) + " " + shell_quote(where.native()) + " 2>/dev/null");
+  }
+};
+
+TEST_P(InterruptedBuilds, ACancelEndsTheBuildAtOnce) {
+  const auto running = start(endless("cancelled"));
+  ASSERT_TRUE(running->wait_for("begun\n")) << running->wait().log;
+  running->signal(SIGTERM);
+  const Ended ended = running->wait();
+  EXPECT_EQ(ended.code, 143) << ended.log;
+  ASSERT_TRUE(ended.verdict);
+  EXPECT_EQ(ended.verdict->exit, BuildExit::cancelled);
+  // What the engine made of the part that ran is not taken for the image, nor for a layer of it.
+  const auto again = start(endless("cancelled"));
+  EXPECT_TRUE(again->wait_for("begun\n")) << again->wait().log;
+  again->signal(SIGTERM);
+  EXPECT_EQ(again->wait().code, 143);
+}
+
+TEST_P(InterruptedBuilds, NoSecretLiesAboutAndAKilledBuildLeavesNone) {
+  const auto running = start(endless("killed"));
+  ASSERT_TRUE(running->wait_for("begun\n")) << running->wait().log;
+  for (const char* text : {kSecret, kArgument, kPassword}) {
+    EXPECT_THAT(lists(std::string(text)), IsEmpty()) << text;
+    EXPECT_THAT(files_with(text, running->dir()), IsEmpty()) << text;
+    EXPECT_THAT(files_with(text, workspace()), IsEmpty()) << text;
+  }
+  running->signal(SIGKILL);
+  running->wait();
+  EXPECT_THAT(lists(running->dir().native()), IsEmpty()) << "no client goes on building";
+  put("Dockerfile", "FROM box\nRUN echo fine\n");
+  BuildRequest next = request("killed");
+  next.push = false;
+  const Ended ended = run(next);
+  EXPECT_EQ(ended.code, 0) << ended.log;
+}
+
+TEST_P(InterruptedBuilds, AnEngineThatGoesAwayIsTheMachinesFault) {
+  const auto running = start(endless("lost"));
+  ASSERT_TRUE(running->wait_for("begun\n")) << running->wait().log;
+  engine().kill();
+  const Ended ended = running->wait();
+  engine().start();
+  EXPECT_EQ(ended.code, 3) << ended.log;
+  ASSERT_TRUE(ended.verdict);
+  EXPECT_EQ(ended.verdict->exit, BuildExit::machinery);
+  EXPECT_THAT(ended.verdict->why, HasSubstr("the engine went away while it built"));
+}
+
+TEST_P(InterruptedBuilds, APushThatWasKilledIsTakenUpByTheNextRun) {
+  put("Dockerfile", "FROM box\nRUN head -c 20000000 /dev/urandom > /large\n");
+  const auto running = start(request("pushed"));
+  ASSERT_TRUE(running->wait_for("Pushing "));
+  running->signal(SIGKILL);
+  running->wait();
+  const Ended ended = run(request("pushed"));
+  ASSERT_EQ(ended.code, 0) << ended.log;
+  EXPECT_EQ(digest_of(host() + "/pushed:main"), ended.output("IMAGE_DIGEST"));
+  EXPECT_THAT(ended.log, Not(HasSubstr("Built "))) << "what was built is not built again";
+}
+
+WITH_BOTH_BUILDERS(InterruptedBuilds);
+
+}  // namespace
+}  // namespace runner::builds::testing
