@@ -1,0 +1,102 @@
+#pragma once
+// Lets deployments to an environment begin: one at a time, in their order, once the right people agreed and
+// nothing is frozen. All that it decides is in the store; whoever asks after a restart gets the same answer.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "deployments/approvals.h"
+#include "deployments/journal.h"
+#include "deployments/protection.h"
+#include "deployments/state.h"
+#include "runner/storage/deployment_table.h"
+#include "runner/storage/store.h"
+
+namespace runner::deployments {
+
+/// What somebody wants to be deployed.
+struct NewDeployment {
+  std::string project, environment;
+  std::string kind = "deploy";  // deploy, rollback, job
+  std::optional<std::int64_t> pipeline;
+  std::string job, ref, sha, triggered_by;
+  std::string release;                   // its id
+  std::string plan;                      // a JSON object, as people are shown it
+  std::set<std::string> commit_authors;  // of what is new
+  std::vector<std::string> fingerprint;  // the parts of what is agreed to, besides release and base
+};
+
+/// Where a deployment that waits stands.
+struct GateView {
+  storage::DeploymentRecord deployment;
+  ApprovalStanding approvals;
+  std::optional<TimePoint> opens_at;  // of what is frozen, or waits
+  std::string why;                    // one line for people
+};
+
+/// How a request of a person was taken. Not permitted and not possible are told apart: 403 and 409.
+struct GateAnswer {
+  enum class Kind : std::uint8_t { done, not_found, not_permitted, not_possible } kind = Kind::done;
+  std::string why;
+};
+
+/// Any thread. Blocks on the store. Throws Error when that fails.
+class Gate {
+ public:
+  /// References outlive it. `look_up` is called within transactions and must not use the store.
+  Gate(storage::Store& store, const Clock& clock, LookUp look_up, OnChange on_change = {});
+
+  /// Waits from now on; or `failed` with the reason when its ref or whoever triggered it may never deploy
+  /// there. advance() is the caller's to call.
+  storage::DeploymentRecord add(const NewDeployment& wanted);
+  /// Looks at all that waits in the environment, and locks it for the one whose turn it is. Returns that one:
+  /// it is to be carried out. Call it after everything that may change the answer: add(), decisions, the end
+  /// of a deployment, a change of the protection, next_wake().
+  std::optional<storage::DeploymentRecord> advance(std::int64_t environment);
+  /// When advance() may have another answer because of the time alone; nullopt: never.
+  std::optional<TimePoint> next_wake(std::int64_t environment) const;
+
+  std::optional<GateView> view(std::int64_t deployment) const;
+  /// `method`: how the person showed who they are. The last approval lets it begin with the next advance().
+  GateAnswer approve(std::int64_t deployment, const Person& person, const std::string& comment,
+                     const std::string& method);
+  GateAnswer reject(std::int64_t deployment, const Person& person, const std::string& comment,
+                    const std::string& method);
+  /// Past approvals and freezes, with a reason that stays with it for ever.
+  GateAnswer break_glass(std::int64_t deployment, const Person& person, const std::string& reason);
+  /// Of one that waits for a person to start it.
+  GateAnswer start(std::int64_t deployment, const Person& person);
+  /// Of one that has not begun.
+  GateAnswer cancel(std::int64_t deployment, const Person& person);
+
+ private:
+  struct Turn {
+    State state = State::queued;
+    std::string why;
+    std::optional<TimePoint> wake;
+    ApprovalStanding approvals;
+  };
+  Turn turn_of(storage::Tx& tx, const Protection& protection, const storage::DeploymentRecord& deployment,
+               std::int64_t newest_done) const;
+  void move(storage::Tx& tx, storage::DeploymentRecord& deployment, State next, const std::string& why) const;
+  GateAnswer decide(std::int64_t deployment, const Person& person, const std::string& decision,
+                    const std::string& comment, const std::string& method);
+  GateAnswer change(std::int64_t deployment,
+                    const std::function<GateAnswer(storage::Tx& tx, storage::DeploymentRecord& deployment,
+                                                   const Protection& protection)>& body);
+
+  storage::Store& store_;
+  const Clock& clock_;
+  LookUp look_up_;
+  OnChange on_change_;
+};
+
+/// What people are asked to agree to, of a deployment as it is stored.
+Candidate candidate_of(const storage::DeploymentRecord& deployment);
+
+/// The states in which a deployment waits at the gate, by name.
+const std::vector<std::string>& waiting_states();
+
+}  // namespace runner::deployments
