@@ -46,9 +46,10 @@ std::function<void()> Followers::waker() const {
 
 void Followers::work() {
   using SteadyClock = std::chrono::steady_clock;
+  using std::chrono::milliseconds;
   std::vector<std::unique_ptr<Follower>> followers;
   std::uint64_t passed_on = 0;
-  SteadyPoint pass_on_at{};
+  SteadyPoint busy_until{};
   while (!stop_) {
     wake_->clear();  // first, so that what comes meanwhile is another turn
     {
@@ -56,16 +57,27 @@ void Followers::work() {
       for (auto& each : *added) followers.push_back(std::move(each));
       added->clear();
     }
-    if (const std::uint64_t changes = changes_; changes != passed_on && SteadyClock::now() >= pass_on_at) {
-      passed_on = changes;
-      pass_on_at = SteadyClock::now() + kChangeInterval;
+    const SteadyPoint begin = SteadyClock::now();
+    bool news = false;
+    if (begin >= busy_until) {
+      news = growth_.clear() || changes_ != passed_on;
+      passed_on = changes_;
     }
-    std::erase_if(followers, [&](const auto& each) { return !stop_ && !step(*each, passed_on); });
-    std::chrono::milliseconds patience = kFollowInterval;
-    if (followers.empty()) patience = std::chrono::milliseconds(-1);
-    if (!followers.empty() && changes_ != passed_on) patience = kChangeInterval;
-    pollfd woken{wake_->fd(), POLLIN, 0};
-    if (::poll(&woken, 1, static_cast<int>(patience.count())) < 0 && errno != EINTR) {
+    milliseconds patience = kFollowInterval;
+    std::erase_if(followers, [&](const auto& each) {
+      if (!stop_ && !step(*each, passed_on)) return true;
+      patience = std::min(patience, each->patience());
+      return false;
+    });
+    const SteadyPoint end = SteadyClock::now();
+    if (news)
+      busy_until = end + std::min<SteadyClock::duration>((end - begin) * kPauseForTurn, kLongestPause);
+    if (followers.empty()) patience = milliseconds(-1);
+    const bool busy = end < busy_until;
+    if (!followers.empty() && (busy || changes_ != passed_on))
+      patience = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(busy_until - end));
+    pollfd woken[] = {{wake_->fd(), POLLIN, 0}, {busy ? -1 : growth_.fd(), POLLIN, 0}};
+    if (::poll(woken, 2, static_cast<int>(patience.count())) < 0 && errno != EINTR) {
       // Only memory can be lacking; without this pause it would be a loop that lacks processor time too.
       std::this_thread::sleep_for(kFollowInterval);
     }

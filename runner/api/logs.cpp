@@ -26,6 +26,7 @@ constexpr std::size_t kLeastRoom = 8U << 10U;
 static_assert(kPieceBytes * kLargestGrowth + kFrameBytes <= kFeedBytes);
 /// Without a word from others the row is looked at so often.
 constexpr std::chrono::seconds kStatusInterval{1};
+constexpr std::chrono::milliseconds kSoon{3}, kLogIsMade{2'000};
 
 /// Empty when there is no log yet. Throws Error.
 UniqueFd open_log(const std::filesystem::path& path) {
@@ -58,6 +59,13 @@ class LogFollower final : public Follower {
     return false;
   }
 
+  /// A job that was started makes its log in a moment, and nobody says when.
+  std::chrono::milliseconds patience() const override {
+    const bool about_to = !fd_ && status_ == pipelines::JobStatus::running &&
+                          context_.parts.clock.steady_now() - since_ < kLogIsMade;
+    return about_to ? kSoon : kFollowInterval;
+  }
+
  private:
   /// False when the job is gone.
   bool look_at_job(std::uint64_t changes) {
@@ -66,6 +74,10 @@ class LogFollower final : public Follower {
     std::optional<storage::JobRecord> job;
     context_.parts.store.read([&](storage::Tx& tx) { job = storage::Jobs(tx).find(job_); });
     if (job && is_completed(job->status)) end_ = to_string(job->status);
+    if (job && job->status != status_) {
+      status_ = job->status;
+      since_ = now;
+    }
     seen_changes_ = changes;
     look_again_ = now + kStatusInterval;
     return job.has_value();
@@ -73,7 +85,7 @@ class LogFollower final : public Follower {
 
   /// How much there is to send: whole characters, unless the job has ended in the middle of one.
   std::size_t read_piece(std::size_t most) {
-    if (!fd_) fd_ = open_log(path_);
+    if (!fd_ && (fd_ = open_log(path_))) watch_ = context_.followers.growth().watch(fd_.get());
     if (!fd_) return 0;
     ssize_t got = 0;
     do got = ::pread(fd_.get(), piece_.data(), most, static_cast<off_t>(offset_));
@@ -107,9 +119,11 @@ class LogFollower final : public Follower {
   Feed feed_;
   std::uint64_t offset_;
   UniqueFd fd_;
+  Growth::Watch watch_;
   std::string end_;  // the final status, once there is one
   std::uint64_t seen_changes_ = 0;
-  SteadyPoint look_again_{};
+  SteadyPoint look_again_{}, since_{};
+  pipelines::JobStatus status_ = pipelines::JobStatus::created;
   std::array<char, kPieceBytes> piece_{};
 };
 

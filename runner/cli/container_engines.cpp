@@ -5,8 +5,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -16,6 +14,7 @@
 #include <string_view>
 
 #include "runner/base/fd.h"
+#include "runner/base/text.h"
 
 namespace runner::cli {
 namespace {
@@ -26,7 +25,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr std::chrono::seconds kPatience{1};
 constexpr std::size_t kLongestAnswer = 64 << 10;
 // HTTP/1.0: the answer comes in one piece and ends with the connection.
-constexpr std::string_view kQuestion = "GET /version HTTP/1.0\r\nHost: localhost\r\n\r\n";
+constexpr std::string_view kQuestion = "GET /_ping HTTP/1.0\r\nHost: localhost\r\n\r\n";
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -81,23 +80,50 @@ std::string ask(const fs::path& socket) {
   return answer;
 }
 
+/// The field of an answer's head; "" when it is not there.
+std::string_view field_of(std::string_view answer, std::string_view name) {
+  const std::string_view head = answer.substr(0, answer.find("\r\n\r\n"));
+  for (std::size_t begin = head.find("\r\n"); begin != std::string_view::npos;
+       begin = head.find("\r\n", begin)) {
+    begin += 2;
+    const std::string_view line = head.substr(begin, head.find("\r\n", begin) - begin);
+    const std::size_t colon = line.find(':');
+    if (colon != std::string_view::npos && to_lower(line.substr(0, colon)) == name)
+      return trim(line.substr(colon + 1));
+  }
+  return {};
+}
+
+/// By what engines answer to a ping, which takes them no time: "Server: Docker/20.10.24 (linux)",
+/// "Server: Libpod/4.3.1 (linux)".
 void ask_version(ContainerEngine& engine) {
   const std::string answer = ask(engine.socket);
   if (answer.empty()) {
     engine.why_not = std::strerror(errno);
     return;
   }
-  const std::size_t body = answer.find("\r\n\r\n");
-  const auto json = body == std::string::npos
-                        ? nlohmann::json()
-                        : nlohmann::json::parse(answer.begin() + static_cast<std::ptrdiff_t>(body + 4),
-                                                answer.end(), nullptr, false);
-  if (json.is_object() && json.contains("Version") && json["Version"].is_string())
-    engine.version = json["Version"].get<std::string>();
-  if (engine.version.empty()) engine.why_not = "it tells no version";
+  const std::string_view server = field_of(answer, "server");
+  const std::size_t slash = server.find('/');
+  if (slash == std::string_view::npos) {
+    engine.why_not = "it tells no version";
+    return;
+  }
+  if (server.substr(0, slash) == "Libpod") engine.name = "podman";
+  if (server.substr(0, slash) == "Docker") engine.name = "docker";
+  engine.version = server.substr(slash + 1, server.find(' ', slash) - slash - 1);
 }
 
 }  // namespace
+
+std::vector<ContainerEngine> look_at_container_engine(const fs::path& socket) {
+  std::error_code error;
+  const fs::path real = fs::canonical(socket, error);
+  if (error || !fs::is_socket(real, error)) return {};
+  const std::string file = real.filename().native();
+  ContainerEngine engine{file.find("podman") != std::string::npos ? "podman" : "docker", real, {}, {}};
+  ask_version(engine);
+  return {engine};
+}
 
 std::vector<ContainerEngine> find_container_engines() {
   std::vector<ContainerEngine> found;

@@ -13,7 +13,9 @@
 #include "runner/base/open_files.h"
 #include "runner/base/text.h"
 #include "runner/cli/commands.h"
+#include "runner/cli/container_setup.h"
 #include "runner/cli/exec_run.h"
+#include "runner/cli/failure_shell.h"
 #include "runner/cli/kept_artifacts.h"
 #include "runner/cli/local_checkout.h"
 #include "runner/cli/messages.h"
@@ -103,6 +105,15 @@ bool check_report(const ExecOptions& options) {
   return false;
 }
 
+// Before anything runs. False: said so.
+bool check_shell(const ExecOptions& options) {
+  if (!options.shell_on_failure || options.only_shows()) return true;
+  const std::string why = no_terminal_for_shell();
+  if (why.empty()) return true;
+  print_error("--shell-on-failure needs a terminal: " + why, "leave it out where nobody sits at one");
+  return false;
+}
+
 // filtered, no_jobs, skipped: no failure, and nothing to do.
 int tell_nothing_to_run(const ExecOptions& options, const PlanResult& result) {
   if (!(options.quiet && options.list)) {
@@ -120,37 +131,68 @@ int tell_nothing_to_run(const ExecOptions& options, const PlanResult& result) {
   return exit_success;
 }
 
-// Jobs that want a container and would run.
-std::vector<std::string> jobs_with_image(const pipelines::Plan& plan, const Chosen& chosen) {
+/// What a job needs of a container engine.
+enum class EngineUse : std::uint8_t { none, image, build };
+
+EngineUse use_of(const pipelines::PlanJob& job) {
+  if (job.image_build) return EngineUse::build;
+  return job.image ? EngineUse::image : EngineUse::none;
+}
+
+/// Of the jobs that would run.
+std::vector<std::string> jobs_that_use(const pipelines::Plan& plan, const Chosen& chosen, EngineUse use) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < plan.jobs.size(); ++i) {
     const pipelines::PlanJob& job = plan.jobs[i];
     const bool selected =
         chosen.jobs.empty() || std::binary_search(chosen.jobs.begin(), chosen.jobs.end(), i);
     const bool played = std::binary_search(chosen.play.begin(), chosen.play.end(), i);
-    if (selected && job.image && job.unsupported.empty() && (!job.manual_job || played)) {
+    if (selected && use_of(job) == use && job.unsupported.empty() && (!job.manual_job || played)) {
       names.push_back("'" + job.name + "'");
     }
   }
   return names;
 }
 
-// False: refused, and said so.
-bool check_executor(const ExecOptions& options, const pipelines::Plan& plan, const Chosen& chosen) {
-  constexpr std::string_view kMend = "'--executor shell' runs them on this machine, without their image";
-  if (options.executor == ExecutorChoice::container) {
-    print_error("this build has no container executor", kMend);
-    return false;
+void tell_no_engine(const std::string& why, const std::vector<std::string>& images,
+                    const std::vector<std::string>& builds) {
+  std::string who;
+  if (!images.empty()) who = " for jobs with an image: " + first_of(images);
+  if (!builds.empty())
+    who += (who.empty() ? " for " : "; for ") + ("jobs that build one: " + first_of(builds));
+  print_error("no container engine" + who + " (" + why + ")",
+              builds.empty()
+                  ? "start docker or podman; '--executor shell' runs them on this machine, without "
+                    "their image"
+                  : "start docker or podman, or leave those jobs out by naming others");
+}
+
+// How jobs with an image run, and what builds images. nullopt: refused, and said so.
+std::optional<engine::ContainerSettings> choose_executor(const ExecOptions& options,
+                                                         const pipelines::Plan& plan, const Chosen& chosen) {
+  const std::vector<std::string> names = jobs_that_use(plan, chosen, EngineUse::image);
+  const std::vector<std::string> builds = jobs_that_use(plan, chosen, EngineUse::build);
+  const bool shell = options.executor == ExecutorChoice::shell;
+  const bool all = !shell && (options.executor == ExecutorChoice::container || !options.image.empty());
+  if (shell && !names.empty() && !options.quiet)
+    print_notice("image is ignored, as --executor shell asks: " + first_of(names));
+  const std::vector<std::string> others = jobs_that_use(plan, chosen, EngineUse::none);
+  if (all && options.image.empty() && !others.empty()) {
+    print_error("jobs without an image: " + first_of(others),
+                "name one for them by '--image', or let them run on this machine by '--executor auto'");
+    return std::nullopt;
   }
-  const std::vector<std::string> names = jobs_with_image(plan, chosen);
-  if (names.empty()) return true;
-  const std::string list = first_of(names);
-  if (options.executor == ExecutorChoice::shell) {
-    if (!options.quiet) print_notice("image is ignored, as --executor shell asks: " + list);
-    return true;
+  if (builds.empty() && !all && (names.empty() || shell)) return engine::ContainerSettings();
+  ContainerSetup setup = find_containers();
+  if (setup.settings.socket.empty() || !setup.why_not.empty()) {
+    tell_no_engine(setup.why_not, shell ? std::vector<std::string>() : names, builds);
+    return std::nullopt;
   }
-  print_error("no container engine for jobs with an image: " + list, kMend);
-  return false;
+  setup.settings.shell_only = shell;
+  setup.settings.default_image = options.image;
+  setup.settings.engine_socket = options.engine_socket;
+  setup.settings.pull_policy = options.pull_policy.empty() ? "if-not-present" : options.pull_policy;
+  return setup.settings;
 }
 
 }  // namespace
@@ -163,7 +205,7 @@ int run_exec(const ExecOptions& options) {
   enter_directory(options.directory);
   auto variables = given_variables(options);
   if (!variables) return exit_usage;
-  if (!check_report(options)) return exit_usage;
+  if (!check_report(options) || !check_shell(options)) return exit_usage;
   Project project = Project::open(options.commit);
   const auto file = project.find_file(options.file);
   if (!file) {
@@ -191,8 +233,10 @@ int run_exec(const ExecOptions& options) {
   for (const std::string& notice : chosen.notices) {
     if (!options.quiet) print_notice(notice);
   }
-  if (!check_executor(options, *result.plan, chosen)) return exit_machinery;
-  return run_pipeline(options, *launcher, project, std::move(facts), std::move(*result.plan), chosen);
+  const auto containers = choose_executor(options, *result.plan, chosen);
+  if (!containers) return exit_machinery;
+  return run_pipeline(options, *launcher, project, std::move(facts), std::move(*result.plan), chosen,
+                      *containers);
 }
 
 }  // namespace runner::cli

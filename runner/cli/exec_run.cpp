@@ -19,6 +19,7 @@
 #include "cache/layer_store.h"
 #include "cache/mount_point.h"
 #include "cache/workspace.h"
+#include "executors/containers/owner.h"
 #include "executors/launcher.h"
 #include "executors/shell_executor.h"
 #include "runner/base/error.h"
@@ -27,7 +28,9 @@
 #include "runner/base/text.h"
 #include "runner/cli/artifact_shelf.h"
 #include "runner/cli/commands.h"
+#include "runner/cli/container_setup.h"
 #include "runner/cli/environment.h"
+#include "runner/cli/failure_shell.h"
 #include "runner/cli/kept_artifacts.h"
 #include "runner/cli/kept_files.h"
 #include "runner/cli/local_checkout.h"
@@ -88,9 +91,7 @@ void read_log(const fs::path& path, const std::function<void(std::string_view)>&
 
 // Whether the layer store is wanted at all: most of what it costs is to open it.
 bool leaves_layers(const pipelines::Plan& plan, const Chosen& chosen) {
-  const auto leaves = [](const pipelines::PlanJob& job) {
-    return !job.caches.empty() || job.artifacts.wanted();
-  };
+  const auto leaves = [](const pipelines::PlanJob& job) { return !job.caches.empty() || job.hands_over(); };
   if (chosen.jobs.empty()) return std::any_of(plan.jobs.begin(), plan.jobs.end(), leaves);
   return std::any_of(chosen.jobs.begin(), chosen.jobs.end(),
                      [&](std::size_t job) { return leaves(plan.jobs[job]); });
@@ -138,7 +139,8 @@ fs::path data_directory_of_run(const ExecOptions& options, const Project& projec
 /// What one run is made of. Members are destroyed from the last to the first.
 class LocalRun {
  public:
-  LocalRun(const ExecOptions& options, const executors::Launcher& launcher, Project& project)
+  LocalRun(const ExecOptions& options, const executors::Launcher& launcher, Project& project,
+           const engine::ContainerSettings& containers)
       : options_(options),
         project_(project),
         data_(data_directory_of_run(options, project)),
@@ -146,11 +148,13 @@ class LocalRun {
         directory_(place_.parent),
         output_(STDOUT_FILENO),
         executor_(launcher, executors::StepLife::with_runner),
+        containers_(launcher, containers, place_.parent),
         workspaces_(place_.mode),
         shelf_(data_, clock_),
         kept_(data_, project.root(), [this] { return last_recorded_run(); }),
         store_(storage::make_local_store()) {
     remove_dead_runs(place_.parent, [&](const fs::path& run) { end_steps(run); });
+    containers_.begin_sweep();
   }
 
   int run(pipelines::PipelineFacts facts, pipelines::Plan plan, const Chosen& chosen) {
@@ -173,8 +177,15 @@ class LocalRun {
     engine_options.capacity = capacity_of(options_);
     engine_options.artifact_size_limit = options_.max_artifact_bytes;
     if (options_.timeout) engine_options.default_timeout = *options_.timeout;
-    engine::LocalJobs jobs(engine_options, {executor_, workspaces_, caches_ ? &*caches_ : nullptr, clock_,
-                                            presenter, [this] { housekeeper_->wake(); }});
+    engine_options.containers = containers_.settings();
+    engine::JobParts parts{executor_, workspaces_, caches_ ? &*caches_ : nullptr,
+                           clock_,    presenter,   [this] { housekeeper_->wake(); }};
+    parts.containers = containers_.executor();
+    parts.program = executors::own_program();
+    FailureShell shell(presenter);
+    if (options_.shell_on_failure)
+      parts.on_failure = [&shell](const engine::FailedJob& job) { shell.open(job); };
+    engine::LocalJobs jobs(engine_options, parts);
     engine::Engine engine(engine_options, {*store_, jobs, clock_, presenter});
     rules_ = keep_rules(plan);
     ref_ = facts.ref_name;
@@ -204,8 +215,10 @@ class LocalRun {
   void end_steps(const fs::path& run) {
     std::error_code error;
     for (const fs::directory_entry& attempt : fs::directory_iterator(run / "work", error)) {
-      const executors::SandboxId id{attempt.path().filename().string()};
+      const executors::SandboxId id{engine::sandbox_name(attempt.path())};
       executor_.destroy(id, attempt.path(), clock_.steady_now() + kEndDeadline);
+      if (auto* containers = containers_.executor())
+        containers->destroy(id, attempt.path(), clock_.steady_now() + kEndDeadline);
     }
   }
   void open_layers() {
@@ -418,6 +431,7 @@ class LocalRun {
   RunDirectory directory_;
   Output output_;
   executors::ShellExecutor executor_;
+  LocalContainers containers_;
   cache::Workspaces workspaces_;
   std::unique_ptr<cache::LayerStore> layers_;            // null: no job has caches or artifacts
   std::optional<engine::CommitSources> commit_sources_;  // for --commit
@@ -436,9 +450,10 @@ class LocalRun {
 }  // namespace
 
 int run_pipeline(const ExecOptions& options, const executors::Launcher& launcher, Project& project,
-                 pipelines::PipelineFacts facts, pipelines::Plan plan, const Chosen& chosen) {
+                 pipelines::PipelineFacts facts, pipelines::Plan plan, const Chosen& chosen,
+                 const engine::ContainerSettings& containers) {
   try {
-    LocalRun run(options, launcher, project);
+    LocalRun run(options, launcher, project, containers);
     return run.run(std::move(facts), std::move(plan), chosen);
   } catch (Error& error) {
     // The index of layers says so itself.

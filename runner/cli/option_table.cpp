@@ -15,7 +15,7 @@ constexpr std::string_view kCommit = "What the pipeline is told";
 constexpr std::string_view kHow = "How to run it";
 constexpr std::string_view kOutput = "Output";
 
-constexpr std::array<OptionSpec, 22> kExecOptions{{
+constexpr std::array<OptionSpec, 26> kExecOptions{{
     {"-f,--file", "FILE", kWhat,
      "pipeline file; default: the first of .runner.yml and .gitlab-ci.yml that exists", ""},
     {"--manual", "JOB", kWhat, "also start this manual job; may be repeated", ""},
@@ -33,8 +33,20 @@ constexpr std::array<OptionSpec, 22> kExecOptions{{
     {"--tag", "NAME", kCommit, "plan as for this tag", ""},
     {"--source", "NAME", kCommit, "what started the pipeline (CI_PIPELINE_SOURCE); default: push", ""},
     {"--executor", "KIND", kHow,
-     "auto: containers for jobs with an image; shell: run them on this machine all the same",
+     "auto: jobs with an image in containers of docker or podman, others on this machine; shell: all on this "
+     "machine; container: all in containers, with --image for those that name none",
      "auto,shell,container"},
+    {"--image", "NAME", kHow, "of jobs that name none: they run in a container, too", ""},
+    {"--pull-policy", "POLICY", kHow, "of images whose job says nothing; default: if-not-present",
+     "always,if-not-present,never"},
+    {"--engine-socket", "", kHow,
+     "give jobs in containers the engine's own socket, for 'docker build' in scripts: they are its masters "
+     "then",
+     ""},
+    {"--shell-on-failure", "", kHow,
+     "when a script fails, open a shell where it ran, with its environment, before the run goes on; needs a "
+     "terminal",
+     ""},
     {"-j,--jobs", "N", kHow, "jobs at the same time; default: the number of cores, at least 4", ""},
     {"--timeout", "DURATION", kHow, "of jobs without their own, such as 30m; default: 1h", ""},
     {"--max-artifact-size", "SIZE", kHow, "a job that leaves more, such as 500MB, fails; default: no limit",

@@ -32,8 +32,8 @@ constexpr std::array<OptionSpec, 17> kServeOptions{{
     {"--tls-key", "FILE", kWhere, "PEM, without a passphrase", ""},
     {"-j,--jobs", "N", kHow, "jobs at the same time; default: the number of cores, but at least 4", ""},
     {"--executor", "KIND", kHow,
-     "shell: jobs that want an image run in the shell of this machine; auto: they are refused, as this build "
-     "has no container executor",
+     "shell: jobs that want an image run in the shell of this machine; auto: they run in containers of the "
+     "engine that is there, and fail when there is none",
      "auto,shell"},
     {"--timeout", "DURATION", kHow, "of jobs that have none of their own; default: 1h", ""},
     {"--keep-logs", "DURATION", kHow,

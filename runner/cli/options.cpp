@@ -69,6 +69,23 @@ std::optional<UsageError> take_execution(const RawArguments& raw, ExecOptions& o
       return UsageError{"unknown executor '" + kind + "'", "allowed are auto, shell and container"};
     }
   }
+  options.image = raw.last("--image");
+  if (raw.has("--image") && options.image.empty())
+    return UsageError{"'--image' got no name", "write --image NAME, such as --image debian:12"};
+  if (!options.image.empty() && options.executor == ExecutorChoice::shell)
+    return UsageError{"'--image' and '--executor shell' exclude each other", ""};
+  options.engine_socket = raw.has("--engine-socket");
+  if (options.engine_socket && options.executor == ExecutorChoice::shell)
+    return UsageError{"'--engine-socket' and '--executor shell' exclude each other", ""};
+  options.shell_on_failure = raw.has("--shell-on-failure");
+  if (options.shell_on_failure && raw.has("--json"))
+    return UsageError{"'--shell-on-failure' and '--json' exclude each other", "write the report by --report"};
+  options.pull_policy = raw.last("--pull-policy");
+  if (raw.has("--pull-policy") && options.pull_policy != "always" &&
+      options.pull_policy != "if-not-present" && options.pull_policy != "never") {
+    return UsageError{"unknown pull policy '" + options.pull_policy + "'",
+                      "allowed are always, if-not-present and never"};
+  }
   if (raw.has("--jobs")) {
     const auto count = parse_integer(raw.last("--jobs"));
     if (!count || *count < 1 || *count > 10'000) {

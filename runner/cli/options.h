@@ -33,7 +33,11 @@ struct ExecOptions {
   std::vector<SecretOption> secrets;
   std::vector<std::string> manual;
   ExecutorChoice executor = ExecutorChoice::automatic;
-  std::size_t parallel = 0;  // jobs at the same time, 0 = by the number of cores
+  std::string image;              // of jobs that name none, in a container; empty: those run in the shell
+  std::string pull_policy;        // empty: if-not-present
+  bool engine_socket = false;     // jobs in containers get that of the engine
+  bool shell_on_failure = false;  // a person looks at what a failed job left
+  std::size_t parallel = 0;       // jobs at the same time, 0 = by the number of cores
   std::optional<std::chrono::milliseconds> timeout;
   std::uint64_t max_artifact_bytes = 0;  // of one job, 0 = no limit
   std::optional<std::string> branch, tag;

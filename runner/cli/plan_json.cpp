@@ -127,6 +127,18 @@ void write_artifacts(JsonWriter& json, const PlanJob& job) {
   json.end_object().end_object();
 }
 
+void write_image_build(JsonWriter& json, const PlanJob& job) {
+  json.key("build_image");
+  if (!job.image_build) {
+    json.null();
+    return;
+  }
+  const pipelines::ImageBuildSpec& build = *job.image_build;
+  json.begin_object().member("context", build.context).member("dockerfile", build.dockerfile);
+  json.member("target", build.target).member("platforms", build.platforms).member("tags", build.tags);
+  json.end_object();
+}
+
 void write_job(JsonWriter& json, const PlanResult& result, const PlanJob& job) {
   json.begin_object().member("name", job.name).member("group", job.group_name).member("stage", job.stage);
   write_place(json, result, job.where);
@@ -140,6 +152,7 @@ void write_job(JsonWriter& json, const PlanResult& result, const PlanJob& job) {
   } else {
     json.null();
   }
+  write_image_build(json, job);
   json.key("services").begin_array();
   for (const pipelines::ServiceSpec& service : job.services) json.value(service.image.name);
   json.end_array();

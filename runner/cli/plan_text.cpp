@@ -44,6 +44,7 @@ std::string traits(const PlanJob& job) {
   if (!job.manual_job && (job.allow_failure.always || !job.allow_failure.exit_codes.empty())) {
     words.emplace_back("may fail");
   }
+  if (job.image_build) words.emplace_back("builds an image");
   if (job.image) words.push_back("image " + job.image->name);
   if (job.environment) words.push_back("environment " + job.environment->name);
   if (job.trigger) words.emplace_back("trigger");
@@ -108,7 +109,7 @@ std::string explain_planned(const Screen& screen, const PlanResult& result, cons
   }
   std::vector<std::size_t> sources;
   std::copy_if(job.artifact_sources.begin(), job.artifact_sources.end(), std::back_inserter(sources),
-               [&](std::size_t source) { return plan.jobs[source].artifacts.wanted(); });
+               [&](std::size_t source) { return plan.jobs[source].hands_over(); });
   if (!sources.empty()) out += "  takes artifacts of " + names_of(plan, sources) + "\n";
   return out;
 }

@@ -28,6 +28,7 @@ Presenter::Presenter(std::unique_ptr<View> view, const Clock& clock, Output& out
 
 // Written under the lock: text of two threads must not change places.
 void Presenter::write() {
+  if (paused_) return;
   const std::string text = view_->take();
   if (!text.empty()) output_.write(text);
 }
@@ -41,7 +42,8 @@ void Presenter::job_changed(const engine::JobView& job) {
 
 void Presenter::job_output(std::size_t job, int attempt, std::string_view bytes) {
   if (!view_) return;
-  const std::scoped_lock lock(mutex_);
+  std::unique_lock lock(mutex_);
+  resumed_.wait(lock, [this] { return !paused_; });
   view_->job_output(job, attempt, bytes, clock_.now());
   if (!screen_.live) write();
 }
@@ -60,6 +62,7 @@ void Presenter::tick(bool resized) {
     update_size(STDOUT_FILENO, screen_);
     view_->resize(screen_);
   }
+  if (paused_) return;
   view_->tick(clock_.now());
   write();
 }
@@ -69,6 +72,24 @@ void Presenter::finish(const Outcome& outcome) {
   const std::scoped_lock lock(mutex_);
   view_->finish(outcome, clock_.now());
   write();
+}
+
+void Presenter::pause() {
+  const std::scoped_lock lock(mutex_);
+  if (view_) {
+    view_->clear_live();
+    write();
+  }
+  paused_ = true;
+}
+
+void Presenter::resume() {
+  {
+    const std::scoped_lock lock(mutex_);
+    paused_ = false;
+    if (view_ && !screen_.live) write();
+  }
+  resumed_.notify_all();
 }
 
 BlockedSignals::BlockedSignals() {

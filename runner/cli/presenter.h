@@ -1,6 +1,7 @@
 #pragma once
 // Between the engine's threads and the screen: serialises events into a view and writes what it produces.
 
+#include <condition_variable>
 #include <csignal>
 #include <functional>
 #include <memory>
@@ -28,12 +29,17 @@ class Presenter final : public engine::Observer {
   /// Repaints a live screen; `resized` asks the terminal for its size first.
   void tick(bool resized);
   void finish(const Outcome& outcome);
+  /// The screen is somebody else's until resume(): nothing is written, and jobs that have output wait.
+  void pause();
+  void resume();
   bool live() const { return view_ != nullptr && screen_.live; }
 
  private:
   void write();
 
   std::mutex mutex_;
+  std::condition_variable resumed_;
+  bool paused_ = false;
   std::unique_ptr<View> view_;
   const Clock& clock_;
   Output& output_;

@@ -64,6 +64,9 @@ std::string exec_command_line(const ExecOptions& options, const std::vector<std:
   if (!options.directory.empty()) add("-C", options.directory.string());
   if (!options.file.empty()) add("--file", options.file);
   if (options.executor == ExecutorChoice::shell) out += " --executor shell";
+  if (options.executor == ExecutorChoice::container) out += " --executor container";
+  if (!options.image.empty()) add("--image", options.image);
+  if (!options.pull_policy.empty()) add("--pull-policy", options.pull_policy);
   if (!options.commit.empty()) add("--commit", options.commit);
   if (options.branch) add("--branch", *options.branch);
   if (options.tag) add("--tag", *options.tag);

@@ -23,11 +23,13 @@
 #include "runner/base/log_file.h"
 #include "runner/base/open_files.h"
 #include "runner/cli/commands.h"
+#include "runner/cli/container_setup.h"
 #include "runner/cli/environment.h"
 #include "runner/cli/messages.h"
 #include "runner/cli/serve_config.h"
 #include "runner/cli/version.h"
 #include "runner/cli/work_place.h"
+#include "runner/daemon/config_containers.h"
 #include "runner/daemon/config_keeper.h"
 #include "runner/daemon/daemon.h"
 
@@ -119,6 +121,20 @@ std::shared_ptr<LogFile> open_log(const ServeOptions& options) {
   return log;
 }
 
+/// Of the engine that the file names, or that is there.
+engine::ContainerSettings containers_of(const std::optional<daemon::ConfigFile>& file, bool shell_only) {
+  const daemon::ConfigContainers said = file ? file->server.containers : daemon::ConfigContainers();
+  ContainerSetup setup = find_containers(said.engine);
+  setup.settings.shell_only = shell_only;
+  if (!setup.why_not.empty()) {
+    if (!shell_only) log_warn("daemon", "no containers: " + setup.why_not);
+  } else {
+    log_info("daemon", "containers: " + setup.engine);
+  }
+  daemon::apply(said, setup.settings);
+  return setup.settings;
+}
+
 }  // namespace
 
 int run_serve(const ServeOptions& given) {
@@ -147,6 +163,7 @@ int run_serve(const ServeOptions& given) {
   if (config.file) served.engine.executor_capacity = config.file->server.executor_jobs;
   if (options.timeout) served.engine.default_timeout = *options.timeout;
   served.shell_only = options.shell_only;
+  served.engine.containers = containers_of(config.file, options.shell_only);
   if (options.keep_logs) served.retention.logs = *options.keep_logs;
   served.base_environment = base_environment(environ);
   served.config = std::move(config.file);

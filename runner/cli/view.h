@@ -35,6 +35,8 @@ class View {
   /// Called several times a second while the screen is live.
   virtual void tick(TimePoint now) = 0;
   virtual void resize(const Screen& screen) = 0;
+  /// Takes away what is live, as others write now; the next tick puts it below that.
+  virtual void clear_live() {}
   /// The last call: partial lines, then the summary.
   virtual void finish(const Outcome& outcome, TimePoint now) = 0;
   /// The text since the last call, to be written as it is.

@@ -72,6 +72,8 @@ class TerminalView final : public View {
       shown_rows_ += std::max<std::size_t>(1, (columns + width - 1) / width);
   }
 
+  void clear_live() override { paint_frame({}); }
+
   void finish(const Outcome& outcome, TimePoint) override {
     for (auto& [index, job] : jobs_) job.lines.flush();
     if (!scrolled_.empty() || !jobs_.empty()) scrolled_ += "\n";

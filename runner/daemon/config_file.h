@@ -23,6 +23,23 @@ namespace runner::daemon {
 
 inline constexpr const char* kDefaultConfig = "/etc/runner/config.yaml";
 
+/// Containers of jobs; what is not said is as ContainerSettings has it.
+struct ConfigContainers {
+  std::filesystem::path engine;  // its socket; empty = the one that is there
+  std::string image;             // of jobs that name none
+  std::string pull_policy;
+  std::vector<std::string> allowed_pull_policies;
+  std::optional<bool> privileged, engine_socket;
+  std::vector<std::string> engine_socket_projects;  // then of these only, when it names some
+  std::optional<std::vector<std::string>> insecure_registries;
+  std::optional<std::uint64_t> memory, shm_size, image_budget, build_cache_budget;
+  std::optional<std::uint32_t> cpu_millis;
+  std::optional<std::chrono::milliseconds> service_wait;
+  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> ulimits;
+
+  bool operator==(const ConfigContainers&) const = default;
+};
+
 /// What options of the command line say too; those win.
 struct ConfigServer {
   std::optional<ListenAddress> listen;
@@ -31,6 +48,7 @@ struct ConfigServer {
   std::optional<std::size_t> jobs;
   std::map<std::string, std::size_t> executor_jobs;  // of these, at most so many of an executor's
   std::optional<bool> shell_only;
+  ConfigContainers containers;
   std::optional<std::chrono::milliseconds> timeout;
   std::optional<std::chrono::hours> keep_logs;  // 0 = for ever
   std::optional<std::string> log_level, log_format;

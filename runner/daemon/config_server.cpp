@@ -4,6 +4,7 @@
 
 #include "pipelines/node.h"
 #include "runner/base/text.h"
+#include "runner/daemon/config_containers.h"
 #include "runner/daemon/serve_values.h"
 #include "runner/engine/engine.h"
 
@@ -68,12 +69,14 @@ void read_executors(ConfigMap& map, ConfigServer& server) {
   const Node* found = map.mapping("executors", "names with what they may do: {shell: {jobs: 2}}");
   if (found == nullptr) return;
   ConfigMap executors(*found, "executors", map.out());
-  const std::string name(engine::kShell);
-  if (const Node* each = executors.mapping(name, "a mapping like {jobs: 2}")) {
-    ConfigMap executor(*each, "executor " + in_quotes(name), map.out());
-    if (const auto jobs = executor.integer("jobs", 1, kMostJobs))
-      server.executor_jobs[name] = static_cast<std::size_t>(*jobs);
-    executor.finish();
+  for (const std::string_view kind : {engine::kShell, engine::kContainer}) {
+    const std::string name(kind);
+    if (const Node* each = executors.mapping(name, "a mapping like {jobs: 2}")) {
+      ConfigMap executor(*each, "executor " + in_quotes(name), map.out());
+      if (const auto jobs = executor.integer("jobs", 1, kMostJobs))
+        server.executor_jobs[name] = static_cast<std::size_t>(*jobs);
+      executor.finish();
+    }
   }
   executors.finish();
 }
@@ -104,6 +107,7 @@ ConfigServer read_config_server(ConfigMap& map, const ConfigSecrets& secrets) {
   read_executors(map, server);
   if (const auto executor = map.choice("executor", {"auto", "shell"}))
     server.shell_only = *executor == "shell";
+  server.containers = read_config_containers(map, secrets);
   server.timeout = map.duration("timeout", false);
   server.keep_logs = parsed(map, "keep_logs", parse_keep_logs, "a time to keep logs for", kKeepLogsHelp);
   read_log(map, server, secrets);
@@ -115,6 +119,7 @@ std::vector<std::string> changed_keys(const ConfigServer& a, const ConfigServer&
   const auto compare = [&](const char* key, const auto& part_of) {
     if (part_of(a) != part_of(b)) keys.emplace_back(key);
   };
+  compare("containers", [](const ConfigServer& one) { return one.containers; });
   compare("data", [](const ConfigServer& one) { return one.data; });
   compare("executor", [](const ConfigServer& one) { return one.shell_only; });
   compare("executors", [](const ConfigServer& one) { return one.executor_jobs; });

@@ -7,6 +7,7 @@
 
 #include "cache/housekeeper.h"
 #include "cache/layer_store.h"
+#include "executors/containers/owner.h"
 #include "runner/api/api.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
@@ -14,6 +15,7 @@
 #include "runner/base/text.h"
 #include "runner/daemon/commit_recipe.h"
 #include "runner/daemon/config_keeper.h"
+#include "runner/daemon/container_work.h"
 #include "runner/daemon/data_directory.h"
 #include "runner/daemon/job_process.h"
 #include "runner/daemon/log_lines.h"
@@ -37,6 +39,9 @@ constexpr std::chrono::milliseconds kHttpGrace{5'000};
 engine::EngineOptions durable(engine::EngineOptions options, const std::filesystem::path& data) {
   options.data_dir = data;
   options.durable = true;
+  if (!options.containers.socket.empty())
+    options.containers.owner = executors::container_owner(data / "jobs");
+  options.containers.images = data / "images";
   return options;
 }
 
@@ -52,8 +57,8 @@ engine::JobView waiting_job(const storage::WaitingPipeline& pipeline, std::size_
 
 }  // namespace
 
-void job_main(std::vector<UniqueFd> fds) {
-  run_job_process(std::move(fds), checkout_of_commit);
+void job_main(const executors::AwaitWork& next) {
+  run_job_process(next, checkout_of_commit);
 }
 
 struct Daemon::Impl {
@@ -66,6 +71,7 @@ struct Daemon::Impl {
         layers(cache::LayerStore::open(data.path() / "layers", clock)),
         housekeeper(*layers, cache::HousekeepingOptions{}),
         engine_options(durable(options.engine, data.path())),
+        sweeper(launcher, engine_options.containers, data.path() / "jobs"),
         base_environment(options.base_environment),
         jobs({engine_options, options.mount_mode, data.rebooted(), [this] { return health_of.good(); },
               &base_environment},
@@ -75,7 +81,7 @@ struct Daemon::Impl {
                {*store, jobs, clock, counts,
                 [this](storage::Tx& tx, const engine::StoredChange& change) { statuses.note(tx, change); }}),
         maker({*store, sealer, *layers, clock, data.path(), base_environment, "http://" + options.address,
-               options.shell_only,
+               options.shell_only, engine_options.containers,
                [this](storage::Tx& tx, const engine::StoredChange& change) { statuses.note(tx, change); },
                [this](const storage::PipelineRecord& refused) {
                  counts.pipeline_refused(refused);
@@ -98,7 +104,7 @@ struct Daemon::Impl {
                       }});
     pages.emplace(ServiceParts{options.version, options.commit, data.path(), clock, *store, database_counts,
                                health_of, sealer.key_id(), counts, engine, *watch, *config, statuses,
-                               *schedules});
+                               *schedules, sweeper});
     actions.emplace(engine, *watch, *schedules,
                     ServiceActions::Told{
                         [this] { return pages->refusal(); },
@@ -202,6 +208,7 @@ struct Daemon::Impl {
   const std::unique_ptr<cache::LayerStore> layers;
   cache::Housekeeper housekeeper;
   const engine::EngineOptions engine_options;
+  ContainerSweeper sweeper;
   JobCounts counts;
   BaseEnvironment base_environment;
   ProcessJobs jobs;

@@ -70,6 +70,6 @@ class Daemon {
 };
 
 /// What a process of a job does (executors::ForkedMain).
-void job_main(std::vector<UniqueFd> fds);
+void job_main(const executors::AwaitWork& next);
 
 }  // namespace runner::daemon

@@ -1,6 +1,7 @@
 #include "runner/daemon/job_process.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,17 +19,23 @@
 
 #include "cache/caches.h"
 #include "cache/workspace.h"
+#include "executors/containers/container_executor.h"
+#include "executors/containers/owner.h"
 #include "executors/launcher.h"
 #include "executors/shell_executor.h"
+#include "runner/base/digest.h"
 #include "runner/base/error.h"
 #include "runner/base/failpoint.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
 #include "runner/base/text.h"
+#include "runner/daemon/container_work.h"
 #include "runner/daemon/job_place.h"
+#include "runner/database/sqlite.h"
 #include "runner/engine/local_jobs.h"
 #include "runner/engine/order_text.h"
 #include "runner/engine/stop_control.h"
+#include "runner/git/warm_up.h"
 
 namespace runner::daemon {
 namespace {
@@ -65,14 +72,16 @@ void keep_messages(const fs::path& place) {
 
 class JobProcess {
  public:
-  JobProcess(fs::path place, UniqueFd first, const CheckoutMaker& make_checkout)
+  JobProcess(fs::path place, const executors::Launcher& launcher, UniqueFd first,
+             const CheckoutMaker& make_checkout)
       : place_(std::move(place)),
-        launcher_(executors::Launcher::start()),
         layers_(open_layers()),
         received_(engine::thaw_order(order_text(), finder())),
         caches_(*layers_),
         workspaces_(received_.mount_mode),
-        executor_(launcher_, executors::StepLife::with_runner),
+        executor_(launcher, executors::StepLife::with_runner),
+        containers_(launcher, container_options(received_.options.containers),
+                    executors::StepLife::with_runner),
         jobs_(received_.options, parts()),
         control_(received_.options.cancel_grace, deadline(), [this] { wake_.signal(); }),
         listener_(listen_in(place_)) {
@@ -103,6 +112,8 @@ class JobProcess {
   engine::JobParts parts() {
     engine::JobParts parts{executor_, workspaces_, &caches_, clock_, observer_};
     parts.waits_for_room = true;
+    if (!received_.options.containers.socket.empty()) parts.containers = &containers_;
+    parts.program = executors::own_program();
     parts.on_begin = [this] {
       failpoint("job.beginning");
       write_file_atomic(place_ / job_file::kStarted, "", 0600, false);
@@ -118,10 +129,14 @@ class JobProcess {
   // ---- the job, on a thread of its own
 
   void work() noexcept {
-    engine::JobOutcome outcome = jobs_.run(received_.order, control_);
-    failpoint("job.ended");
-    publish(job_file::kOutcome, engine::freeze(outcome), has_outcome_);
-    failpoint("job.told");
+    engine::JobOutcome outcome;
+    jobs_.run(received_.order, control_, [&](engine::JobOutcome ended) {
+      outcome = std::move(ended);
+      failpoint("job.ended");
+      publish(job_file::kOutcome, engine::freeze(outcome), has_outcome_);
+      failpoint("job.told");
+    });
+    failpoint("job.cleaned");
     if (outcome.collected.layer || outcome.collected.reports) {
       ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kArchiveNiceness);
       const engine::ArchiveOrder order{received_.order.state.id, received_.order.archive_root};
@@ -242,12 +257,12 @@ class JobProcess {
 
   const SystemClock clock_;
   const fs::path place_;
-  const executors::Launcher launcher_;
   const std::unique_ptr<cache::LayerStore> layers_;
   engine::ReceivedOrder received_;
   cache::Caches caches_;
   cache::Workspaces workspaces_;
   executors::ShellExecutor executor_;
+  executors::ContainerExecutor containers_;
   NoObserver observer_;
   engine::LocalJobs jobs_;
   const WakeUp wake_;
@@ -282,16 +297,25 @@ void give_up(const fs::path& place, const char* why) noexcept {
 
 }  // namespace
 
-void run_job_process(std::vector<UniqueFd> fds, const CheckoutMaker& make_checkout) noexcept {
-  if (fds.size() != 3) return;
+void run_job_process(const executors::AwaitWork& next, const CheckoutMaker& make_checkout) noexcept {
   ::prctl(PR_SET_NAME, "runner-job");
+  std::vector<UniqueFd> fds;
   fs::path place;
   try {
+    // One thread works, the other waits. A second arena would grow by a system call for each page.
+    ::mallopt(M_ARENA_MAX, 1);
+    // Before all else, as every step is a fork of it.
+    const auto launcher = executors::Launcher::start();
+    git::warm_up();
+    database::open_sqlite_memory();
+    sha256_hex({});
+    be_no_exception();
+    fds = next();
+    if (fds.size() != 3) return;
     place = path_of(fds[0].get());
     keep_messages(place);
-    be_no_exception();
     // The lock stays with this function: it is given up last.
-    JobProcess(place, std::move(fds[2]), make_checkout).run();
+    JobProcess(place, launcher, std::move(fds[2]), make_checkout).run();
   } catch (const std::exception& error) {
     log_error("job", error.what());
     give_up(place, error.what());

@@ -119,6 +119,12 @@ std::string metrics_page(const ServiceFacts& facts, const api::AccessCounts& acc
   text.family("runner_disk_free_bytes", "gauge", "Free room on the disk.");
   text.sample("runner_disk_free_bytes", static_cast<double>(facts.health.free_bytes),
               {{"mount_role", "data"}});
+  one(text, "runner_images_removed_total", "counter", "Images that were removed to keep image_budget.",
+      facts.containers.images);
+  one(text, "runner_image_bytes_removed_total", "counter", "What those took.", facts.containers.image_bytes);
+  one(text, "runner_build_cache_bytes_removed_total", "counter",
+      "What was removed of the engine's build cache to keep build_cache_budget.",
+      facts.containers.build_cache_bytes);
   one(text, "runner_db_size_bytes", "gauge", "The database and its log.", facts.database_bytes);
   one(text, "runner_db_probe_seconds", "gauge", "How long the database took lately to let the daemon write.",
       facts.health.database_seconds);

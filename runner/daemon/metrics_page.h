@@ -7,6 +7,7 @@
 
 #include "runner/api/access_counts.h"
 #include "runner/base/clock.h"
+#include "runner/daemon/container_work.h"
 #include "runner/daemon/metrics.h"
 #include "runner/daemon/project_watch.h"
 #include "runner/daemon/service_health.h"
@@ -28,6 +29,7 @@ struct ServiceFacts {
   HistogramCounts commits;
   std::uint64_t database_errors = 0;
   http::ServerStats http;
+  DiskReclaimed containers;
   std::uint64_t database_bytes = 0;
 };
 

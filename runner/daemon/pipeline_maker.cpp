@@ -15,6 +15,7 @@
 #include "runner/daemon/commit_readers.h"
 #include "runner/daemon/commit_recipe.h"
 #include "runner/daemon/project_access.h"
+#include "runner/engine/job_containers.h"
 #include "runner/storage/event_table.h"
 #include "runner/storage/names.h"
 #include "runner/storage/ref_table.h"
@@ -205,11 +206,19 @@ engine::PipelineRequest PipelineMaker::request_of(const ProjectRecord& project, 
   };
   request.artifact_prefix = std::to_string(facts.pipeline_id) + "/";
   request.plan = std::move(plan);
-  for (pipelines::PlanJob& job : request.plan.jobs) {
-    if (job.image && !parts_.shell_only && job.unsupported.empty()) {
+  for (std::size_t i = 0; i < request.plan.jobs.size(); ++i) {
+    pipelines::PlanJob& job = request.plan.jobs[i];
+    if (engine::wants_container(job, parts_.containers)) {
+      request.executors.emplace(i, engine::kContainer);
+    } else if (job.image && !parts_.shell_only && job.unsupported.empty()) {
       job.unsupported =
-          "it wants an image and this server has no container executor; `runner serve --executor "
-          "shell` runs such jobs on the machine, without their image";
+          "it wants an image and this server has found no container engine; start docker or podman and then "
+          "the server again; `runner serve --executor shell` runs such jobs on the machine, without their "
+          "image";
+    } else if (job.image_build && parts_.containers.socket.empty() && job.unsupported.empty()) {
+      job.unsupported =
+          "it builds an image and this server has found no container engine; start docker or podman and then "
+          "the server again";
     }
   }
   request.facts = std::move(facts);

@@ -42,6 +42,7 @@ struct MakerParts {
   const BaseEnvironment& base_environment;
   std::string server_url;   // CI_SERVER_URL, when the repository's says nothing
   bool shell_only = false;  // see DaemonOptions
+  engine::ContainerSettings containers;
   // In the transaction that makes a pipeline, and after it was made without the engine. May be empty.
   std::function<void(storage::Tx& tx, const engine::StoredChange& change)> on_write = {};
   std::function<void(const storage::PipelineRecord& pipeline)> made = {};

@@ -14,12 +14,14 @@
 #include <vector>
 
 #include "executors/channel.h"
+#include "executors/containers/container_executor.h"
 #include "executors/shell_executor.h"
 #include "runner/base/error.h"
 #include "runner/base/failpoint.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
 #include "runner/base/text.h"
+#include "runner/daemon/container_work.h"
 #include "runner/daemon/job_place.h"
 #include "runner/engine/local_jobs.h"
 #include "runner/engine/order_text.h"
@@ -113,12 +115,14 @@ ProcessJobs::Shared ProcessJobs::wait_for_connection(std::int64_t attempt) {
 
 // ---- an attempt
 
-JobOutcome ProcessJobs::run(const JobOrder& order, engine::StopControl& control) noexcept {
+void ProcessJobs::run(const JobOrder& order, engine::StopControl& control, const OnEnd& on_end) noexcept {
+  JobOutcome outcome;
   try {
-    return run_or_throw(order, control);
+    outcome = run_or_throw(order, control);
   } catch (const std::exception& error) {
-    return failed(error.what());
+    outcome = failed(error.what());
   }
+  on_end(std::move(outcome));
 }
 
 JobOutcome ProcessJobs::run_or_throw(const JobOrder& order, engine::StopControl& control) {
@@ -279,9 +283,14 @@ void ProcessJobs::take_over(std::set<std::int64_t> wanted) {
 void ProcessJobs::end_leftovers(std::int64_t attempt) const {
   const fs::path work = place_of(attempt) / job_file::kWork;
   if (!fs::exists(work)) return;
+  const executors::SandboxId id{engine::sandbox_name(work)};
   executors::ShellExecutor executor(launcher_, executors::StepLife::with_runner);
-  executor.destroy(executors::SandboxId{work.filename().string()}, work,
-                   std::chrono::steady_clock::now() + kEndDeadline);
+  executor.destroy(id, work, std::chrono::steady_clock::now() + kEndDeadline);
+  const engine::ContainerSettings& settings = options_.engine.containers;
+  if (settings.socket.empty()) return;
+  executors::ContainerExecutor containers(launcher_, container_options(settings),
+                                          executors::StepLife::with_runner);
+  containers.destroy(id, work, std::chrono::steady_clock::now() + kEndDeadline);
 }
 
 void ProcessJobs::clear(std::int64_t attempt) const {

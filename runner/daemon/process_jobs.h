@@ -40,7 +40,8 @@ class ProcessJobs final : public engine::JobHost {
               std::function<void()> on_commit);
   ~ProcessJobs() override;
 
-  engine::JobOutcome run(const engine::JobOrder& order, engine::StopControl& control) noexcept override;
+  void run(const engine::JobOrder& order, engine::StopControl& control,
+           const OnEnd& on_end) noexcept override;
   engine::Archives archive(const engine::ArchiveOrder& order, const engine::Collected& collected,
                            const std::function<bool()>& stop) noexcept override;
   void settle(std::int64_t attempt) noexcept override;

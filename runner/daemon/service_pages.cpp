@@ -52,6 +52,7 @@ std::string ServicePages::metrics(const http::Server& server, const api::Api& ap
   facts.commits = parts_.database.commits.counts();
   facts.database_errors = parts_.database.errors;
   facts.http = server.stats();
+  facts.containers = parts_.sweeper.reclaimed();
   for (const char* file : {"runner.db", "runner.db-wal"}) {
     std::error_code error;
     if (const auto size = std::filesystem::file_size(parts_.data / file, error); !error)

@@ -12,6 +12,7 @@
 #include "runner/base/clock.h"
 #include "runner/daemon/commit_statuses.h"
 #include "runner/daemon/config_keeper.h"
+#include "runner/daemon/container_work.h"
 #include "runner/daemon/metrics.h"
 #include "runner/daemon/project_watch.h"
 #include "runner/daemon/request_counts.h"
@@ -38,6 +39,7 @@ struct ServiceParts {
   const ConfigKeeper& config;
   const CommitStatuses& statuses;
   const ScheduleClock& schedules;
+  const ContainerSweeper& sweeper;
 };
 
 /// Any thread. All it is given outlives it.

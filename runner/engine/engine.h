@@ -141,6 +141,29 @@ class Observer {
 };
 
 inline constexpr std::string_view kShell = "shell";
+inline constexpr std::string_view kContainer = "container";
+
+/// How jobs with an image run.
+struct ContainerSettings {
+  std::filesystem::path socket;  // of the engine; empty: there are no containers
+  std::string owner;             // what marks our containers as ours, see executors::ContainerOptions
+  std::string default_image;     // of jobs that name none; empty: those run in the shell
+  std::string pull_policy = "always";
+  std::vector<std::string> allowed_pull_policies = {"always", "if-not-present", "never"};
+  std::vector<std::filesystem::path> login_files;  // of this user or the administrator; the first that knows
+  std::chrono::milliseconds service_wait{30'000};  // negative: services are not waited for
+  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> ulimits;  // soft, hard
+  std::uint64_t memory_bytes = 0, shm_bytes = 0;                           // of each container; 0: no limit
+  std::uint32_t cpu_millis = 0;
+  bool privileged = false;
+  bool shell_only = false;  // jobs run in the shell, image or not: the engine builds images only
+  /// HOST[:PORT] of those that need no certificate that is trusted, or have no TLS.
+  std::vector<std::string> insecure_registries;
+  bool engine_socket = false;                       // jobs get the socket of the engine
+  std::vector<std::string> engine_socket_projects;  // then only those of the projects so named; empty: all
+  std::filesystem::path images;                     // where is kept which images were pulled; empty: nowhere
+  std::uint64_t image_budget = 0, build_cache_budget = 0;  // bytes; 0: no limit
+};
 
 struct EngineOptions {
   std::filesystem::path data_dir;                        // work/, logs/, artifacts/ are made below it
@@ -155,6 +178,7 @@ struct EngineOptions {
   std::uint64_t file_size_limit = 0;      // RLIMIT_FSIZE of steps, 0 = none
   std::uint64_t artifact_size_limit = 0;  // bytes of one job's artifacts, 0 = none
   bool durable = false;                   // another engine may go on with what is in the store
+  ContainerSettings containers;
 };
 
 class JobHost;

@@ -22,7 +22,7 @@ EngineLoop::EngineLoop(const EngineOptions& options, const EngineParts& parts)
       parts_(parts),
       ids_(parts.store),
       stats_(parts.clock),
-      job_threads_(options.capacity),
+      job_threads_(2 * options.capacity),  // half of them may be cleaning up
       archiver_(1) {
   for (std::size_t slot = options.capacity; slot-- > 0;) free_slots_.push_back(slot);
   for (const auto& [executor, most] : options.executor_capacity) queue_.limit(executor, most);
@@ -84,6 +84,7 @@ PipelineEnd EngineLoop::run(std::int64_t pipeline) {
     end_everything();
     throw;
   }
+  run->wait_for_host();
   return run->end();
 }
 

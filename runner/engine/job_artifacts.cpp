@@ -51,7 +51,9 @@ std::filesystem::path reports_tree(const cache::Draft& reports) {
 
 JobArtifacts::JobArtifacts(const pipelines::ArtifactsSpec& spec, const JobEnvironment& environment,
                            JobLog& log, ArtifactPlace place)
-    : spec_(spec), environment_(environment), log_(log), place_(std::move(place)) {}
+    : spec_(spec), environment_(environment), log_(log), place_(std::move(place)) {
+  collected_.dotenv = place_.handed_over;
+}
 
 void JobArtifacts::warn(std::string text) {
   collected_.warnings.push_back(text);

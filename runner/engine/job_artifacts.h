@@ -41,6 +41,7 @@ struct ArtifactPlace {
   cache::EntryName name;                // the newest artifacts of this job
   std::function<std::string()> origin;  // "job 'build' of run 12"
   std::uint64_t size_limit = 0;         // bytes, 0 = none
+  NamedValues handed_over = {};         // what it hands to later jobs besides dotenv reports
 };
 
 /// Reads a workspace once nothing runs in it. One thread. What it finds is printed by print(), so that

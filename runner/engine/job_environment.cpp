@@ -80,20 +80,28 @@ JobEnvironment::JobEnvironment(const pipelines::Plan& plan, const pipelines::Pla
                           "' is too large for an environment: only the shell itself sees it");
     }
   }
+  // What an image may not hold is not for the log either, masked or not.
+  if (job.image_build) {
+    for (const auto& [id, name] : job.image_build->secrets) {
+      if (auto secret = content(name)) masked_[name] = std::move(*secret);
+    }
+  }
   collect_secrets();
 }
 
 void JobEnvironment::add(Variable variable, const RunFacts& run) {
   if (variable.masked || always_masked(variable.name)) masked_[variable.name] = variable.value;
   if (variable.file) {
+    const bool shared = !run.seen_dir.empty();
     const std::filesystem::path directory = run.private_dir / "files";
-    make_directories(directory, 0700);
+    make_directories(directory, shared ? 0755 : 0700);
     if (variable.name.empty() || variable.name.find('/') != std::string::npos || variable.name[0] == '.') {
       throw Error(ErrorCode::invalid_input,
                   "variable '" + variable.name + "' cannot be a file: not a file name");
     }
-    write_file_atomic(directory / variable.name, variable.value, 0600, false);
-    variable.value = (directory / variable.name).string();
+    write_file_atomic(directory / variable.name, variable.value, shared ? 0644 : 0600, false);
+    file_contents_[variable.name] = variable.value;
+    variable.value = ((shared ? run.seen_dir / "files" : directory) / variable.name).string();
     variable.raw = true;
   }
   set_.add(std::move(variable));
@@ -124,7 +132,9 @@ void JobEnvironment::add_run_variables(const pipelines::PlanJob& job, const pipe
   set_.add(own("CI_JOB_STATUS", "running", VariableSource::runner_base));
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(run.timeout).count();
   set_.add(own("CI_JOB_TIMEOUT", std::to_string(seconds), VariableSource::runner_base));
-  set_.add(own("GITLAB_ENV", hand_over_file_.string(), VariableSource::runner_base));
+  const std::filesystem::path hand_over =
+      run.seen_dir.empty() ? hand_over_file_ : run.seen_dir / hand_over_file_.filename();
+  set_.add(own("GITLAB_ENV", hand_over.string(), VariableSource::runner_base));
   set_.add(own("CI_SHARED_ENVIRONMENT", "true", VariableSource::runner_forced));
   set_.add(own("CI_RUNNER_ID", "1", VariableSource::runner_forced));
   set_.add(own("CI_RUNNER_DESCRIPTION", "runner", VariableSource::runner_forced));
@@ -158,6 +168,13 @@ void JobEnvironment::collect_secrets() {
 std::string_view JobEnvironment::value(std::string_view name) const {
   const auto found = values_.find(std::string(name));
   return found == values_.end() ? std::string_view{} : std::string_view(found->second);
+}
+
+std::optional<std::string> JobEnvironment::content(const std::string& name) const {
+  if (const auto file = file_contents_.find(name); file != file_contents_.end()) return file->second;
+  const auto found = values_.find(name);
+  if (found == values_.end()) return std::nullopt;
+  return found->second;
 }
 
 void JobEnvironment::warn(std::string text) {
@@ -217,6 +234,11 @@ void JobEnvironment::set_job_status(std::string_view status) {
 }
 
 void JobEnvironment::read_hand_over_file() {
+  // A container may not see what a link of its own would name here.
+  if (std::filesystem::is_symlink(std::filesystem::symlink_status(hand_over_file_))) {
+    warn("what $GITLAB_ENV names is a symbolic link now: it is not read");
+    return;
+  }
   const auto text = read_file(hand_over_file_);
   if (!text) return;
   for (std::string_view line : split(*text, '\n')) {
@@ -225,6 +247,38 @@ void JobEnvironment::read_hand_over_file() {
     if (equals == std::string_view::npos || !exportable(line.substr(0, equals))) continue;
     values_[std::string(line.substr(0, equals))] = line.substr(equals + 1);
   }
+}
+
+std::map<std::string, std::string> JobEnvironment::for_service(const std::vector<Variable>& own) const {
+  const auto is_public = [](VariableSource source) {
+    switch (source) {
+      case VariableSource::rules:
+      case VariableSource::matrix:
+      case VariableSource::job:
+      case VariableSource::workflow_rules:
+      case VariableSource::root:
+      case VariableSource::predefined:
+      case VariableSource::runner_base:
+      case VariableSource::runner_forced:
+        return true;
+      default:
+        return false;
+    }
+  };
+  std::map<std::string, std::string> environment;
+  for (const Variable* variable : set_.all()) {
+    if (!is_public(variable->source) || variable->masked || always_masked(variable->name)) continue;
+    const auto value = values_.find(variable->name);
+    if (value == values_.end() || !exportable(variable->name)) continue;
+    if (value->second.find('\0') != std::string::npos || !fits_environment(value->first, value->second))
+      continue;
+    environment.insert(*value);
+  }
+  for (const Variable& variable : own) {
+    if (exportable(variable.name))
+      environment[variable.name] = variable.raw ? variable.value : expand(variable.value);
+  }
+  return environment;
 }
 
 std::map<std::string, std::string> JobEnvironment::process() const {

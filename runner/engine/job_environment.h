@@ -27,7 +27,9 @@ struct RunFacts {
   std::chrono::milliseconds timeout{0};
   std::size_t slot = 0;  // below the engine's capacity; no two jobs at a time share one
   std::filesystem::path project_dir, builds_dir;
-  std::filesystem::path private_dir;  // exists, 0700: files of variables, the hand-over file
+  std::filesystem::path private_dir;  // exists: files of variables, the hand-over file
+  /// Where the job sees `private_dir`, and as which user is not known. Empty: where it is, as our own.
+  std::filesystem::path seen_dir;
 };
 
 /// Built once per run. One thread.
@@ -43,6 +45,8 @@ class JobEnvironment {
   const std::map<std::string, std::string>& values() const noexcept { return values_; }
   /// "" when there is none.
   std::string_view value(std::string_view name) const;
+  /// What a variable holds: of a file variable the content of its file. nullopt when there is none.
+  std::optional<std::string> content(const std::string& name) const;
   /// A boolean knob; a value that is none gives the default and a warning.
   bool flag(std::string_view name, bool otherwise);
   /// "1h30m", "500ms"; nullopt when unset or malformed (with a warning).
@@ -60,6 +64,8 @@ class JobEnvironment {
   /// Takes over the lines that the job appended to $GITLAB_ENV.
   void read_hand_over_file();
 
+  /// For a service: what the pipeline file and we ourselves say, without what is secret; then its own.
+  std::map<std::string, std::string> for_service(const std::vector<pipelines::Variable>& own) const;
   /// For a process: `base` and all variables that a shell can export. What is too large for an environment is
   /// in oversized().
   std::map<std::string, std::string> process() const;
@@ -82,7 +88,8 @@ class JobEnvironment {
   std::map<std::string, std::string> values_;
   std::map<std::string, std::string> masked_;  // by name: the texts of masked variables as written
   std::vector<std::string> secrets_, warnings_;
-  std::set<std::string> told_;  // steps ask for the same knobs again
+  std::map<std::string, std::string> file_contents_;  // of file variables, by name
+  std::set<std::string> told_;                        // steps ask for the same knobs again
   std::filesystem::path hand_over_file_;
 };
 

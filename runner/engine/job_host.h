@@ -16,9 +16,11 @@ class JobHost {
  public:
   virtual ~JobHost() = default;
 
+  /// Told once by run(), in its thread. What the attempt was given may be gone when it returns. Never throws.
+  using OnEnd = std::function<void(JobOutcome outcome)>;
   /// Runs the attempt, or goes on with it when an engine before this one started it (by `order.state.id`),
-  /// and blocks until it has ended. `control` says when it is to stop.
-  virtual JobOutcome run(const JobOrder& order, StopControl& control) noexcept = 0;
+  /// tells how it ended, and returns when nothing is left of it. `control` says when it is to stop.
+  virtual void run(const JobOrder& order, StopControl& control, const OnEnd& on_end) noexcept = 0;
   /// Writes what is in `collected` to `order.archive_root`, or waits until that is done. `stop`: give up.
   virtual Archives archive(const ArchiveOrder& order, const Collected& collected,
                            const std::function<bool()>& stop) noexcept = 0;

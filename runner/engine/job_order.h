@@ -34,6 +34,9 @@ struct JobOrder {
   std::filesystem::path archive_root;
 };
 
+/// The sandbox of the attempt that works in `work_dir`: no two on one machine share it.
+std::string sandbox_name(const std::filesystem::path& work_dir);
+
 struct ArchiveOrder {
   std::int64_t attempt = 0;
   std::filesystem::path archive_root;

@@ -8,6 +8,7 @@
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/text.h"
+#include "runner/engine/job_containers.h"
 #include "runner/engine/job_runner.h"
 #include "runner/engine/knobs.h"
 #include "runner/engine/planned_caches.h"
@@ -26,17 +27,24 @@ void JobRunner::make_environment(const std::filesystem::path& project_dir) {
   run.project_dir = project_dir;
   run.builds_dir = order_.request->checkout.builds_dir;
   run.private_dir = order_.work_dir;
+  if (is_contained()) {
+    run.private_dir = shared_dir();
+    run.seen_dir = seen_shared_dir();
+    make_shared_directory(run.private_dir);
+  }
   NamedValues dotenv;
   for (const Upstream& upstream : order_.upstream) {
     dotenv.insert(dotenv.end(), upstream.dotenv.begin(), upstream.dotenv.end());
   }
-  environment_.emplace(order_.request->plan, job_, order_.request->facts, order_.request->base_environment,
-                       dotenv, run);
+  // A container has an environment of its own below the job's.
+  static const std::map<std::string, std::string> of_the_image;
+  environment_.emplace(order_.request->plan, job_, order_.request->facts,
+                       is_contained() ? of_the_image : order_.request->base_environment, dotenv, run);
   log_->mask(environment_->secrets());
 }
 
 void JobRunner::note_ignored_image() {
-  if ((!job_.image && job_.services.empty()) || context_.parts.executor.probe().containers) return;
+  if ((!job_.image && job_.services.empty()) || is_contained()) return;
   std::vector<std::string> ignored;
   if (job_.image) ignored.push_back("image '" + environment_->expand(job_.image->name) + "'");
   if (!job_.services.empty()) ignored.emplace_back("services");
@@ -152,13 +160,34 @@ void JobRunner::prepare_sandbox() {
   spec.workspace = workspace_->path();
   spec.file_size_bytes = context_.options.file_size_limit;
   spec.labels = {{"job", job_.name}, {"pipeline", std::to_string(order_.state.pipeline)}};
+  if (is_contained()) {
+    spec.container = container_of();
+    spec.memory_bytes = context_.options.containers.memory_bytes;
+    spec.cpu_millis = context_.options.containers.cpu_millis;
+  }
   if (const auto plan = workspace_->overlay()) {
     spec.overlay =
         executors::OverlayMount{plan->lowers, plan->upper, plan->work, plan->target, plan->user_namespace};
   }
   prepared_ = true;
   if (context_.parts.on_begin) context_.parts.on_begin();
-  sandbox_ = context_.parts.executor.prepare(spec, *log_, control_.token());
+  sandbox_ = executor_->prepare(spec, *log_, control_.token());
+}
+
+/// As the reference has it: beside the project's directory.
+std::filesystem::path JobRunner::seen_shared_dir() const {
+  return order_.request->checkout.project_dir.native() + ".tmp";
+}
+
+executors::ContainerSpec JobRunner::container_of() {
+  std::vector<std::string> notices;
+  executors::ContainerSpec spec =
+      container_spec(job_, *environment_, context_.options.containers, control_.token(), notices);
+  print_warnings();
+  for (const std::string& notice : notices) log_->warning(notice);
+  spec.binds.push_back({shared_dir(), seen_shared_dir(), false});
+  spec.engine_socket = gets_engine_socket(context_.options.containers, order_.request->facts.project_title);
+  return spec;
 }
 
 void JobRunner::save() {
@@ -191,13 +220,14 @@ void JobRunner::take_what_is_left(bool success) {
   const auto name = [this] { return origin(); };
   std::optional<JobArtifacts> artifacts;
   std::exception_ptr not_taken;
-  if (job_.artifacts.wanted() && script_started_) {
+  if ((job_.artifacts.wanted() || !build_outputs_.empty()) && script_started_) {
     artifacts.emplace(job_.artifacts, *environment_, *log_,
                       ArtifactPlace{layer_store().layers(),
                                     {cache::Space::artifact, order_.request->scope,
                                      order_.request->artifact_prefix + job_.name},
                                     name,
-                                    context_.options.artifact_size_limit});
+                                    context_.options.artifact_size_limit,
+                                    build_outputs_});
     try {
       outcome_.collected =
           artifacts->collect(workspace_->tree(), from,

@@ -5,10 +5,13 @@
 #include <utility>
 
 #include "cache/mount_point.h"
+#include "runner/base/digest.h"
+#include "runner/base/disk_space.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/log.h"
 #include "runner/base/text.h"
+#include "runner/engine/job_containers.h"
 
 namespace runner::engine {
 namespace {
@@ -17,6 +20,10 @@ using pipelines::FailureReason;
 
 constexpr std::chrono::minutes kAfterScriptTimeout{5};
 constexpr std::chrono::seconds kDestroyTimeout{30};
+
+// The image's best one, for a person.
+constexpr const char* kAnyShell =
+    "if command -v bash >/dev/null 2>&1; then exec bash -i; else exec sh -i; fi";
 
 /// As a shell reports it: 128 + signal for a death by signal. nullopt when nothing ended by itself.
 std::optional<int> exit_code_of(const executors::StepEnd& end) {
@@ -40,15 +47,26 @@ std::string status_text(RunResult::Kind kind) {
 
 }  // namespace
 
+std::string sandbox_name(const std::filesystem::path& work_dir) {
+  constexpr std::size_t kEnough = 16;
+  const std::filesystem::path place = std::filesystem::absolute(work_dir).lexically_normal();
+  return place.filename().native() + "-" + sha256_hex(place.native()).substr(0, kEnough);
+}
+
 JobRunner::JobRunner(const JobContext& context, const JobOrder& order, StopControl& control)
     : context_(context),
       order_(order),
       control_(control),
       job_(order.request->plan.jobs[order.state.plan_index]),
+      executor_(context.parts.containers != nullptr && wants_container(job_, context.options.containers)
+                    ? context.parts.containers
+                    : &context.parts.executor),
       started_at_(order.state.started_at.value_or(context.parts.clock.now())),
-      sandbox_id_{order.work_dir.filename().string()} {}
+      sandbox_id_{sandbox_name(order.work_dir)},
+      work_dir_(order.work_dir),
+      name_(job_.name) {}
 
-JobOutcome JobRunner::run() noexcept {
+void JobRunner::run(const JobHost::OnEnd& on_end) noexcept {
   try {
     try {
       run_phases();
@@ -60,11 +78,15 @@ JobOutcome JobRunner::run() noexcept {
         fail(FailureReason::runner_system_failure, e.what());
       }
     }
-    clean_up();
+    finish_log();
   } catch (const std::exception& e) {
     outcome_.result = {RunResult::Kind::failed, FailureReason::runner_system_failure, {}, e.what()};
   }
-  return std::move(outcome_);
+  // Whoever is told may need what this still holds: room, or the resource, which a service may still use.
+  const bool first = !job_.resource_group.empty() || is_short_of_space(work_dir_);
+  if (first) clean_up();
+  on_end(std::move(outcome_));
+  if (!first) clean_up();
 }
 
 void JobRunner::run_phases() {
@@ -84,8 +106,11 @@ void JobRunner::run_phases() {
     if (!misses_artifacts()) {
       prepare_workspace();
       prepare_sandbox();
-      if (run_hook()) {
+      if (job_.image_build) {
+        run_image_build();
+      } else if (run_hook()) {
         run_script();
+        show_failure();
         run_after_script();
       }
     }
@@ -120,11 +145,16 @@ executors::StepEnd JobRunner::run_step(const char* id, const pipelines::Script& 
   options.trace = environment_->flag("CI_DEBUG_TRACE", false);
   options.shell_only = environment_->oversized();
   print_warnings();
-  const std::filesystem::path file = order_.work_dir / (std::string(id) + ".sh");
-  write_file_atomic(file, shell_script(context_.shell, entries, options), 0600, false);
+  const std::string file = std::string(id) + ".sh";
   executors::StepSpec spec;
   spec.id.value = id;
-  spec.argv = {context_.shell.path, file.string()};
+  if (is_contained()) {
+    write_file_atomic(shared_dir() / file, shell_script(unknown_shell(), entries, options), 0644, false);
+    spec.argv = find_and_run((seen_shared_dir() / file).string());
+  } else {
+    write_file_atomic(order_.work_dir / file, shell_script(context_.shell, entries, options), 0600, false);
+    spec.argv = {context_.shell.path, (order_.work_dir / file).string()};
+  }
   spec.env = environment_->process();
   std::optional<SteadyPoint> deadline;
   if (limit) deadline = context_.parts.clock.steady_now() + *limit;
@@ -159,6 +189,21 @@ void JobRunner::run_script() {
   const LogSection section(*log_, "step_script", "Running script");
   script_started_ = true;
   set_script_result(run_step("script", entries, limit, false));
+}
+
+// Whoever looks around has all the time.
+void JobRunner::show_failure() {
+  if (!context_.parts.on_failure || outcome_.result.kind != RunResult::Kind::failed || !script_started_ ||
+      control_.job_cause() != StopCause::none)
+    return;
+  control_.forget_deadline();
+  executors::StepSpec shell;
+  shell.id.value = "shell";
+  shell.argv = is_contained() ? std::vector<std::string>{"sh", "-c", kAnyShell}
+                              : std::vector<std::string>{context_.shell.path, "-i"};
+  shell.env = environment_->process();
+  context_.parts.on_failure(
+      {name_, outcome_.result.reason, order_.log_path, *sandbox_, std::move(shell), control_.token()});
 }
 
 void JobRunner::set_script_result(const executors::StepEnd& end) {
@@ -226,7 +271,16 @@ void JobRunner::run_after_script() {
   if (!ignore && succeeded()) fail(FailureReason::script_failure, why, code);
 }
 
-void JobRunner::clean_up() {
+void JobRunner::finish_log() {
+  if (log_) {
+    const std::string lost = log_->finish();
+    if (!lost.empty() && succeeded()) fail(FailureReason::runner_system_failure, lost);
+  }
+  if (coverage_) outcome_.coverage = coverage_->result();
+}
+
+// The order may be gone by now.
+void JobRunner::clean_up() noexcept {
   std::string trouble;
   const auto attempt = [&](const auto& act) {
     try {
@@ -238,19 +292,13 @@ void JobRunner::clean_up() {
   sandbox_.reset();
   if (prepared_) {
     attempt([&] {
-      context_.parts.executor.destroy(sandbox_id_, order_.work_dir,
-                                      std::chrono::steady_clock::now() + kDestroyTimeout);
+      executor_->destroy(sandbox_id_, work_dir_, std::chrono::steady_clock::now() + kDestroyTimeout);
     });
   }
   if (workspace_) attempt([&] { workspace_->remove(); });
-  attempt([&] { remove_tree(order_.work_dir); });
-  if (log_) {
-    const std::string lost = log_->finish();
-    if (!lost.empty() && succeeded()) fail(FailureReason::runner_system_failure, lost);
-  }
-  if (coverage_) outcome_.coverage = coverage_->result();
+  attempt([&] { remove_tree(work_dir_); });
   // The job's result stands; that something stayed behind is for the operator.
-  if (!trouble.empty()) log_error("engine", "cannot clean up after job '" + job_.name + "': " + trouble);
+  if (!trouble.empty()) log_error("engine", "cannot clean up after job '" + name_ + "': " + trouble);
 }
 
 void JobRunner::fail(FailureReason reason, std::string why, std::optional<int> exit_code) {

@@ -26,8 +26,8 @@ LocalJobs::LocalJobs(EngineOptions options, JobParts parts)
       shell_(find_shell()),
       context_{options_, parts_, shell_} {}
 
-JobOutcome LocalJobs::run(const JobOrder& order, StopControl& control) noexcept {
-  return JobRunner(context_, order, control).run();
+void LocalJobs::run(const JobOrder& order, StopControl& control, const OnEnd& on_end) noexcept {
+  JobRunner(context_, order, control).run(on_end);
 }
 
 Archives LocalJobs::archive(const ArchiveOrder& order, const Collected& collected,

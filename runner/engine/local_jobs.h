@@ -18,7 +18,7 @@ class LocalJobs final : public JobHost {
   LocalJobs(const LocalJobs&) = delete;
   LocalJobs& operator=(const LocalJobs&) = delete;
 
-  JobOutcome run(const JobOrder& order, StopControl& control) noexcept override;
+  void run(const JobOrder& order, StopControl& control, const OnEnd& on_end) noexcept override;
   Archives archive(const ArchiveOrder& order, const Collected& collected,
                    const std::function<bool()>& stop) noexcept override;
   void settle(std::int64_t) noexcept override {}

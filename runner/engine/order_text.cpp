@@ -51,13 +51,60 @@ Upstream upstream_of(const json& value, const FindEntry& find) {
   return upstream;
 }
 
+json to_json(const ContainerSettings& settings) {
+  json logins = json::array();
+  for (const auto& file : settings.login_files) logins.push_back(exact(file.native()));
+  return json{{"socket", exact(settings.socket.native())},
+              {"owner", exact(settings.owner)},
+              {"default_image", exact(settings.default_image)},
+              {"pull_policy", settings.pull_policy},
+              {"allowed_pull_policies", settings.allowed_pull_policies},
+              {"login_files", std::move(logins)},
+              {"service_wait", settings.service_wait.count()},
+              {"ulimits", settings.ulimits},
+              {"memory_bytes", settings.memory_bytes},
+              {"shm_bytes", settings.shm_bytes},
+              {"cpu_millis", settings.cpu_millis},
+              {"privileged", settings.privileged},
+              {"shell_only", settings.shell_only},
+              {"insecure_registries", settings.insecure_registries},
+              {"engine_socket", settings.engine_socket},
+              {"engine_socket_projects", settings.engine_socket_projects},
+              {"images", exact(settings.images.native())}};
+}
+
+ContainerSettings settings_of(const json& value) {
+  ContainerSettings settings;
+  settings.socket = exact_text(value.at("socket"));
+  settings.owner = exact_text(value.at("owner"));
+  settings.default_image = exact_text(value.at("default_image"));
+  value.at("pull_policy").get_to(settings.pull_policy);
+  value.at("allowed_pull_policies").get_to(settings.allowed_pull_policies);
+  for (const json& file : value.at("login_files")) settings.login_files.emplace_back(exact_text(file));
+  settings.service_wait = std::chrono::milliseconds(value.at("service_wait").get<std::int64_t>());
+  value.at("ulimits").get_to(settings.ulimits);
+  value.at("memory_bytes").get_to(settings.memory_bytes);
+  value.at("shm_bytes").get_to(settings.shm_bytes);
+  value.at("cpu_millis").get_to(settings.cpu_millis);
+  value.at("privileged").get_to(settings.privileged);
+  // Of an order that an older version wrote.
+  if (const auto hosts = value.find("insecure_registries"); hosts != value.end())
+    hosts->get_to(settings.insecure_registries);
+  settings.shell_only = value.value("shell_only", false);
+  value.at("engine_socket").get_to(settings.engine_socket);
+  value.at("engine_socket_projects").get_to(settings.engine_socket_projects);
+  settings.images = exact_text(value.at("images"));
+  return settings;
+}
+
 json to_json(const EngineOptions& options) {
   return json{{"data_dir", exact(options.data_dir.native())},
               {"cancel_grace", options.cancel_grace.count()},
               {"default_timeout", options.default_timeout.count()},
               {"log_limit", options.log_limit},
               {"file_size_limit", options.file_size_limit},
-              {"artifact_size_limit", options.artifact_size_limit}};
+              {"artifact_size_limit", options.artifact_size_limit},
+              {"containers", to_json(options.containers)}};
 }
 
 EngineOptions options_of(const json& value) {
@@ -68,6 +115,7 @@ EngineOptions options_of(const json& value) {
   options.log_limit = value.at("log_limit").get<std::uint64_t>();
   options.file_size_limit = value.at("file_size_limit").get<std::uint64_t>();
   options.artifact_size_limit = value.at("artifact_size_limit").get<std::uint64_t>();
+  options.containers = settings_of(value.at("containers"));
   return options;
 }
 

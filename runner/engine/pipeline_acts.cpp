@@ -172,10 +172,14 @@ void PipelineRun::start(std::size_t job) {
                                               [this] { services_.post(id(), message::Wake{}); });
   views_.lock()->logs[job] = order->log_path;
   // What is posted may be the end of this object.
-  services_.job_threads.run([job, order, control = run.control, &host = parts_.host, post = services_.post] {
-    JobOutcome outcome = host.run(*order, *control);
-    post(order->state.pipeline, message::JobDone{job, order->slot, std::move(outcome)});
-  });
+  at_host_->begin();
+  services_.job_threads.run(
+      [job, order, control = run.control, &host = parts_.host, post = services_.post, at_host = at_host_] {
+        host.run(*order, *control, [&](JobOutcome outcome) {
+          post(order->state.pipeline, message::JobDone{job, order->slot, std::move(outcome)});
+        });
+        at_host->end();
+      });
 }
 
 std::vector<Upstream> PipelineRun::upstream_of(std::size_t job) const {

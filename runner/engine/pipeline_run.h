@@ -162,6 +162,8 @@ class PipelineRun {
   void kill_all() noexcept;
   /// Threads that still work for it.
   bool busy() const { return !running_.empty() || archiving_ != 0; }
+  /// Blocks until nothing is left of the attempts that have ended. None may be running.
+  void wait_for_host() const { at_host_->wait_for_none(); }
   /// Takes note of the ends only, after kill_all().
   void bury(const Message& message);
 
@@ -257,6 +259,7 @@ class PipelineRun {
   // A delay is a duration: by the steady clock, whatever people see of it. Of those that wait for a time.
   std::multimap<SteadyPoint, std::size_t> timers_;
   std::set<std::size_t> running_;
+  std::shared_ptr<OpenCount> at_host_ = std::make_shared<OpenCount>();  // attempts, until they are cleaned up
   std::size_t archiving_ = 0;
   std::atomic<bool> killed_{false};  // archives that are being written end
   bool stays_ = false;               // once its place in the queue is sure

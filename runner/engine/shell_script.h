@@ -12,6 +12,12 @@ struct Shell {
   std::string path;
   bool bash = false;
 };
+/// Of a container: which it is, only the image knows. Scripts for it do with what every shell has.
+inline Shell unknown_shell() {
+  return {};
+}
+/// The words that run a script file with the first shell an image has: bash, else sh.
+std::vector<std::string> find_and_run(const std::string& script);
 /// Looks in the usual system directories. Throws Error{unavailable} when there is neither.
 Shell find_shell();
 

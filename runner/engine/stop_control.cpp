@@ -79,6 +79,11 @@ executors::StepEnd StopControl::run(executors::Sandbox& sandbox, const executors
   return step->wait();
 }
 
+void StopControl::forget_deadline() {
+  const std::lock_guard lock(mutex_);
+  job_deadline_.reset();
+}
+
 void StopControl::pass_on(std::function<void(StopCause)> listener) {
   const std::lock_guard lock(mutex_);
   listener_ = std::move(listener);

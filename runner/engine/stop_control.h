@@ -43,6 +43,8 @@ class StopControl {
   executors::StepEnd run(executors::Sandbox& sandbox, const executors::StepSpec& spec,
                          executors::LogSink& sink, std::optional<SteadyPoint> phase_deadline,
                          bool final_step);
+  /// From now on the job may take as long as it likes.
+  void forget_deadline();
   /// For who runs the job elsewhere: called with each cause that was not demanded before, by whoever demands
   /// it, and at once with one that is there already; quick, not called any more once this is called again.
   /// Empty: nobody.

@@ -12,6 +12,29 @@
 
 namespace runner::engine {
 
+/// How much of something is under way. Any thread.
+class OpenCount {
+ public:
+  void begin() {
+    const std::lock_guard lock(mutex_);
+    ++open_;
+  }
+  void end() {
+    // Told under the lock: who waits may destroy this as soon as it is given up.
+    const std::lock_guard lock(mutex_);
+    if (--open_ == 0) none_.notify_all();
+  }
+  void wait_for_none() {
+    std::unique_lock lock(mutex_);
+    none_.wait(lock, [this] { return open_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable none_;
+  std::size_t open_ = 0;
+};
+
 /// Runs tasks on at most `limit` threads, first come first served. Tasks do not throw. Any thread.
 class WorkerThreads {
  public:

@@ -29,7 +29,7 @@ TEST(ArtifactEnd, TimedOutJobLeavesWhatItHas) {
   const Sandboxed box(R"(
 slow:
   script: [mkdir f, echo so far > f/log, sleep 100]
-  timeout: 1 second
+  timeout: 5 seconds
   artifacts: {paths: [f], when: always}
 )");
   const Ended ended = box.run({"exec"});
@@ -55,7 +55,7 @@ TEST(ArtifactEnd, WhatIsForSuccessIsNotKeptOfAJobThatTimedOut) {
   const Sandboxed box(R"(
 slow:
   script: [mkdir f, echo so far > f/log, sleep 100]
-  timeout: 1 second
+  timeout: 5 seconds
   artifacts: {paths: [f]}
 )");
   EXPECT_EQ(box.run({"exec"}).code, 1);

@@ -186,7 +186,7 @@ class FakeEngine {
     if (!client) return;
     std::string question(1024, '\0');
     const auto got = ::read(client.get(), question.data(), question.size());
-    if (got > 0 && question.starts_with("GET /version HTTP/1.")) write_all(client.get(), answer_);
+    if (got > 0 && question.starts_with("GET /_ping HTTP/1.")) write_all(client.get(), answer_);
   }
   std::string answer_;
   UniqueFd listener_;
@@ -199,10 +199,10 @@ TEST(Doctor, AsksContainerEnginesForTheirVersions) {
   place.environment = {"XDG_RUNTIME_DIR=" + sockets.path().string(),
                        "DOCKER_HOST=unix://" + (sockets.path() / "garbage").string(),
                        "CONTAINER_HOST=unix://" + (sockets.path() / "silent").string()};
-  const FakeEngine podman(
-      sockets.path() / "podman/podman.sock",
-      "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"Version\": \"4.3.1\"}\n");
-  const FakeEngine garbage(sockets.path() / "garbage", "HTTP/1.0 200 OK\r\n\r\n[\"Version\"]");
+  const FakeEngine podman(sockets.path() / "podman/podman.sock",
+                          "HTTP/1.0 200 OK\r\nApi-Version: 1.41\r\nserver:  Libpod/4.3.1 (linux) \r\n\r\nOK");
+  const FakeEngine garbage(sockets.path() / "garbage",
+                           "HTTP/1.0 200 OK\r\nServer: nginx\r\n\r\nServer: Docker/1");
   const FakeEngine silent(sockets.path() / "silent", "");
   const Ended ended = place.run({"doctor"});
   EXPECT_EQ(line_about(ended, "containers", "podman 4.3.1 at '").substr(0, 3), "ok ") << ended.out;

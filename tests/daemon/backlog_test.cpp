@@ -47,8 +47,9 @@ TEST(Backlog, OfManyJobsIsReadBackWorkedThroughAndCanceled) {
   // Each pipeline is of a branch: no newer one cancels it.
   for (int branch = 0; branch < wanted; ++branch) {
     const std::string name = "b" + std::to_string(branch);
-    repository.run("git commit -q --allow-empty -m " + name + " && git push -q here main:" + name);
+    repository.run("git commit -q --allow-empty -m " + name + " && git branch " + name);
   }
+  repository.run("git push -q here 'refs/heads/b*:refs/heads/b*'");
   server.start();
   auto begin = std::chrono::steady_clock::now();
   server.api(

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "runner/base/error.h"
+#include "runner/daemon/config_containers.h"
 #include "tests/daemon/config_reader.h"
 #include "tests/support/source_dir.h"
 
@@ -27,8 +28,22 @@ tls: {certificate: server.pem, key: /etc/ssl/server.key}
 url: https://ci.example.com/runner
 data: /srv/runner
 jobs: 8
-executors: {shell: {jobs: 3}}
+executors: {shell: {jobs: 3}, container: {jobs: 2}}
 executor: shell
+containers:
+  engine: podman.sock
+  image: debian:12
+  pull_policy: if-not-present
+  allowed_pull_policies: [if-not-present, never]
+  privileged: yes
+  memory: 512 MiB
+  cpus: 0.5
+  shm_size: 64MiB
+  service_wait: never
+  ulimits: {nofile: 4096}
+  engine_socket: [shop, tools]
+  image_budget: 20GB
+  build_cache_budget: 2 GiB
 timeout: 30m
 keep_logs: 90d
 log_level: debug
@@ -69,7 +84,23 @@ projects:
   EXPECT_EQ(config.server.url, "https://ci.example.com/runner");
   EXPECT_EQ(config.server.data, "/srv/runner");
   EXPECT_EQ(config.server.jobs, 8U);
-  EXPECT_THAT(config.server.executor_jobs, ElementsAre(Pair("shell", 3U)));
+  EXPECT_THAT(config.server.executor_jobs, ElementsAre(Pair("container", 2U), Pair("shell", 3U)));
+  engine::ContainerSettings containers;
+  apply(config.server.containers, containers);
+  EXPECT_EQ(config.server.containers.engine, dir.path() / "podman.sock");
+  EXPECT_EQ(containers.default_image, "debian:12");
+  EXPECT_EQ(containers.pull_policy, "if-not-present");
+  EXPECT_THAT(containers.allowed_pull_policies, ElementsAre("if-not-present", "never"));
+  EXPECT_TRUE(containers.privileged);
+  EXPECT_EQ(containers.memory_bytes, 512U << 20U);
+  EXPECT_EQ(containers.cpu_millis, 500U);
+  EXPECT_EQ(containers.shm_bytes, 64U << 20U);
+  EXPECT_LT(containers.service_wait.count(), 0) << "not at all";
+  EXPECT_THAT(containers.ulimits, ElementsAre(Pair("nofile", Pair(4096U, 4096U))));
+  EXPECT_TRUE(containers.engine_socket);
+  EXPECT_THAT(containers.engine_socket_projects, ElementsAre("shop", "tools"));
+  EXPECT_EQ(containers.image_budget, 20'000'000'000U);
+  EXPECT_EQ(containers.build_cache_budget, 2U << 30U);
   EXPECT_EQ(config.server.shell_only, true);
   EXPECT_EQ(config.server.timeout, std::chrono::minutes(30));
   EXPECT_EQ(config.server.keep_logs, std::chrono::days(90));
@@ -148,6 +179,7 @@ TEST_F(ConfigFileTest, WhatChangedOfTheServerIsNamedByItsKey) {
       {"data: /x", "data"},
       {"jobs: 2", "jobs"},
       {"executors: {shell: {jobs: 2}}", "executors"},
+      {"containers: {pull_policy: never}", "containers"},
       {"executor: shell", "executor"},
       {"timeout: 2h", "timeout"},
       {"keep_logs: forever", "keep_logs"},

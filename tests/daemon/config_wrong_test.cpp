@@ -21,8 +21,8 @@ TEST_F(ConfigWrongTest, WhatIsWrongIsNamedWithItsPlaceAndTheMend) {
   const std::pair<std::string, const char*> cases[] = {
       {"lisen: 80\n", "config.yaml:1:1: there is no key 'lisen'; did you mean 'listen'?"},
       {"zzz: 1\n",
-       "config.yaml:1:1: there is no key 'zzz'; there are data, executor, executors, jobs, keep_logs, "
-       "listen, "},
+       "config.yaml:1:1: there is no key 'zzz'; there are containers, data, executor, executors, jobs, "
+       "keep_logs, listen, "},
       {"- a\n", "config.yaml:1:1: expected keys with values, got a list"},
       {"text\n", "config.yaml:1:1: expected keys with values, got a string"},
       {"jobs: many\n", "config.yaml:1:7: 'jobs' must be a whole number from 1 to 10000, and is a string"},
@@ -35,6 +35,30 @@ TEST_F(ConfigWrongTest, WhatIsWrongIsNamedWithItsPlaceAndTheMend) {
        "config.yaml:1:27: executor 'shell': 'jobs' must be a whole number from 1 to 10000, and is 0"},
       {"executors: {shel: {jobs: 1}}\n",
        "config.yaml:1:13: executors: there is no key 'shel'; did you mean 'shell'?"},
+      {"containers: docker\n",
+       "config.yaml:1:13: 'containers' must be a mapping like {pull_policy: if-not-present}, and is a "
+       "string"},
+      {"containers: {pull_policy: sometimes}\n",
+       "config.yaml:1:27: containers: 'pull_policy' cannot be 'sometimes'; allowed are always, "
+       "if-not-present, "
+       "never"},
+      {"containers: {allowed_pull_policies: [always, daily]}\n",
+       "config.yaml:1:37: containers: 'allowed_pull_policies': 'daily' is no pull policy; there are always, "
+       "if-not-present "
+       "and never"},
+      {"containers: {allowed_pull_policies: []}\n",
+       "config.yaml:1:37: containers: 'allowed_pull_policies' names none; name one or more"},
+      {"containers: {memory: much}\n",
+       "config.yaml:1:22: containers: 'memory': 'much' is no size; write it like 512MB or 2 GiB"},
+      {"containers: {image_budget: 20 apples}\n",
+       "config.yaml:1:28: containers: 'image_budget': '20 apples' is no size; write it like 512MB or 2 GiB"},
+      {"containers: {cpus: 0}\n",
+       "config.yaml:1:20: containers: 'cpus' must be a number of processors; write it like 2 or 0.5"},
+      {"containers: {engine: ''}\n", "config.yaml:1:22: containers: 'engine' may not be empty"},
+      {"containers: {ulimits: {nofiles: 1}}\n",
+       "config.yaml:1:24: ulimits: there is no key 'nofiles'; did you mean 'nofile'?"},
+      {"containers: {privilged: true}\n",
+       "config.yaml:1:14: containers: there is no key 'privilged'; did you mean 'privileged'?"},
       {"jobs: 0\n", "config.yaml:1:7: 'jobs' must be a whole number from 1 to 10000, and is 0"},
       {"listen: nowhere\n",
        "config.yaml:1:9: 'listen' must be an address with a port: 'nowhere' is none; write it like"},

@@ -31,7 +31,9 @@ TEST(JobEnd, AProcessEndsWhenTheDataDirectoryIsRemoved) {
   ASSERT_TRUE(lock);
   EXPECT_NE(::flock(lock.get(), LOCK_EX | LOCK_NB), 0) << "the job goes on without a daemon";
   write_file_atomic(gate.path() / "open", "");
-  served.wait_until([&](const auto&) { return fs::exists(place / "outcome"); });
+  // It tells how it ended before it cleans up.
+  served.wait_until(
+      [&](const auto&) { return fs::exists(place / "outcome") && !fs::exists(place / "work"); });
   EXPECT_NE(::flock(lock.get(), LOCK_EX | LOCK_NB), 0) << "it waits for one that asks how it ended";
   remove_tree(served.data() / "jobs");
   served.wait_until([&](const auto&) { return ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0; });

@@ -160,6 +160,7 @@ TEST(MetricsPage, TellsWhatWasCounted) {
   facts.jobs.pipelines_running = 8;
   facts.jobs.archive_bytes = 9;
   facts.http.in_flight = 10;
+  facts.containers = {12, 13, 14};
   facts.jobs.pipelines_ended[{"gone", "failed"}] = 11;
   api::AccessCounts access;
   access.attempt(api::AuthMethod::webhook, api::AuthResult::limited);
@@ -176,6 +177,9 @@ TEST(MetricsPage, TellsWhatWasCounted) {
   EXPECT_EQ(number(page, "runner_pipelines_running"), 8);
   EXPECT_EQ(number(page, "runner_artifacts_bytes"), 9);
   EXPECT_EQ(number(page, "runner_http_requests_in_flight"), 10);
+  EXPECT_EQ(number(page, "runner_images_removed_total"), 12);
+  EXPECT_EQ(number(page, "runner_image_bytes_removed_total"), 13);
+  EXPECT_EQ(number(page, "runner_build_cache_bytes_removed_total"), 14);
   EXPECT_EQ(number(page, R"(runner_pipelines_total{project="gone",status="failed"})"), 11);
   EXPECT_EQ(number(page, R"(runner_auth_attempts_total{method="webhook",result="limited"})"), 1);
   EXPECT_EQ(number(page, R"(runner_permission_denied_total{permission="developer"})"), 1);

@@ -54,7 +54,8 @@ std::string RecordingObserver::output(std::size_t job, int attempt) const {
 }
 
 EngineHarness::EngineHarness(executors::Executor& executor, cache::MountMode mode,
-                             engine::EngineOptions options, std::unique_ptr<storage::Store> store)
+                             engine::EngineOptions options, std::unique_ptr<storage::Store> store,
+                             std::string program)
     : source_(dir_.path() / "source"),
       data_(dir_.path() / "data"),
       store_(store ? std::move(store) : storage::make_memory_store(clock_)),
@@ -65,8 +66,9 @@ EngineHarness::EngineHarness(executors::Executor& executor, cache::MountMode mod
   make_directories(data_);
   options.data_dir = data_;
   options.retry_after = std::chrono::milliseconds(20);
-  jobs_ = std::make_unique<engine::LocalJobs>(
-      options, engine::JobParts{executor, workspaces_, &caches_, clock_, observer_, {}});
+  engine::JobParts parts{executor, workspaces_, &caches_, clock_, observer_, {}};
+  parts.program = std::move(program);
+  jobs_ = std::make_unique<engine::LocalJobs>(options, parts);
   engine_ =
       std::make_unique<engine::Engine>(options, engine::EngineParts{*store_, *jobs_, clock_, observer_});
 }

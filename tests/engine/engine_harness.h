@@ -42,7 +42,8 @@ class RecordingObserver final : public engine::Observer {
 class EngineHarness {
  public:
   explicit EngineHarness(executors::Executor& executor, cache::MountMode mode = cache::MountMode::copy,
-                         engine::EngineOptions options = {}, std::unique_ptr<storage::Store> store = {});
+                         engine::EngineOptions options = {}, std::unique_ptr<storage::Store> store = {},
+                         std::string program = {});
 
   /// A request for `plan` over the files of source().
   engine::PipelineRequest request(pipelines::Plan plan) const;

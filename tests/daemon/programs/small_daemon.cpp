@@ -36,8 +36,8 @@ engine::Checkout checkout_of(const std::string& recipe) {
   return checkout;
 }
 
-void job_main(std::vector<UniqueFd> fds) {
-  daemon::run_job_process(std::move(fds),
+void job_main(const executors::AwaitWork& next) {
+  daemon::run_job_process(next,
                           [](const std::string& recipe, cache::LayerStore&) { return checkout_of(recipe); });
 }
 
