@@ -24,7 +24,24 @@ git -c user.name=demo -c user.email=demo@localhost commit -q -m "A link shortene
 # The system's Python is the one that Debian's flake8 and pytest belong to.
 pipeline=(--var "DEPLOY_ROOT=$deployed" --var PYTHON=/usr/bin/python3)
 
-say "runner exec: lint, test, package, staging; production waits for a person"
+# .runner.yml adds an image to .gitlab-ci.yml; it needs a container engine.
+. "$here/demo_engine.sh"
+if find_engine; then
+  make_base_image
+  pipeline+=(--var "BASE=$base")
+  if [ "$engine" = docker ]; then
+    start_registry
+    pipeline+=(--var "CI_REGISTRY_IMAGE=$registry/shortlinks")
+    say "runner exec: lint, test, package, an image built, pushed, and run by its digest, staging; production waits"
+  else
+    say "runner exec: lint, test, package, an image, staging; production waits"
+    echo "(The image is not pushed: the registry of this demo has no TLS, which Podman wants to be told in registries.conf.)"
+  fi
+else
+  pipeline+=(-f .gitlab-ci.yml)
+  say "No container engine answers here${why_not:+ ($why_not)}, so no image is built: the archive alone is delivered"
+  say "runner exec: lint, test, package, staging; production waits for a person"
+fi
 "$runner" exec "${pipeline[@]}" --report "$place/first.json"
 
 say "The archive that the package job left"
@@ -35,6 +52,11 @@ echo "$archive"
 
 say "runner exec --manual 'deploy production': the person says yes"
 "$runner" exec "${pipeline[@]}" --manual "deploy production" --report "$place/second.json"
+
+if [ -n "$registry" ]; then
+  say "Nothing changed since, so nothing was built: the second run asked the registry and moved the tags"
+  curl -fsS "http://$registry/v2/shortlinks/tags/list"
+fi
 
 say "What is deployed"
 for environment in staging production; do
