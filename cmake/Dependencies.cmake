@@ -1,5 +1,8 @@
 # Everything comes from Debian packages (packages.txt); nothing is downloaded here.
 find_package(Threads REQUIRED)
+if(RUNNER_UNITY)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+endif()
 find_package(PkgConfig REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(SQLite3 REQUIRED)

@@ -1,3 +1,26 @@
+# RUNNER_UNITY: several files are compiled as one, chosen so that they do not meet (cmake/unity_groups.py). For CI, which
+# compiles everything from nothing; a build for work on the code compiles less after an edit without it.
+function(runner_unity target)
+  if(NOT RUNNER_UNITY)
+    return()
+  endif()
+  get_target_property(sources ${target} SOURCES)
+  list(FILTER sources INCLUDE REGEX "^${CMAKE_CURRENT_SOURCE_DIR}/.*\\.cpp$")
+  execute_process(COMMAND "${Python3_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/cmake/unity_groups.py" ${sources}
+    OUTPUT_VARIABLE lines COMMAND_ERROR_IS_FATAL ANY)
+  # clang's analyzer looks into files that are included only when the file that includes them has this name.
+  string(REGEX MATCHALL "[^\n]+" lines "${lines}")
+  foreach(line ${lines})
+    string(REGEX MATCH "^([0-9]+) (.*)$" whole "${line}")
+    set_source_files_properties("${CMAKE_MATCH_2}" PROPERTIES UNITY_GROUP "UnifiedSource${CMAKE_MATCH_1}")
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  # A class of a .cpp may have a member of a type that the file keeps to itself; as an included file that looks strange.
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  # An edit may make files meet.
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${sources} "${PROJECT_SOURCE_DIR}/cmake/unity_groups.py")
+endfunction()
+
 # runner_library(<target> LINK <ours...> PRIVATE_LINK <third party...>)
 #
 # One static library per folder, from every .cpp beside the CMakeLists.txt. Headers sit in a file set so that
@@ -15,9 +38,10 @@ function(runner_library target)
   if(RUNNER_VERIFY_HEADERS)
     set_target_properties(${target} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
   endif()
+  runner_unity(${target})
 endfunction()
 
-# runner_test(<target> LINK <libraries...>): one gtest program from every *_test.cpp in the folder.
+# runner_test(<target> LINK <libraries...>): one gtest program from every .cpp in the folder.
 function(runner_test target)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
@@ -26,6 +50,22 @@ function(runner_test target)
   target_link_libraries(${target} PRIVATE runner_flags ${ARG_LINK} GTest::gmock GTest::gtest_main)
   target_precompile_headers(${target} REUSE_FROM runner_test_pch)
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)  # ccache needs it
-  # The printed value of a parameter may be raw memory; the names given to instances are enough.
-  gtest_discover_tests(${target} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120)
+  runner_unity(${target})
+  if(RUNNER_SANITIZE)
+    # A sanitized program takes longer to start than most tests take: it is started a few times, not once for each. The
+    # debug build runs each test alone, so that none leans on another.
+    set(shards 6)
+    math(EXPR last "${shards} - 1")
+    foreach(shard RANGE ${last})
+      add_test(NAME ${target}.${shard} COMMAND ${target})
+      # What is found, in processes too that outlive the test and have no terminal, goes into files; ./dev looks there.
+      set(found "log_path=${RUNNER_FINDINGS}/${target}:log_exe_name=1")
+      set_tests_properties(${target}.${shard} PROPERTIES TIMEOUT 900
+        ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${shard};\
+ASAN_OPTIONS=${found};UBSAN_OPTIONS=${found};TSAN_OPTIONS=${found}")
+    endforeach()
+  else()
+    # The printed value of a parameter may be raw memory; the names given to instances are enough.
+    gtest_discover_tests(${target} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120)
+  endif()
 endfunction()

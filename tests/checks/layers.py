@@ -15,12 +15,15 @@ LEVELS = {
     "runner/base": [],
     "runner/database": ["runner/base"],
     "pipelines": ["runner/base"],
-    "executors": ["runner/base"],
+    "registry": ["runner/base"],
+    "executors": ["runner/base", "registry"],
     "cache": ["runner/base", "runner/database"],
     "artifacts": ["runner/base"],
+    "builds": ["runner/base", "registry", "executors"],
     "runner/git": ["runner/base", "cache"],
     "runner/storage": ["runner/base", "runner/database", "pipelines"],
-    "runner/engine": ["runner/base", "pipelines", "runner/git", "runner/storage"],
+    "deployments": ["runner/base", "runner/database", "runner/storage", "pipelines"],
+    "runner/engine": ["runner/base", "pipelines", "registry", "runner/git", "runner/storage"],
     "runner/forge": ["runner/base", "pipelines", "runner/git", "runner/storage"],
     "runner/triggers": ["runner/base", "runner/database", "runner/storage", "runner/git", "runner/engine", "pipelines"],
     "runner/http": ["runner/base", "runner/database", "runner/storage", "runner/engine", "runner/triggers", "pipelines"],
@@ -30,7 +33,7 @@ LEVELS = {
 # folder -> single headers of other folders: the interfaces, not what is behind them.
 INTERFACES = {
     "runner/engine": [
-        "executors/executor.h", "cache/workspace.h", "cache/layer_store.h", "cache/caches.h", "cache/mount_point.h",
+        "executors/executor.h", "builds/build_request.h", "cache/workspace.h", "cache/layer_store.h", "cache/caches.h", "cache/mount_point.h",
         "artifacts/artifacts.h", "artifacts/reports.h", "artifacts/retention.h",
     ],
 }

@@ -3,9 +3,11 @@
 
     tidy.py BUILD_DIR [-j N] [--tool clang-tidy-14] [--memory DIR]
 
-A file that was found clean is not looked at again until something changes that could matter: its text, the headers
-of ours that it includes (and what those include), the configuration, its compiler flags, the tool, or the packages
-that bring headers. Findings are never remembered. The memory is $XDG_CACHE_HOME/runner-tidy; remove it to begin anew.
+A file that was found clean is not looked at again until something changes that matters: its text, the headers of ours
+that it names itself, the configuration, its compiler flags, the tool, or the packages that bring headers. What those
+headers include is the compiler's business: a widely included header would otherwise cost an hour, and what it changes
+elsewhere has never been a finding. --anew looks at every file all the same. Findings are never remembered. The memory
+is $XDG_CACHE_HOME/runner-tidy.
 """
 import argparse
 import concurrent.futures
@@ -22,6 +24,9 @@ import time
 INCLUDE = re.compile(rb'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 FINDING = re.compile(r"^(/.*?:\d+:\d+): (?:error|warning): ", re.MULTILINE)
 HEADER_PACKAGES = re.compile(r"(-dev$|^g\+\+|^gcc|^clang|^libclang|^libstdc)")
+# The analyzer walks the paths of each function; a few long functions have so many that they take most of the time. With
+# a tenth of its usual patience, files take a quarter of the time.
+PATIENCE = [f"--extra-arg={part}" for part in ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=20000")]
 KEEP_SECONDS = 60 * 24 * 3600
 
 
@@ -34,11 +39,11 @@ class Sources:
 
     def look(self, path):
         if path not in self.read:
-            text = path.read_bytes()
+            text = path.read_bytes().replace(os.fsencode(self.root), b".")
             included = []
             for name in INCLUDE.findall(text):
                 for place in (self.root, path.parent):
-                    target = place / os.fsdecode(name)
+                    target = (place / os.fsdecode(name)).absolute()
                     if target.is_file():
                         included.append(target)
                         break
@@ -46,14 +51,11 @@ class Sources:
         return self.read[path]
 
     def digests(self, path):
-        """(name, digest) of the file and of all it includes, sorted."""
-        seen, waiting = set(), [path]
-        while waiting:
-            current = waiting.pop()
-            if current not in seen:
-                seen.add(current)
-                waiting.extend(self.look(current)[1])
-        return sorted(f"{os.path.relpath(one, self.root)} {self.look(one)[0]}" for one in seen)
+        """(name, digest) of the file and of the headers it names, sorted. Sources that are compiled as one are a file
+        that names them."""
+        parts = [path, *self.look(path)[1]]
+        parts += [header for part in parts[1:] if part.suffix == ".cpp" for header in self.look(part)[1]]
+        return sorted({f"{os.path.relpath(one, self.root)} {self.look(one)[0]}" for one in parts})
 
     def configurations(self, path):
         """The .clang-tidy files that hold for it."""
@@ -79,12 +81,12 @@ def key_of(entry, sources, about_machine):
     path = pathlib.Path(entry["file"])
     flags = shlex.split(entry["command"]) if "command" in entry else entry["arguments"]
     root = str(sources.root)
-    parts = [*about_machine, *(flag.replace(root, ".") for flag in flags), *sources.configurations(path),
+    parts = [*about_machine, *PATIENCE, *(flag.replace(root, ".") for flag in flags), *sources.configurations(path),
              *sources.digests(path)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def check(build, jobs, tool, memory):
+def check(build, jobs, tool, memory, anew=False):
     """(files, how many were remembered, [output of each file with findings])"""
     database = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
     entries = sorted({entry["file"]: entry for entry in database}.items())
@@ -96,14 +98,14 @@ def check(build, jobs, tool, memory):
     waiting, bad = [], []
     for file, entry in entries:
         note = memory / key_of(entry, sources, about_machine)
-        if note.exists():
+        if note.exists() and not anew:
             os.utime(note)
         else:
             waiting.append((file, note))
 
     def run(item):
         file, note = item
-        done = subprocess.run([tool, "-p", str(build), "--quiet", file], capture_output=True, text=True,
+        done = subprocess.run([tool, "-p", str(build), "--quiet", file, *PATIENCE], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, check=False)
         if done.returncode == 0:
             note.touch()
@@ -126,8 +128,9 @@ def main():
     parser.add_argument("-j", dest="jobs", type=int, default=os.cpu_count())
     parser.add_argument("--tool", default="clang-tidy-14")
     parser.add_argument("--memory", type=pathlib.Path, default=pathlib.Path(cache, "runner-tidy"))
+    parser.add_argument("--anew", action="store_true", help="also files that are known to be clean")
     given = parser.parse_args()
-    files, remembered, bad = check(given.build.resolve(), given.jobs, given.tool, given.memory)
+    files, remembered, bad = check(given.build.resolve(), given.jobs, given.tool, given.memory, given.anew)
     if files == 0:
         print(f"tidy: no files in {given.build}")
         return 1

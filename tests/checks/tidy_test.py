@@ -50,11 +50,11 @@ class TidyTest(unittest.TestCase):
                    for name in ("one.cpp", "two.cpp")]
         self.write("build/tidy/compile_commands.json", json.dumps(entries))
 
-    def run_check(self):
+    def run_check(self, anew=False):
         """(names of the files that were looked at, findings)"""
         seen = self.tool.parent / "seen"
         seen.unlink(missing_ok=True)
-        bad = tidy.check(self.root / "build/tidy", 2, str(self.tool), self.root.parent / "memory")[2]
+        bad = tidy.check(self.root / "build/tidy", 2, str(self.tool), self.root.parent / "memory", anew)[2]
         looked = seen.read_text(encoding="utf-8").split() if seen.exists() else []
         return sorted(pathlib.Path(name).name for name in looked), bad
 
@@ -68,12 +68,16 @@ class TidyTest(unittest.TestCase):
         for change, expected in [
                 (lambda: self.write("two.cpp", "#include <vector>\n"), ["two.cpp"]),
                 (lambda: self.write("lib/one.h", '#include "lib/deep.h"\n\n'), ["one.cpp"]),
-                (lambda: self.write("lib/deep.h", "int x;\n"), ["one.cpp"]),
+                (lambda: self.write("lib/deep.h", "int x;\n"), []),
                 (lambda: self.write(".clang-tidy", "Checks: some"), both),
                 (lambda: self.flags("-O1"), both),
                 (lambda: self.version("15"), both)]:
             change()
             self.assertEqual(self.run_check(), (expected, []))
+
+    def test_all_are_looked_at_when_that_is_asked_for(self):
+        self.run_check()
+        self.assertEqual(self.run_check(anew=True), (["one.cpp", "two.cpp"], []))
 
     def test_findings_are_not_remembered(self):
         self.write("one.cpp", "bad\n")
