@@ -36,12 +36,16 @@ std::string missing_text(const ApprovalStanding& approvals) {
   return text;
 }
 
-/// The highest number that has succeeded; 0: none.
-std::int64_t newest_done(Tx& tx, std::int64_t environment) {
-  std::int64_t newest = 0;
-  for (const DeploymentRecord& done :
+bool same_pipeline(const DeploymentRecord& a, const DeploymentRecord& b) {
+  return a.pipeline && a.pipeline == b.pipeline;
+}
+
+/// The one with the highest number that has succeeded; number 0: none.
+DeploymentRecord newest_done(Tx& tx, std::int64_t environment) {
+  DeploymentRecord newest;
+  for (DeploymentRecord& done :
        Deployments(tx).in_states(environment, {std::string(to_string(State::succeeded))}))
-    if (done.kind != "rollback") newest = std::max(newest, done.number);
+    if (done.kind != "rollback" && done.number > newest.number) newest = std::move(done);
   return newest;
 }
 
@@ -139,12 +143,13 @@ DeploymentRecord Gate::add(const NewDeployment& wanted) {
 }
 
 Gate::Turn Gate::turn_of(Tx& tx, const Protection& protection, const DeploymentRecord& deployment,
-                         std::int64_t newest) const {
+                         const DeploymentRecord& newest) const {
   const TimePoint now = clock_.now();
   Turn turn;
-  if (protection.refuse_older && deployment.kind != "rollback" && deployment.number < newest) {
+  if (protection.refuse_older && deployment.kind != "rollback" && deployment.number < newest.number &&
+      !same_pipeline(deployment, newest)) {
     turn.state = State::superseded;
-    turn.why = "deployment " + std::to_string(newest) + ", which is newer, runs there";
+    turn.why = "deployment " + std::to_string(newest.number) + ", which is newer, runs there";
     return turn;
   }
   turn.approvals = count_approvals(protection, candidate_of(deployment),
@@ -199,10 +204,11 @@ std::optional<DeploymentRecord> Gate::advance(std::int64_t id) {
     if (!environment) throw Error(ErrorCode::not_found, "there is no environment " + std::to_string(id));
     const Protection protection = parse_protection(environment->protection);
     std::vector<DeploymentRecord> waiting = Deployments(tx).in_states(id, waiting_states());
-    const std::int64_t newest = newest_done(tx, id);
+    const DeploymentRecord newest = newest_done(tx, id);
+    const auto current = environment->current ? Deployments(tx).find(*environment->current) : std::nullopt;
     std::vector<DeploymentRecord*> ready;
     for (DeploymentRecord& deployment : waiting) {
-      if (deployment.base != environment->current) {
+      if (deployment.base != environment->current && !(current && same_pipeline(deployment, *current))) {
         // Approvals were for the way from what ran then: they are asked for anew.
         deployment.base = environment->current;
         deployment.fingerprint = fingerprint_of(
@@ -221,12 +227,15 @@ std::optional<DeploymentRecord> Gate::advance(std::int64_t id) {
     if (ready.empty() || environment->holder) return;
     const bool newest_first = protection.queue == QueueMode::latest;
     DeploymentRecord* next = newest_first ? ready.back() : ready.front();
+    for (DeploymentRecord* deployment : ready)
+      if (same_pipeline(*deployment, *next) && deployment->number < next->number) next = deployment;
     // A rollback is a person's answer to what happens now: it does not wait behind anything.
     for (DeploymentRecord* deployment : ready)
       if (deployment->kind == "rollback") next = deployment;
+    // What a pipeline deploys in several jobs belongs together: none of it takes another's place.
     if (newest_first && next->kind != "rollback")
       for (DeploymentRecord* older : ready)
-        if (older != next && older->kind != "rollback")
+        if (older != next && older->kind != "rollback" && !same_pipeline(*older, *next))
           move(tx, *older, State::superseded,
                "deployment " + std::to_string(next->number) + " is newer and goes in its place");
     next->fence = Environments(tx).lock(id, next->id).value();
@@ -245,7 +254,7 @@ std::optional<TimePoint> Gate::next_wake(std::int64_t id) const {
     const auto environment = Environments(tx).find(id);
     if (!environment) return;
     const Protection protection = parse_protection(environment->protection);
-    const std::int64_t newest = newest_done(tx, id);
+    const DeploymentRecord newest = newest_done(tx, id);
     for (const DeploymentRecord& deployment : Deployments(tx).in_states(id, waiting_states())) {
       const Turn turn = turn_of(tx, protection, deployment, newest);
       if (turn.wake && (!wake || *turn.wake < *wake)) wake = turn.wake;

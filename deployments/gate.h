@@ -70,6 +70,12 @@ class Gate {
   GateAnswer start(std::int64_t deployment, const Person& person);
   /// Of one that has not begun.
   GateAnswer cancel(std::int64_t deployment, const Person& person);
+  /// Its job will not come any more: canceled, if it has not begun. Fine when it has ended.
+  void give_up(std::int64_t deployment, const std::string& why);
+
+  /// Of one whose job carries it out by commands of its own, without a journal: the job has ended. Gives the
+  /// environment back. Fine when that is known already.
+  void finish(std::int64_t deployment, bool succeeded, const std::string& why);
 
  private:
   struct Turn {
@@ -79,7 +85,7 @@ class Gate {
     ApprovalStanding approvals;
   };
   Turn turn_of(storage::Tx& tx, const Protection& protection, const storage::DeploymentRecord& deployment,
-               std::int64_t newest_done) const;
+               const storage::DeploymentRecord& newest_done) const;
   void move(storage::Tx& tx, storage::DeploymentRecord& deployment, State next, const std::string& why) const;
   GateAnswer decide(std::int64_t deployment, const Person& person, const std::string& decision,
                     const std::string& comment, const std::string& method);

@@ -104,4 +104,23 @@ GateAnswer Gate::cancel(std::int64_t id, const Person& person) {
   });
 }
 
+void Gate::give_up(std::int64_t id, const std::string& why) {
+  change(id, [&](Tx& tx, DeploymentRecord& deployment, const Protection&) -> GateAnswer {
+    if (!waits(deployment)) return over(deployment);
+    move(tx, deployment, State::canceled, why);
+    return {};
+  });
+}
+
+void Gate::finish(std::int64_t id, bool succeeded, const std::string& why) {
+  change(id, [&](Tx& tx, DeploymentRecord& deployment, const Protection&) -> GateAnswer {
+    if (deployment.state != to_string(State::locked)) return over(deployment);
+    storage::Environments environments(tx);
+    if (succeeded) environments.set_current(deployment.environment, deployment.id);
+    environments.unlock(deployment.environment, deployment.id);
+    move(tx, deployment, succeeded ? State::succeeded : State::failed, why);
+    return {};
+  });
+}
+
 }  // namespace runner::deployments

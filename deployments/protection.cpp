@@ -15,6 +15,14 @@ constexpr std::array<std::pair<Who::Kind, std::string_view>, 4> kKinds{
      {Who::Kind::group, "group"},
      {Who::Kind::permission, "permission"}}};
 
+// Each may what those before it may.
+constexpr std::array<std::string_view, 4> kRoles{"viewer", "developer", "maintainer", "admin"};
+
+bool has_role(const Person& person, std::string_view wanted) {
+  const auto lowest = std::find(kRoles.begin(), kRoles.end(), wanted);
+  return person.role == wanted || std::find(lowest, kRoles.end(), person.role) != kRoles.end();
+}
+
 }  // namespace
 
 std::optional<Who> parse_who(std::string_view text) {
@@ -38,7 +46,7 @@ bool matches(const std::vector<Who>& who, const Person& person) {
       case Who::Kind::user:
         return one.name == person.name;
       case Who::Kind::role:
-        return one.name == person.role;
+        return has_role(person, one.name);
       case Who::Kind::group:
         return person.groups.count(one.name) > 0;
       case Who::Kind::permission:

@@ -16,7 +16,7 @@
 
 namespace runner::deployments {
 
-/// "role:developer", "group:ops", "permission:rollback", "user:ada".
+/// "role:developer" (and those above it), "group:ops", "permission:rollback", "user:ada".
 struct Who {
   enum class Kind : std::uint8_t { user, role, group, permission } kind = Kind::user;
   std::string name;

@@ -24,7 +24,7 @@ const std::vector<Entry>& table() {
        {planned, waiting_window, queued, rejected, expired, superseded, canceled, failed}},
       {waiting_window, "waiting_window", {waiting_approval, queued, expired, superseded, canceled, failed}},
       {queued, "queued", {waiting_approval, waiting_window, locked, expired, superseded, canceled, failed}},
-      {locked, "locked", {preparing, failed, canceled}},
+      {locked, "locked", {preparing, succeeded, failed, canceled}},  // succeeded: of a job's own commands
       {preparing, "preparing", {snapshotted, failed}},
       {snapshotted, "snapshotted", {migrating, progressing, failed, rolling_back}},
       {migrating, "migrating", {progressing, paused, rolling_back}},

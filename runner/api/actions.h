@@ -77,6 +77,9 @@ class Actions {
   virtual void projects_changed() = 0;
   /// Schedules were added, changed or removed. Quick.
   virtual void schedules_changed() = 0;
+  /// The protection of an environment was changed, or somebody decided about a deployment that waits: look
+  /// who may begin now. Quick.
+  virtual void environments_changed() = 0;
   /// A webhook was stored for this project. Quick.
   virtual void delivery_stored(std::int64_t project) = 0;
   /// No more than this is taken: the daemon drains, or its store cannot be written. "" = all is well.
