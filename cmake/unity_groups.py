@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Which source files of a target may be compiled together: one line "GROUP FILE" each.
 
-    unity_groups.py FILE...
+    unity_groups.py ROOT FILE...
 
 Half of what a compiler does for one of our files is to read the same headers again, so the builds of CI compile several
 files as one. What a file keeps to itself (an unnamed namespace, its own aliases and macros) must then not meet another
 file's words: two files share a group only if neither says a word that the other declares for itself. So a call cannot
 quietly find another file's function, and nothing has to be renamed for the sake of a faster build.
 """
+import os
 import re
 import sys
 
@@ -18,6 +19,7 @@ NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|R"([A-Za-z_]*)\(.*?\)\1"|"(?:\\.|[^"\\\n
 DIGITS = re.compile(r"(?<=\d)'(?=\d)")
 WORD = re.compile(r"[A-Za-z_]\w*")
 UNQUALIFIED = re.compile(r"(?<![\w.:>])[A-Za-z_]\w*|(?<=[^-]>)[A-Za-z_]\w*|(?<=[^:]:)[A-Za-z_]\w*|(?<=\.\.)[A-Za-z_]\w*")
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 MACRO = re.compile(r"^\s*#\s*define\s+(\w+)", re.MULTILINE)
 DIRECTIVE = re.compile(r"^\s*#(?:[^\n\\]|\\\n|\\.)*", re.MULTILINE)
 USING = re.compile(r"(?:using|namespace)\s+(?:(?P<alias>\w+)\s*=|(?:\w+::)*(?P<name>\w+)$)")
@@ -47,8 +49,9 @@ def named(statement):
     call = next((one for one in re.finditer(r"(\w+)\s*\(", head) if one[1] not in KEYWORDS), None)
     if call:
         return {call[1]}
+    values = re.findall(r"(\w+)\s*=(?!=)", statement)  # one statement may declare several
     words = WORD.findall(re.sub(r"\[.*?\]", "", head))
-    return {words[-1]} if words else set()
+    return {*values, words[-1]} if words else set(values)
 
 
 def own_words(text):
@@ -90,20 +93,55 @@ def own_words(text):
     return own
 
 
-class File:
-    def __init__(self, path):
-        self.path = path
+def text_of(path):
+    with open(path, encoding="utf-8") as source:
+        return NOISE.sub('""', DIGITS.sub("", source.read()))
+
+
+class Headers:
+    """The words of our headers and of those they include; each is read once."""
+
+    def __init__(self, root):
+        self.root = root
+        self.known = {}
+
+    def words_of(self, names):
+        words, seen, waiting = set(), set(), list(names)
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name not in self.known:
+                path = os.path.join(self.root, name)
+                self.known[name] = self.look(path) if os.path.isfile(path) else (set(), [])
+            found, included = self.known[name]
+            words |= found
+            waiting += included
+        return words
+
+    @staticmethod
+    def look(path):
         with open(path, encoding="utf-8") as source:
-            raw = source.read()
-        text = NOISE.sub('""', DIGITS.sub("", raw))
-        self.size = len(raw)
+            included = INCLUDE.findall(source.read())
+        return set(UNQUALIFIED.findall(DIRECTIVE.sub("", text_of(path)))), included
+
+
+class File:
+    def __init__(self, path, headers):
+        self.path = path
+        text = text_of(path)
+        self.size = os.path.getsize(path)
         self.words = set(UNQUALIFIED.findall(DIRECTIVE.sub("", text)))
         self.own = own_words(text)
+        with open(path, encoding="utf-8") as source:
+            self.header_words = headers.words_of(INCLUDE.findall(source.read()))
 
 
 def meet(one, other):
     """Whether a word that one declares for itself means something else in the other."""
     return any(word in other.words and (meaning is None or other.own.get(word) != meaning)
+               or meaning is not None and word in other.header_words and word not in one.header_words
                for word, meaning in one.own.items())
 
 
@@ -121,7 +159,8 @@ def groups_of(files):
 
 
 def main():
-    for number, group in enumerate(groups_of([File(path) for path in sorted(sys.argv[1:])])):
+    headers = Headers(sys.argv[1])
+    for number, group in enumerate(groups_of([File(path, headers) for path in sorted(sys.argv[2:])])):
         for file in group:
             print(number, file.path)
 

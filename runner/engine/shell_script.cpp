@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kDirectories[] = {"/usr/local/bin/", "/usr/bin/", "/bin/"};
 
 /// In single quotes, always: shell_quote leaves harmless words alone, which an echo must not depend on.
-std::string quoted(std::string_view text) {
+std::string single_quoted(std::string_view text) {
   return "'" + replace_all(text, "'", "'\\''") + "'";
 }
 
@@ -25,7 +25,7 @@ std::string prologue(const Shell& shell, const ScriptOptions& options) {
     text += "if (set -o pipefail) 2>/dev/null; then set -o pipefail; fi\n";
   }
   text += "set -o errexit\nset +o noclobber\n";
-  for (const auto& [name, value] : options.shell_only) text += name + "=" + quoted(value) + "\n";
+  for (const auto& [name, value] : options.shell_only) text += name + "=" + single_quoted(value) + "\n";
   if (options.trace) text += "set -o xtrace\n";
   return text;
 }
@@ -35,14 +35,14 @@ std::string green(std::string_view text) {
 }
 
 std::string echo(std::string_view line) {
-  return "printf '%s\\n' " + quoted(line) + "\n";
+  return "printf '%s\\n' " + single_quoted(line) + "\n";
 }
 
 std::string section_echo(std::string_view entry, std::size_t number) {
   const std::string name = "script_step_" + std::to_string(number);
   return "printf '\\033[0Ksection_start:%s:" + name +
          "[hide_duration=true,collapsed=true]\\r\\033[0K%s\\n' " + "\"$(date +%s)\" " +
-         quoted(green("$ " + std::string(entry))) + "\n";
+         single_quoted(green("$ " + std::string(entry))) + "\n";
 }
 
 std::string section_end(std::size_t number) {
