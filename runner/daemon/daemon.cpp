@@ -17,6 +17,7 @@
 #include "runner/daemon/config_keeper.h"
 #include "runner/daemon/container_work.h"
 #include "runner/daemon/data_directory.h"
+#include "runner/daemon/deploy_desk.h"
 #include "runner/daemon/job_process.h"
 #include "runner/daemon/log_lines.h"
 #include "runner/daemon/process_jobs.h"
@@ -77,9 +78,17 @@ struct Daemon::Impl {
               &base_environment},
              launcher, *layers, [this] { housekeeper.wake(); }),
         statuses(*store, sealer, clock, options.statuses),
+        desk({*store, clock, [this](std::int64_t pipeline, std::size_t job) { engine.pass(pipeline, job); },
+              [this](std::int64_t pipeline, std::size_t job, std::string why) {
+                engine.turn_away(pipeline, job, std::move(why));
+              }}),
         engine(engine_options,
                {*store, jobs, clock, counts,
-                [this](storage::Tx& tx, const engine::StoredChange& change) { statuses.note(tx, change); }}),
+                [this](storage::Tx& tx, const engine::StoredChange& change) {
+                  statuses.note(tx, change);
+                  desk.note(change);
+                },
+                [this](const engine::AtGate& job) { return desk.holds(job); }}),
         maker({*store, sealer, *layers, clock, data.path(), base_environment, "http://" + options.address,
                options.shell_only, engine_options.containers,
                [this](storage::Tx& tx, const engine::StoredChange& change) { statuses.note(tx, change); },
@@ -105,7 +114,7 @@ struct Daemon::Impl {
     pages.emplace(ServiceParts{options.version, options.commit, data.path(), clock, *store, database_counts,
                                health_of, sealer.key_id(), counts, engine, *watch, *config, statuses,
                                *schedules, sweeper});
-    actions.emplace(engine, *watch, *schedules,
+    actions.emplace(engine, *watch, *schedules, desk,
                     ServiceActions::Told{
                         [this] { return pages->refusal(); },
                         [this](const api::HealthQuestion& asked) { return pages->health(asked, *server); },
@@ -115,6 +124,7 @@ struct Daemon::Impl {
     counts.on_change = [this] {
       api->changed();
       statuses.wake();
+      desk.wake();
     };
     socket = data.path() / "runner.sock";
     http::Router router;
@@ -157,6 +167,7 @@ struct Daemon::Impl {
   void run(const std::stop_token& stop) {
     server->start();
     schedules->start();
+    desk.start();
     pages->begin();
     log_info("daemon", "listening on " + address() + " and " + socket.native());
     if (on_ready) on_ready();
@@ -187,6 +198,7 @@ struct Daemon::Impl {
     watch->stop();
     retention.reset();
     schedules->stop();
+    desk.stop();
     server->stop(kHttpGrace);
     jobs.release();
     statuses.stop();
@@ -213,6 +225,7 @@ struct Daemon::Impl {
   BaseEnvironment base_environment;
   ProcessJobs jobs;
   CommitStatuses statuses;
+  DeployDesk desk;
   engine::Engine engine;
   PipelineMaker maker;
   std::filesystem::path socket;

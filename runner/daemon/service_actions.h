@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "runner/api/actions.h"
+#include "runner/daemon/deploy_desk.h"
 #include "runner/daemon/project_watch.h"
 #include "runner/daemon/schedule_clock.h"
 #include "runner/engine/engine.h"
@@ -21,8 +22,9 @@ class ServiceActions final : public api::Actions {
     std::function<std::string()> metrics;
   };
   /// References must outlive it.
-  ServiceActions(engine::Engine& engine, ProjectWatch& watch, ScheduleClock& schedules, Told told)
-      : engine_(engine), watch_(watch), schedules_(schedules), told_(std::move(told)) {}
+  ServiceActions(engine::Engine& engine, ProjectWatch& watch, ScheduleClock& schedules, DeployDesk& desk,
+                 Told told)
+      : engine_(engine), watch_(watch), schedules_(schedules), desk_(desk), told_(std::move(told)) {}
 
   std::int64_t start_pipeline(const storage::ProjectRecord& project,
                               const api::StartRequest& request) override;
@@ -42,6 +44,7 @@ class ServiceActions final : public api::Actions {
   std::optional<api::LookReport> last_look(std::int64_t project) override;
   void projects_changed() override { watch_.reload(); }
   void schedules_changed() override { schedules_.changed(); }
+  void environments_changed() override { desk_.changed(); }
   void delivery_stored(std::int64_t project) override { watch_.poke(project); }
   std::string refuses_work() override { return told_.refusal(); }
   api::HealthAnswer health(const api::HealthQuestion& question) override { return told_.health(question); }
@@ -51,6 +54,7 @@ class ServiceActions final : public api::Actions {
   engine::Engine& engine_;
   ProjectWatch& watch_;
   ScheduleClock& schedules_;
+  DeployDesk& desk_;
   const Told told_;
 };
 

@@ -72,6 +72,16 @@ class Decider {
       return out_of_turn("refused");
     return fail({RunResult::Kind::failed, FailureReason::unsupported_feature, {}, event.why});
   }
+  Decision operator()(const event::TurnedAway& event) const {
+    if (state_.status != JobStatus::waiting_for_resource)
+      return Ignored{"it does not wait for leave to begin"};
+    // Never tried again by itself: it would ask the same people once more.
+    const RunResult result{RunResult::Kind::failed, FailureReason::unmet_prerequisites, {}, event.why};
+    JobState next = ended(JobStatus::failed, event.why);
+    next.failure = result.failure;
+    next.allow_failure = next.allow_failure || allowed(result);
+    return applied(std::move(next));
+  }
   Decision operator()(const event::Played&) const {
     switch (state_.status) {
       case JobStatus::manual:
@@ -255,6 +265,7 @@ std::string_view event_name(const JobEvent& event) noexcept {
                         [](const event::Delayed&) { return "delayed"; },
                         [](const event::Skipped&) { return "skipped"; },
                         [](const event::Refused&) { return "refused"; },
+                        [](const event::TurnedAway&) { return "turned_away"; },
                         [](const event::Played&) { return "played"; },
                         [](const event::Unscheduled&) { return "unscheduled"; },
                         [](const event::TimeCame&) { return "time_came"; },

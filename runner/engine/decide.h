@@ -39,7 +39,10 @@ struct Skipped {
 };  // its turn will not come
 struct Refused {
   std::string why;
-};                      // its turn, but it cannot run here
+};  // its turn, but it cannot run here
+struct TurnedAway {
+  std::string why;
+};                      // it waited for leave to begin, and does not get it
 struct Played {};       // a person starts it
 struct Unscheduled {};  // a person takes the time away
 struct TimeCame {};
@@ -58,9 +61,9 @@ struct Revived {};  // what it waits for runs again: un-skip
 
 using JobEvent =
     std::variant<event::Enqueued, event::ResourceBusy, event::Held, event::Delayed, event::Skipped,
-                 event::Refused, event::Played, event::Unscheduled, event::TimeCame, event::ResourceFree,
-                 event::Claimed, event::Finished, event::CancelRequested, event::KillRequested,
-                 event::MachineryFailed, event::Revived>;
+                 event::Refused, event::TurnedAway, event::Played, event::Unscheduled, event::TimeCame,
+                 event::ResourceFree, event::Claimed, event::Finished, event::CancelRequested,
+                 event::KillRequested, event::MachineryFailed, event::Revived>;
 /// The name stored with the event.
 std::string_view event_name(const JobEvent& event) noexcept;
 

@@ -70,6 +70,14 @@ void Engine::supersede(std::int64_t pipeline) {
   impl_->loop.post(pipeline, message::Superseded{});
 }
 
+void Engine::pass(std::int64_t pipeline, std::size_t job) {
+  impl_->loop.post(pipeline, message::Pass{job});
+}
+
+void Engine::turn_away(std::int64_t pipeline, std::size_t job, std::string why) {
+  impl_->loop.post(pipeline, message::TurnAway{job, std::move(why)});
+}
+
 void Engine::set_resource_mode(const ResourceGroups::Key& group, ResourceMode mode) {
   impl_->loop.set_resource_mode(group, mode);
 }

@@ -183,6 +183,16 @@ struct EngineOptions {
 
 class JobHost;
 
+/// A job whose turn has come.
+struct AtGate {
+  std::int64_t pipeline = 0;
+  std::size_t index = 0;
+  std::int64_t attempt_id = 0;
+  const std::string& scope;
+  const pipelines::PlanJob& job;
+  const pipelines::PipelineFacts& facts;
+};
+
 /// What one transaction changes of a pipeline.
 struct StoredChange {
   const storage::PipelineRecord& pipeline;      // as it is then
@@ -198,6 +208,9 @@ struct EngineParts {
   /// Called in the transaction that writes a change, by the engine thread; may write what follows from it.
   /// May be repeated. What it throws is a failure of the store. May be empty.
   std::function<void(storage::Tx& tx, const StoredChange& change)> on_write = {};
+  /// Whether a job waits (waiting_for_resource) until pass() or turn_away() says more of it. Asked by the
+  /// engine thread when its turn comes and, of one that waits, after a restart; must not block. May be empty.
+  std::function<bool(const AtGate& job)> holds = {};
 };
 
 struct PipelineEnd {
@@ -274,6 +287,10 @@ class Engine {
   void retry(std::int64_t pipeline);
   /// A newer pipeline of the same ref is there: does what the plan says of that (workflow:auto_cancel).
   void supersede(std::int64_t pipeline);
+
+  /// Any thread, async: a job that EngineParts::holds goes on, or fails. Fine when it does not wait any more.
+  void pass(std::int64_t pipeline, std::size_t job);
+  void turn_away(std::int64_t pipeline, std::size_t job, std::string why);
 
   /// Any thread, async: how a group is handed on from the next time on. Not remembered by the engine.
   void set_resource_mode(const ResourceGroups::Key& group, ResourceMode mode);

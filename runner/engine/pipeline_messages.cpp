@@ -100,6 +100,18 @@ void PipelineRun::receive(message::CancelJob cancel) {
   forget_timers();
 }
 
+void PipelineRun::receive(message::Pass pass) {
+  if (pass.job >= jobs_.size() || !jobs_[pass.job].exists) return;
+  if (jobs_[pass.job].state.status == JobStatus::waiting_for_resource) request_resource(pass.job);
+}
+
+void PipelineRun::receive(message::TurnAway turned) {
+  if (turned.job >= jobs_.size() || !jobs_[turned.job].exists) return;
+  if (apply(turned.job, event::TurnedAway{std::move(turned.why)}) && request_.plan.cancel_on_job_failure &&
+      !jobs_[turned.job].state.allow_failure)
+    cancel_all(false);
+}
+
 void PipelineRun::receive(message::RetryAll) {
   for (std::size_t job = 0; job < jobs_.size(); ++job) {
     const JobStatus status = jobs_[job].state.status;

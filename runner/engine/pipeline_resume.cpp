@@ -150,7 +150,7 @@ void PipelineRun::resume() {
         services_.queue.push(ref(job), share_of(job), request_.priority);
         break;
       case JobStatus::waiting_for_resource:
-        if (services_.groups.request(group_of(job), ref(job))) resource_free(job);
+        if (!held(job)) request_resource(job);
         break;
       case JobStatus::scheduled:
         timers_.emplace(parts_.clock.steady_now() + time_left(job), job);

@@ -55,7 +55,9 @@ void PipelineRun::insert_jobs() {
   record_.sha = facts.sha;
   record_.created_at = parts_.clock.now();
   for (std::size_t job = 0; job < jobs_.size(); ++job) {
-    if (jobs_[job].exists && !planned(job).resource_group.empty()) record_.resource_groups = true;
+    // Or other leave to begin: more than room is waited for.
+    if (jobs_[job].exists && (!planned(job).resource_group.empty() || planned(job).environment))
+      record_.resource_groups = true;
   }
   const auto count = static_cast<std::int64_t>(
       std::count_if(jobs_.begin(), jobs_.end(), [](const JobRun& job) { return job.exists; }));
@@ -241,6 +243,10 @@ void PipelineRun::enqueue(std::size_t job, bool played) {
     apply(job, event::Refused{std::move(why)});
     return;
   }
+  if (held(job)) {
+    apply(job, event::ResourceBusy{});
+    return;
+  }
   if (!planned(job).resource_group.empty() && !services_.groups.request(group_of(job), ref(job))) {
     apply(job, event::ResourceBusy{});
     return;
@@ -252,6 +258,20 @@ void PipelineRun::enqueue(std::size_t job, bool played) {
     apply(job, event::TimeCame{});
   } else {
     apply(job, event::Enqueued{});
+  }
+}
+
+bool PipelineRun::held(std::size_t job) const {
+  return parts_.holds &&
+         parts_.holds({record_.id, job, jobs_[job].state.id, request_.scope, planned(job), request_.facts});
+}
+
+/// Of one that waits, and may begin but for its resource group.
+void PipelineRun::request_resource(std::size_t job) {
+  if (planned(job).resource_group.empty()) {
+    apply(job, event::ResourceFree{});
+  } else if (services_.groups.request(group_of(job), ref(job))) {
+    resource_free(job);
   }
 }
 

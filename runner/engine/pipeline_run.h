@@ -57,11 +57,19 @@ struct Play {
 struct CancelJob {
   std::size_t job = 0;
 };
+struct Pass {
+  std::size_t job = 0;
+};
+struct TurnAway {
+  std::size_t job = 0;
+  std::string why;
+};
 struct RetryAll {};    // every job that failed or was canceled, once more
 struct Superseded {};  // there is a newer pipeline of the same ref
 }  // namespace message
 using Message = std::variant<message::Wake, message::JobDone, message::Archived, message::Cancel,
-                             message::Play, message::CancelJob, message::RetryAll, message::Superseded>;
+                             message::Play, message::CancelJob, message::Pass, message::TurnAway,
+                             message::RetryAll, message::Superseded>;
 
 /// Where the files of a pipeline lie.
 struct PipelinePaths {
@@ -214,6 +222,8 @@ class PipelineRun {
   void receive(message::Cancel cancel);
   void receive(message::Play play);
   void receive(message::CancelJob cancel);
+  void receive(message::Pass pass);
+  void receive(message::TurnAway turned);
   void receive(message::RetryAll);
   void receive(message::Superseded);
 
@@ -221,6 +231,8 @@ class PipelineRun {
   void perform(std::size_t job, const Effect& effect);
   void track_resource(std::size_t job);
   void revive_after(std::size_t played);
+  bool held(std::size_t job) const;
+  void request_resource(std::size_t job);
   void fire_timers();
   void enqueue(std::size_t job, bool played);
   void delay(std::size_t job, std::chrono::milliseconds wait);

@@ -71,6 +71,8 @@ class Environments {
   std::optional<EnvironmentRecord> find(const std::string& project, const std::string& name);
   /// By name.
   std::vector<EnvironmentRecord> of_project(const std::string& project);
+  /// Of all projects, those with a protection.
+  std::vector<EnvironmentRecord> protected_ones();
   /// False when `version` is no longer current.
   bool set_protection(std::int64_t id, const std::string& protection, std::int64_t version);
   /// The next token, given to the deployment, which holds the environment from now on. nullopt: another one

@@ -16,6 +16,8 @@ constexpr std::string_view kByName =
     "SELECT " RUNNER_ENVIRONMENT_COLUMNS " FROM environments WHERE project = $1 AND name = $2";
 constexpr std::string_view kOfProject =
     "SELECT " RUNNER_ENVIRONMENT_COLUMNS " FROM environments WHERE project = $1 ORDER BY name";
+constexpr std::string_view kProtected =
+    "SELECT " RUNNER_ENVIRONMENT_COLUMNS " FROM environments WHERE protection <> '' ORDER BY id";
 constexpr std::string_view kInsert =
     "INSERT INTO environments (" RUNNER_ENVIRONMENT_COLUMNS ") VALUES ($1, $2, $3, '', 0, 0, NULL, NULL, $4)";
 
@@ -60,6 +62,12 @@ std::optional<EnvironmentRecord> Environments::find(const std::string& project, 
 std::vector<EnvironmentRecord> Environments::of_project(const std::string& project) {
   std::vector<EnvironmentRecord> all;
   for (const Row& row : tx_.sql().query(kOfProject, {project})) all.push_back(to_environment(row));
+  return all;
+}
+
+std::vector<EnvironmentRecord> Environments::protected_ones() {
+  std::vector<EnvironmentRecord> all;
+  for (const Row& row : tx_.sql().query(kProtected, {})) all.push_back(to_environment(row));
   return all;
 }
 

@@ -47,50 +47,51 @@ std::vector<JobEvent> all_events() {
           event::CancelRequested{},
           event::KillRequested{},
           event::MachineryFailed{"why"},
-          event::Revived{}};
+          event::Revived{},
+          event::TurnedAway{"why"}};
 }
 
 /// One letter per event of all_events(): the status it leads to, '-' ignored, '!' illegal.
 /// c created, w waiting, p pending, r running, k canceling, m manual, d scheduled, s success, f failed,
 /// x canceled, z skipped.
 const std::map<JobStatus, std::string> kTable = {
-    //                                    EnqBusHldDelSkpRefPlyUnsTimResClmFinCanKilMacRev
+    //                                    EnqBusHldDelSkpRefPlyUnsTimResClmFinCanKilMacRevAwy
     {JobStatus::created,
      "pwmdzf----"
-     "-!xxf-"},
+     "-!xxf--"},
     {JobStatus::waiting_for_resource,
      "!-!!!f---p"
-     "-!xxf-"},
+     "-!xxf-f"},
     {JobStatus::preparing,
      "!!!!!f----"
-     "-!xxf-"},
+     "-!xxf--"},
     {JobStatus::pending,
      "!!!!!f----"
-     "r!xxf-"},
+     "r!xxf--"},
     {JobStatus::running,
      "!!!!!!----"
-     "-skkf-"},
+     "-skkf--"},
     {JobStatus::canceling,
      "!!!!!!----"
-     "-x-kx-"},
+     "-x-kx--"},
     {JobStatus::manual,
      "!w-!!fp---"
-     "-!--f-"},
+     "-!--f--"},
     {JobStatus::scheduled,
      "!w!!!fpmp-"
-     "-!xxf-"},
+     "-!xxf--"},
     {JobStatus::success,
      "----------"
-     "------"},
+     "-------"},
     {JobStatus::failed,
      "----------"
-     "------"},
+     "-------"},
     {JobStatus::canceled,
      "----------"
-     "------"},
+     "-------"},
     {JobStatus::skipped,
      "----------"
-     "-----c"},
+     "-----c-"},
 };
 
 char letter(JobStatus status) {

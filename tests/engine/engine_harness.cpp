@@ -69,8 +69,10 @@ EngineHarness::EngineHarness(executors::Executor& executor, cache::MountMode mod
   engine::JobParts parts{executor, workspaces_, &caches_, clock_, observer_, {}};
   parts.program = std::move(program);
   jobs_ = std::make_unique<engine::LocalJobs>(options, parts);
-  engine_ =
-      std::make_unique<engine::Engine>(options, engine::EngineParts{*store_, *jobs_, clock_, observer_});
+  engine_ = std::make_unique<engine::Engine>(
+      options, engine::EngineParts{*store_, *jobs_, clock_, observer_, {}, [this](const engine::AtGate& job) {
+                                     return holds && holds(job);
+                                   }});
 }
 
 engine::PipelineRequest EngineHarness::request(pipelines::Plan plan) const {

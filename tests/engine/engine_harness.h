@@ -1,6 +1,7 @@
 #pragma once
 // An engine with everything it needs in a temporary directory, for any executor.
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -68,6 +69,8 @@ class EngineHarness {
   cache::LayerStore& layers() { return *layers_; }
   RecordingObserver& observer() { return observer_; }
   const SystemClock& clock() const { return clock_; }
+  /// See EngineParts; set before a pipeline is run.
+  std::function<bool(const engine::AtGate& job)> holds;
 
  private:
   TempDir dir_;
