@@ -1,20 +1,22 @@
 # RUNNER_UNITY: several files are compiled as one, chosen so that they do not meet (cmake/unity_groups.py). For CI, which
 # compiles everything from nothing; a build for work on the code compiles less after an edit without it.
 function(runner_unity target)
-  if(NOT RUNNER_UNITY)
-    return()
+  if(RUNNER_UNITY)
+    # Later, as more files may come.
+    cmake_language(EVAL CODE "cmake_language(DEFER CALL runner_unity_now [[${target}]])")
   endif()
+endfunction()
+function(runner_unity_now target)
   get_target_property(sources ${target} SOURCES)
   list(FILTER sources INCLUDE REGEX "^${CMAKE_CURRENT_SOURCE_DIR}/.*\\.cpp$")
-  execute_process(COMMAND "${Python3_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/cmake/unity_groups.py" "${PROJECT_SOURCE_DIR}" ${sources}
-    OUTPUT_VARIABLE lines COMMAND_ERROR_IS_FATAL ANY)
-  # clang's analyzer looks into files that are included only when the file that includes them has this name.
-  string(REGEX MATCHALL "[^\n]+" lines "${lines}")
-  foreach(line ${lines})
-    string(REGEX MATCH "^([0-9]+) (.*)$" whole "${line}")
-    set_source_files_properties("${CMAKE_MATCH_2}" PROPERTIES UNITY_GROUP "UnifiedSource${CMAKE_MATCH_1}")
-  endforeach()
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  get_target_property(all ${target} SOURCES)
+  list(REMOVE_ITEM all ${sources})
+  execute_process(
+    COMMAND "${Python3_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/cmake/unity_groups.py" "${PROJECT_SOURCE_DIR}"
+      "${CMAKE_CURRENT_BINARY_DIR}/${target}_unity" ${sources}
+    OUTPUT_VARIABLE units OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  string(REPLACE "\n" ";" units "${units}")
+  set_property(TARGET ${target} PROPERTY SOURCES ${all} ${units})
   # A class of a .cpp may have a member of a type that the file keeps to itself; as an included file that looks strange.
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   # An edit may make files meet.

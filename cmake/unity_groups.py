@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Which source files of a target may be compiled together: one line "GROUP FILE" each.
+"""Writes the files that compile several source files of a target as one; prints a line for each.
 
-    unity_groups.py ROOT FILE...
+    unity_groups.py ROOT DIRECTORY FILE...
 
 Half of what a compiler does for one of our files is to read the same headers again, so the builds of CI compile several
 files as one. What a file keeps to itself (an unnamed namespace, its own aliases and macros) must then not meet another
 file's words: two files share a group only if neither says a word that the other declares for itself. So a call cannot
 quietly find another file's function, and nothing has to be renamed for the sake of a faster build.
+
+The files name their parts from ROOT, so that clones of the repository share what a compiler's cache holds.
 """
 import os
 import re
@@ -158,11 +160,25 @@ def groups_of(files):
     return groups
 
 
+def write(path, text):
+    """Only what is new, else all would be compiled again."""
+    if os.path.isfile(path):
+        with open(path, encoding="utf-8") as known:
+            if known.read() == text:
+                return
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text)
+
+
 def main():
-    headers = Headers(sys.argv[1])
-    for number, group in enumerate(groups_of([File(path, headers) for path in sorted(sys.argv[2:])])):
-        for file in group:
-            print(number, file.path)
+    root, directory = sys.argv[1:3]
+    headers = Headers(root)
+    os.makedirs(directory, exist_ok=True)
+    for number, group in enumerate(groups_of([File(path, headers) for path in sorted(sys.argv[3:])])):
+        # clang's analyzer looks into the files that are included only when the one that includes them has this name.
+        path = os.path.join(directory, f"UnifiedSource{number}.cpp")
+        write(path, "".join(f'#include "{os.path.relpath(file.path, root)}"\n' for file in group))
+        print(path)
 
 
 if __name__ == "__main__":

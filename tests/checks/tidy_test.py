@@ -75,6 +75,16 @@ class TidyTest(unittest.TestCase):
             change()
             self.assertEqual(self.run_check(), (expected, []))
 
+    def test_files_that_are_compiled_as_one_are_looked_at_when_one_changes(self):
+        unit = self.root / "build/tidy/unit.cxx"
+        unit.write_text(f'#include "{self.root}/one.cpp"\n#include "{self.root}/two.cpp"\n', encoding="utf-8")
+        self.write("build/tidy/compile_commands.json", json.dumps([{"file": str(unit), "command": "c++ unit.cxx"}]))
+        self.assertEqual(self.run_check(), (["unit.cxx"], []))
+        for name in ("two.cpp", "lib/one.h"):
+            self.assertEqual(self.run_check(), ([], []))
+            self.write(name, "int other;\n")
+            self.assertEqual(self.run_check(), (["unit.cxx"], []))
+
     def test_all_are_looked_at_when_that_is_asked_for(self):
         self.run_check()
         self.assertEqual(self.run_check(anew=True), (["one.cpp", "two.cpp"], []))
