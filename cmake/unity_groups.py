@@ -56,8 +56,8 @@ def named(statement):
     return {*values, words[-1]} if words else set(values)
 
 
-def own_words(text):
-    """What the file declares for itself: in unnamed namespaces, as aliases or static beside them."""
+def own_words(text, everything=False):
+    """What the file declares for itself: in unnamed namespaces, as aliases or static beside them. Or all that it does."""
     own = dict.fromkeys(MACRO.findall(text))
     text = DIRECTIVE.sub("", text)
     depth_of_namespaces, unnamed, start, at = [], 0, 0, 0
@@ -75,7 +75,7 @@ def own_words(text):
                 while at < len(text) and inner:
                     inner += {"{": 1, "}": -1}.get(text[at], 0)
                     at += 1
-                if unnamed or re.match(r"static\b", head):
+                if everything or unnamed or re.match(r"static\b", head):
                     own |= declared(head + "{")
                 rest = re.match(r"\s*;?", text[at:])
                 # An initialiser's or a type's end; a function's has no semicolon.
@@ -88,7 +88,7 @@ def own_words(text):
             start = at + 1
         elif sign == ";":
             statement = text[start:at]
-            if unnamed or re.match(r"\s*(using|static|namespace)\b", statement):
+            if everything or unnamed or re.match(r"\s*(using|static|namespace)\b", statement):
                 own |= declared(statement)
             start = at + 1
         at += 1
@@ -101,14 +101,14 @@ def text_of(path):
 
 
 class Headers:
-    """The words of our headers and of those they include; each is read once."""
+    """The words of our headers and of those they include, and those they declare; each is read once."""
 
     def __init__(self, root):
         self.root = root
         self.known = {}
 
     def words_of(self, names):
-        words, seen, waiting = set(), set(), list(names)
+        words, declared_words, seen, waiting = set(), set(), set(), list(names)
         while waiting:
             name = waiting.pop()
             if name in seen:
@@ -116,17 +116,19 @@ class Headers:
             seen.add(name)
             if name not in self.known:
                 path = os.path.join(self.root, name)
-                self.known[name] = self.look(path) if os.path.isfile(path) else (set(), [])
-            found, included = self.known[name]
+                self.known[name] = self.look(path) if os.path.isfile(path) else (set(), set(), [])
+            found, found_declared, included = self.known[name]
             words |= found
+            declared_words |= found_declared
             waiting += included
-        return words
+        return words, declared_words
 
     @staticmethod
     def look(path):
         with open(path, encoding="utf-8") as source:
             included = INCLUDE.findall(source.read())
-        return set(UNQUALIFIED.findall(DIRECTIVE.sub("", text_of(path)))), included
+        text = text_of(path)
+        return set(UNQUALIFIED.findall(DIRECTIVE.sub("", text))), set(own_words(text, everything=True)), included
 
 
 class File:
@@ -137,13 +139,13 @@ class File:
         self.words = set(UNQUALIFIED.findall(DIRECTIVE.sub("", text)))
         self.own = own_words(text)
         with open(path, encoding="utf-8") as source:
-            self.header_words = headers.words_of(INCLUDE.findall(source.read()))
+            self.header_words, self.header_declared = headers.words_of(INCLUDE.findall(source.read()))
 
 
 def meet(one, other):
     """Whether a word that one declares for itself means something else in the other."""
     return any(word in other.words and (meaning is None or other.own.get(word) != meaning)
-               or meaning is not None and word in other.header_words and word not in one.header_words
+               or word in (other.header_words if meaning else other.header_declared) and word not in one.header_words
                for word, meaning in one.own.items())
 
 

@@ -72,10 +72,13 @@ class UnityGroupsTest(unittest.TestCase):
         self.assertEqual(self.groups(ours, in_namespace("using Json = nlohmann::ordered_json;")), [["0"], ["1"]])
         self.assertEqual(self.groups(ours, "void f() { Json json; }"), [["0"], ["1"]])
 
-    def test_words_of_headers_count_for_aliases(self):
+    def test_words_of_headers_count(self):
         self.write("result.h", '#include "deep.h"\n')
-        self.write("deep.h", "struct Result {};\n")
-        self.assertEqual(self.groups(in_namespace("using engine::Result;"), '#include "result.h"\n'), [["0"], ["1"]])
+        self.write("deep.h", "struct Result {};\nvoid use(int kOther);\n")
+        other = '#include "result.h"\n'
+        self.assertEqual(self.groups(in_namespace("using engine::Result;"), other), [["0"], ["1"]])
+        self.assertEqual(self.groups(in_namespace("struct Result {};"), other), [["0"], ["1"]])
+        self.assertEqual(self.groups(in_namespace("constexpr int kOther = 1;"), other), [["0", "1"]])
 
 
 if __name__ == "__main__":
