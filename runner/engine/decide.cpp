@@ -38,12 +38,15 @@ class Decider {
     if (state_.status != JobStatus::created) return out_of_turn("enqueued");
     return enqueue();
   }
-  Decision operator()(const event::ResourceBusy&) const {
+  Decision operator()(const event::ResourceBusy& event) const {
     switch (state_.status) {
       case JobStatus::created:
       case JobStatus::manual:
-      case JobStatus::scheduled:
-        return applied(to(JobStatus::waiting_for_resource));
+      case JobStatus::scheduled: {
+        JobState next = to(JobStatus::waiting_for_resource);
+        next.reason = event.why;
+        return applied(std::move(next));
+      }
       case JobStatus::waiting_for_resource:
         return Ignored{"it waits for its resource group already"};
       default:
@@ -170,6 +173,7 @@ class Decider {
 
   Decision enqueue() const {
     JobState next = to(JobStatus::pending);
+    next.reason.clear();
     next.queued_at = not_before({});
     return Applied{std::move(next), {effect::Offer{}}};
   }

@@ -28,8 +28,10 @@ struct RunResult {
 };
 
 namespace event {
-struct Enqueued {};      // its turn: everything before it is as it should be
-struct ResourceBusy {};  // its turn, but the resource group is taken
+struct Enqueued {};  // its turn: everything before it is as it should be
+struct ResourceBusy {
+  std::string why = {};  // for people; may be empty
+};                       // its turn, but the resource group is taken, or it is not let through yet
 struct Held {};          // its turn: waits for a person
 struct Delayed {
   TimePoint until;

@@ -244,7 +244,10 @@ void PipelineRun::enqueue(std::size_t job, bool played) {
     return;
   }
   if (held(job)) {
-    apply(job, event::ResourceBusy{});
+    const auto& environment = planned(job).environment;
+    apply(job, event::ResourceBusy{environment ? "environment '" + environment->name +
+                                                     "' is protected: see " + "'runner deploy list'"
+                                               : std::string()});
     return;
   }
   if (!planned(job).resource_group.empty() && !services_.groups.request(group_of(job), ref(job))) {

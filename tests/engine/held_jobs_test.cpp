@@ -52,11 +52,13 @@ TEST_F(HeldJobs, WaitAndGoOnWhenTheyArePassed) {
   EXPECT_EQ(run(), JobStatus::waiting_for_resource);
   EXPECT_EQ(harness_.status("build"), JobStatus::success);
   EXPECT_EQ(harness_.status("deploy"), JobStatus::waiting_for_resource);
+  EXPECT_EQ(harness_.job("deploy").reason, "environment 'production' is protected: see 'runner deploy list'");
   EXPECT_EQ(harness_.status("after"), JobStatus::created);
   EXPECT_EQ(run(), JobStatus::waiting_for_resource) << "nobody said anything";
   harness_.engine().pass(harness_.pipeline(), kDeploy);
   harness_.engine().pass(harness_.pipeline(), kDeploy);  // twice is fine
   EXPECT_EQ(run(), JobStatus::success);
+  EXPECT_EQ(harness_.job("deploy").reason, "");
   EXPECT_EQ(harness_.status("after"), JobStatus::success);
   EXPECT_EQ(asked_, 1);
 }
