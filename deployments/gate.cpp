@@ -183,6 +183,7 @@ Gate::Turn Gate::turn_of(Tx& tx, const Protection& protection, const DeploymentR
       turn.state = State::waiting_window;
       turn.why = "waits until " + format_iso8601(begin);
       wake_at(begin);
+      turn.opens = begin;
       return turn;
     }
   }
@@ -190,6 +191,7 @@ Gate::Turn Gate::turn_of(Tx& tx, const Protection& protection, const DeploymentR
     turn.state = State::waiting_window;
     turn.why = "frozen until " + format_iso8601(*opens);
     wake_at(*opens);
+    turn.opens = opens;
     return turn;
   }
   if (!may_start_by_itself(protection, deployment)) turn.why = "waits for a person to start it";
@@ -273,7 +275,7 @@ std::optional<GateView> Gate::view(std::int64_t id) const {
     if (!environment) return;
     const Protection protection = parse_protection(environment->protection);
     Turn turn = turn_of(tx, protection, *deployment, newest_done(tx, environment->id));
-    view = GateView{*deployment, std::move(turn.approvals), turn.wake, deployment->reason};
+    view = GateView{*deployment, std::move(turn.approvals), turn.opens, deployment->reason};
   });
   return view;
 }

@@ -81,7 +81,8 @@ class Gate {
   struct Turn {
     State state = State::queued;
     std::string why;
-    std::optional<TimePoint> wake;
+    std::optional<TimePoint> wake;   // the answer may be another one then
+    std::optional<TimePoint> opens;  // of what is frozen, or waits
     ApprovalStanding approvals;
   };
   Turn turn_of(storage::Tx& tx, const Protection& protection, const storage::DeploymentRecord& deployment,

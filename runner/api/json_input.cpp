@@ -11,14 +11,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kDeepest = 2;  // lists and objects in the object
-
 /// Refuses what the parser would take: keys that are there twice, of which one would be lost.
-json parse_strictly(std::string_view body) {
+json parse_strictly(std::string_view body, int deepest) {
   std::vector<std::set<std::string>> keys;
-  const auto look = [&keys](int depth, json::parse_event_t event, json& value) {
+  const auto look = [&keys, deepest](int depth, json::parse_event_t event, json& value) {
     if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
-      if (depth >= kDeepest) refuse_field("", "the body is nested too deeply");
+      if (depth >= deepest) refuse_field("", "the body is nested too deeply");
       if (event == json::parse_event_t::object_start) keys.emplace_back();
     } else if (event == json::parse_event_t::object_end) {
       keys.pop_back();
@@ -83,8 +81,8 @@ struct JsonInput::Impl {
   }
 };
 
-JsonInput::JsonInput(std::string_view body) : impl_(std::make_unique<Impl>()) {
-  impl_->body = trim(body).empty() ? json::object() : parse_strictly(body);
+JsonInput::JsonInput(std::string_view body, int deepest) : impl_(std::make_unique<Impl>()) {
+  impl_->body = trim(body).empty() ? json::object() : parse_strictly(body, deepest);
   if (!impl_->body.is_object())
     refuse_field("", "the body must be a JSON object, and is " + type_of(impl_->body));
 }
@@ -169,6 +167,14 @@ std::map<std::string, std::string> JsonInput::variables(const std::string& field
     }
   }
   return variables;
+}
+
+std::optional<std::string> JsonInput::object(const std::string& field) {
+  const json* value = impl_->find(field);
+  if (value == nullptr) return {};
+  if (value->is_object()) return value->dump();
+  complain(field, "must be an object, and is " + type_of(*value));
+  return {};
 }
 
 void JsonInput::complain(const std::string& field, std::string message) {

@@ -19,8 +19,8 @@ namespace runner::api {
 class JsonInput {
  public:
   /// An empty body is an object without fields. Throws Refusal for what is no JSON object, has a field twice,
-  /// or is nested deeper than any field needs.
-  explicit JsonInput(std::string_view body);
+  /// or is nested deeper than any field needs: `deepest` lists and objects in one another.
+  explicit JsonInput(std::string_view body, int deepest = 2);
   ~JsonInput();
   JsonInput(const JsonInput&) = delete;
   JsonInput& operator=(const JsonInput&) = delete;
@@ -35,6 +35,8 @@ class JsonInput {
   std::optional<std::vector<std::string>> texts(const std::string& field, std::size_t max_items,
                                                 std::size_t max_bytes);
   std::map<std::string, std::string> variables(const std::string& field);
+  /// An object whose members somebody else knows, as JSON text.
+  std::optional<std::string> object(const std::string& field);
 
   void complain(const std::string& field, std::string message);
   /// Complains when it is not there, or was wrong.

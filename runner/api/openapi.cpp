@@ -59,7 +59,7 @@ std::string parameters_of(const ApiRoute& route) {
   }
   for (const std::string_view name : split(route.query, ',')) {
     if (name.empty()) continue;
-    const char* schema = name == "limit" || name == "pipeline" ? kInteger : kText;
+    const char* schema = name == "limit" || name == "pipeline" || name == "before" ? kInteger : kText;
     parameters.push_back(parameter(name, "query", name == route.repeatable ? kTexts : schema));
   }
   if (route.response == "text/event-stream")

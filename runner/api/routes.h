@@ -65,6 +65,18 @@ http::Response change_schedule(Context& context, const Call& call);
 http::Response remove_schedule(Context& context, const Call& call);
 http::Response play_schedule(Context& context, const Call& call);
 
+http::Response list_environments(Context& context, const Call& call);
+http::Response show_environment(Context& context, const Call& call);
+http::Response change_environment(Context& context, const Call& call);
+http::Response list_deployments(Context& context, const Call& call);
+
+http::Response show_deployment(Context& context, const Call& call);
+http::Response approve_deployment(Context& context, const Call& call);
+http::Response reject_deployment(Context& context, const Call& call);
+http::Response start_deployment(Context& context, const Call& call);
+http::Response cancel_deployment(Context& context, const Call& call);
+http::Response force_deployment(Context& context, const Call& call);
+
 http::Response follow_events(Context& context, const Call& call);
 
 http::Response list_resource_groups(Context& context, const Call& call);

@@ -42,6 +42,7 @@ class ServiceActions final : public api::Actions {
   std::optional<api::LookReport> last_look(std::int64_t project) override;
   void projects_changed() override { watch_.reload(); }
   void schedules_changed() override { schedules_.changed(); }
+  void environments_changed() override {}
   void delivery_stored(std::int64_t project) override { watch_.poke(project); }
   std::string refuses_work() override { return told_.refusal(); }
   api::HealthAnswer health(const api::HealthQuestion& question) override { return told_.health(question); }

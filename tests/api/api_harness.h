@@ -52,6 +52,7 @@ class FakeActions final : public Actions {
   std::optional<LookReport> last_look(std::int64_t) override { return look; }
   void projects_changed() override { note("projects changed"); }
   void schedules_changed() override { note("schedules changed"); }
+  void environments_changed() override { note("environments changed"); }
   void delivery_stored(std::int64_t project) override { note("delivery " + std::to_string(project)); }
   std::string refuses_work() override { return *refusal.lock(); }
   HealthAnswer health(const HealthQuestion& question) override;

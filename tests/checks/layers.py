@@ -28,7 +28,7 @@ LEVELS = {
     "runner/triggers": ["runner/base", "runner/database", "runner/storage", "runner/git", "runner/engine", "pipelines"],
     "runner/http": ["runner/base", "runner/database", "runner/storage", "runner/engine", "runner/triggers", "pipelines"],
     "runner/api": ["runner/base", "runner/database", "runner/storage", "runner/git", "runner/engine", "runner/forge",
-                   "runner/triggers", "runner/http", "pipelines"],
+                   "runner/triggers", "runner/http", "deployments", "pipelines"],
 }
 # folder -> single headers of other folders: the interfaces, not what is behind them.
 INTERFACES = {
