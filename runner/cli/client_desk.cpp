@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 
 #include "runner/base/error.h"
@@ -122,20 +121,6 @@ std::string ClientDesk::all_items(const std::string& path, std::size_t limit) {
     return count < limit;
   });
   return out + "]\n";
-}
-
-std::string took_text(const std::optional<TimePoint>& from, const std::optional<TimePoint>& to,
-                      const Clock& clock) {
-  if (!from) return {};
-  return format_duration(std::max(to.value_or(clock.now()) - *from, std::chrono::milliseconds(0)));
-}
-
-std::string ago_text(const std::optional<TimePoint>& then, const Clock& clock) {
-  return then ? took_text(then, std::nullopt, clock) + " ago" : "";
-}
-
-std::string when_text(const std::optional<TimePoint>& then, const Clock& clock) {
-  return then ? ago_text(then, clock) + " (" + format_iso8601(*then) + ")" : "";
 }
 
 std::string status_text(const Screen& screen, std::string_view status) {

@@ -12,6 +12,7 @@
 #include "runner/base/clock.h"
 #include "runner/cli/api_client.h"
 #include "runner/cli/client_answers.h"
+#include "runner/cli/client_times.h"
 #include "runner/cli/client_types.h"
 #include "runner/cli/screen.h"
 
@@ -67,16 +68,8 @@ class ClientDesk {
 };
 
 // Texts. All of them are safe on a terminal.
-/// "3 h 05 m ago", or nothing.
-std::string ago_text(const std::optional<TimePoint>& then, const Clock& clock);
-/// "3 h 05 m ago (2026-01-31T16:47:55Z)", or nothing.
-std::string when_text(const std::optional<TimePoint>& then, const Clock& clock);
 /// A state in its colour.
 std::string status_text(const Screen& screen, std::string_view status);
-/// The time from `from` to `to`, or up to now; nothing before it began.
-std::string took_text(const std::optional<TimePoint>& from, const std::optional<TimePoint>& to,
-                      const Clock& clock);
-
 /// To standard output.
 void say(std::string_view text);
 

@@ -21,6 +21,8 @@ int run_pipeline(const PipelineOptions& options);
 int run_schedule(const ScheduleOptions& options);
 int run_remote_job(const RemoteJobOptions& options);
 int run_account(const AccountOptions& options);
+int run_environment(const EnvironmentOptions& options);
+int run_deploy(const DeployOptions& options);
 int run_artifact(const ArtifactOptions& options);
 /// Call while the process has one thread: it forks to try a mount.
 int run_doctor(const DoctorOptions& options);

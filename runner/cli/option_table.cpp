@@ -134,6 +134,13 @@ constexpr std::string_view kScheduleText =
 
 constexpr std::string_view kJobText = "Jobs of a server's pipelines: their logs, and what to do with them.";
 
+constexpr std::string_view kEnvText =
+    "Where a server's ('runner serve') pipelines deploy to: what runs there, who may change it and when.";
+
+constexpr std::string_view kDeployText =
+    "Deployments to protected environments: what waits for whom. 'runner approve' and 'runner reject' answer "
+    "it.";
+
 constexpr std::string_view kUserText = "Who may use a server ('runner serve'), and for what.";
 
 constexpr std::string_view kTokenText =
@@ -159,7 +166,7 @@ constexpr std::string_view kCompletionExamples =
     "  runner completion zsh > \"${fpath[1]}/_runner\"\n"
     "  runner completion fish > ~/.config/fish/completions/runner.fish\n";
 
-const std::array<CommandSpec, 15> kCommands{{
+const std::array<CommandSpec, 19> kCommands{{
     {"exec", "[JOB...] [options]", "run the pipeline of this working tree", kExecText, kExecExamples, "JOB",
      true, kExecOptions, nullptr},
     serve_command(),
@@ -177,6 +184,12 @@ const std::array<CommandSpec, 15> kCommands{{
      kHelpOnly, schedule_commands},
     {"job", "COMMAND", "logs of jobs on a server; play, retry, cancel", kJobText, "", "", false, kHelpOnly,
      job_commands},
+    {"env", "COMMAND", "where a server deploys to, and who may", kEnvText, "", "", false, kHelpOnly,
+     environment_commands},
+    {"deploy", "COMMAND", "deployments that wait on a server", kDeployText, "", "", false, kHelpOnly,
+     deploy_commands},
+    approve_command(),
+    reject_command(),
     {"user", "COMMAND", "who may use a server", kUserText, "", "", false, kHelpOnly, user_commands},
     {"token", "COMMAND", "what programs are let in with", kTokenText, "", "", false, kHelpOnly,
      token_commands},

@@ -36,6 +36,8 @@ const CommandSpec* find_command(std::string_view name);
 std::string_view last_word(const CommandSpec& command);
 
 const CommandSpec& serve_command();
+const CommandSpec& approve_command();
+const CommandSpec& reject_command();
 // The families.
 std::span<const CommandSpec> cache_commands();
 std::span<const CommandSpec> artifact_commands();
@@ -43,6 +45,8 @@ std::span<const CommandSpec> project_commands();
 std::span<const CommandSpec> pipeline_commands();
 std::span<const CommandSpec> schedule_commands();
 std::span<const CommandSpec> job_commands();
+std::span<const CommandSpec> environment_commands();
+std::span<const CommandSpec> deploy_commands();
 std::span<const CommandSpec> user_commands();
 std::span<const CommandSpec> token_commands();
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "runner/cli/client_types.h"
+#include "runner/cli/deploy_types.h"
 
 namespace runner::cli {
 
@@ -146,10 +147,10 @@ struct UsageError {
   std::string help;  // may be empty
 };
 
-using Command =
-    std::variant<ExecOptions, ServeOptions, LintOptions, CacheOptions, CacheTransferOptions, ArtifactOptions,
-                 ProjectOptions, PipelineOptions, ScheduleOptions, RemoteJobOptions, AccountOptions,
-                 DoctorOptions, VersionOptions, CompletionOptions, HelpText, UsageError>;
+using Command = std::variant<ExecOptions, ServeOptions, LintOptions, CacheOptions, CacheTransferOptions,
+                             ArtifactOptions, ProjectOptions, PipelineOptions, ScheduleOptions,
+                             RemoteJobOptions, AccountOptions, EnvironmentOptions, DeployOptions,
+                             DoctorOptions, VersionOptions, CompletionOptions, HelpText, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

@@ -24,6 +24,8 @@ struct Dispatch {
   int operator()(const ScheduleOptions& options) const { return run_schedule(options); }
   int operator()(const RemoteJobOptions& options) const { return run_remote_job(options); }
   int operator()(const AccountOptions& options) const { return run_account(options); }
+  int operator()(const EnvironmentOptions& options) const { return run_environment(options); }
+  int operator()(const DeployOptions& options) const { return run_deploy(options); }
   int operator()(const DoctorOptions& options) const { return run_doctor(options); }
   int operator()(const VersionOptions& options) const { return run_version(options); }
   int operator()(const CompletionOptions& options) const { return run_completion(options); }

@@ -99,6 +99,33 @@ TEST_F(ApiEnvironmentTest, ASetProtectionIsShownAsItWasWritten) {
   EXPECT_EQ(protect("{}").at("protection"), json::object()) << "nothing protects it any more";
 }
 
+// As in docs/deployments.md.
+TEST_F(ApiEnvironmentTest, EveryKeyIsTaken) {
+  const std::string all = R"({
+    "refs": ["main", "release/*"],
+    "deployers": ["role:developer"],
+    "approvals": {
+      "rules": [
+        {"name": "peers", "count": 1, "who": ["role:developer"]},
+        {"name": "lead", "count": 1, "who": ["user:ada", "user:ben"]}
+      ],
+      "self_approval": false,
+      "exclude_commit_authors": false,
+      "expires_after": "24h",
+      "reapprove_after": "72h",
+      "start": "auto",
+      "break_glass": {"who": ["role:admin"], "reason": "required"}
+    },
+    "rollback": {"who": ["role:admin"], "approvals": 0},
+    "queue": "fifo",
+    "refuse_older": true,
+    "freeze": [{"from": "Fri 16:00", "to": "Mon 07:00", "tz": "Europe/Berlin"}],
+    "wait": "10 minutes",
+    "secrets": "production"
+  })";
+  EXPECT_EQ(protect(all).at("protection"), json::parse(all));
+}
+
 TEST_F(ApiEnvironmentTest, NamesWithSlashesArePartsOfAPath) {
   const std::string review = std::string(kList) + "/review%2Ffix%20login";
   EXPECT_EQ(protect(kPeers, review).at("name"), "review/fix login");

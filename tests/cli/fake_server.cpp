@@ -41,7 +41,7 @@ FakeServer::FakeServer(const std::filesystem::path& data, std::optional<http::Tl
   options.tcp.push_back({.address = "127.0.0.1", .port = 0, .tls = std::move(tls)});
   options.unix_sockets.push_back({.path = data / "runner.sock"});
   http::Router router;
-  for (const char* method : {"GET", "POST", "PATCH", "DELETE"}) {
+  for (const char* method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
     router.add({method, "/{path...}", std::string("any_") + method,
                 [this](const http::Request& request) { return answer(request); }});
   }

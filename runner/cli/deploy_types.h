@@ -1,0 +1,37 @@
+#pragma once
+// Arguments of the commands about environments and deployments of a server. Plain values; any thread.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "runner/cli/client_types.h"
+
+namespace runner::cli {
+
+enum class EnvironmentAction : std::uint8_t { list, show, set, history, freeze };
+
+struct EnvironmentOptions {
+  EnvironmentAction action = EnvironmentAction::list;
+  ClientCommon common;
+  std::string project;
+  std::string name;                     // of all but list
+  std::filesystem::path protection;     // of set: a file; "-" is standard input
+  std::optional<std::int64_t> version;  // of set
+  std::string from, to, zone = "UTC";   // of freeze
+  bool clear = false;                   // of freeze
+};
+
+enum class DeployAction : std::uint8_t { list, status, start, cancel, break_glass, approve, reject };
+
+struct DeployOptions {
+  DeployAction action = DeployAction::list;
+  ClientCommon common;
+  std::string project, environment;  // of list
+  std::int64_t id = 0;               // of the others
+  std::string reason;                // of break_glass
+  std::string comment;               // of approve and reject; may be empty
+};
+
+}  // namespace runner::cli

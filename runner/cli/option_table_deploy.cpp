@@ -1,0 +1,168 @@
+// `runner env ...`, `runner deploy ...`, `runner approve` and `runner reject`: what they take.
+
+#include <array>
+
+#include "runner/cli/option_table_client.h"
+
+namespace runner::cli {
+namespace {
+
+constexpr std::string_view kWhat = "What";
+constexpr std::string_view kWhen = "When";
+
+constexpr OptionSpec kQuiet{"-q,--quiet", "", kOutputGroup, "print the ids only", ""};
+constexpr OptionSpec kComment{"--comment", "TEXT", kWhat, "why; everybody sees it", ""};
+
+constexpr std::array<OptionSpec, 6> kEnvListOptions{{
+    kServerOption,
+    kServerDataOption,
+    {"-q,--quiet", "", kOutputGroup, "print the names only", ""},
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
+constexpr std::array<OptionSpec, 6> kListOptions{{
+    kServerOption,
+    kServerDataOption,
+    kQuiet,
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
+constexpr std::array<OptionSpec, 7> kSetOptions{{
+    {"--protection", "FILE", kWhat,
+     "its JSON, in place of all it had; - is standard input, {} takes the protection away", ""},
+    {"--version", "N", kWhat, "only when this is still the version that 'runner env show' told", ""},
+    kServerOption,
+    kServerDataOption,
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
+constexpr std::array<OptionSpec, 9> kFreezeOptions{{
+    {"--from", "TIME", kWhen, "each week, such as 'Fri 16:00', or once, such as '2026-12-23 18:00'", ""},
+    {"--to", "TIME", kWhen, "likewise", ""},
+    {"--zone", "ZONE", kWhen, "of these times, such as Europe/Zurich; default: UTC", ""},
+    {"--clear", "", kWhen, "end all freezes", ""},
+    kServerOption,
+    kServerDataOption,
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
+constexpr std::array<OptionSpec, 6> kDecideOptions{{
+    kComment,
+    kServerOption,
+    kServerDataOption,
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
+constexpr std::array<OptionSpec, 6> kBreakGlassOptions{{
+    {"--reason", "TEXT", kWhat, "stays with the deployment for ever; needed", ""},
+    kServerOption,
+    kServerDataOption,
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
+constexpr std::string_view kFreezeText =
+    "Adds a time in which nothing is deployed there; what comes then waits. The rest of the protection stays "
+    "as it\n"
+    "is: when somebody else changes it at the same moment the server refuses this.\n"
+    "\n"
+    "Exit codes: 0 done, 1 the server refused (there is no such thing, or not now), 2 the command line or a "
+    "value\n"
+    "is wrong, 3 no server, no right to do this, or the machinery failed.";
+
+constexpr std::string_view kApproveText =
+    "Agrees to exactly what 'runner deploy status' shows: when that changes, the approval is void. Each "
+    "person "
+    "counts\n"
+    "for one rule. An approval is a user's: by the socket of this machine nobody is known as one, so name "
+    "the "
+    "server\n"
+    "with --server or RUNNER_URL, and put your token into RUNNER_TOKEN.\n"
+    "\n"
+    "Exit codes: 0 done, 1 the server refused (there is no such deployment, or it does not wait any more), 2 "
+    "the\n"
+    "command line is wrong, 3 no server, no right to do this, or the machinery failed.";
+
+constexpr std::string_view kRejectText =
+    "Ends a deployment that waits. There is no way back: what is to be deployed all the same is started "
+    "anew.\n"
+    "\n"
+    "Exit codes: 0 done, 1 the server refused (there is no such deployment, or it does not wait any more), 2 "
+    "the\n"
+    "command line is wrong, 3 no server, no right to do this, or the machinery failed.";
+
+constexpr std::string_view kSetExamples =
+    "  runner env set shop production --protection protection.json\n"
+    "  runner env show shop production --json | jq .protection | sed 's/24h/48h/' |\n"
+    "    runner env set shop production --protection -\n";
+
+constexpr std::string_view kFreezeExamples =
+    "  runner env freeze shop production --from 'Fri 16:00' --to 'Mon 07:00' --zone Europe/Zurich\n"
+    "  runner env freeze shop production --clear\n";
+
+constexpr std::string_view kBreakGlassExamples =
+    "  runner deploy break-glass 12 --reason 'the shop is down, this is the mend'\n";
+
+const std::array<CommandSpec, 5> kEnvironmentCommands{{
+    {"env list", "PROJECT [options]", "list environments, with what runs there and how much waits",
+     kClientExitCodes, "", "PROJECT", false, kEnvListOptions, nullptr},
+    {"env show", "PROJECT NAME [options]", "tell what runs there, and how it is protected", kClientExitCodes,
+     "", "PROJECT", true, kClientOptions, nullptr},
+    {"env set", "PROJECT NAME --protection FILE [options]",
+     "say who may deploy there, when, and who has to agree", kClientExitCodes, kSetExamples, "PROJECT", true,
+     kSetOptions, nullptr},
+    {"env history", "PROJECT NAME [options]", "list what was deployed there, the newest first",
+     kClientExitCodes, "", "PROJECT", true, kListOptions, nullptr},
+    {"env freeze", "PROJECT NAME --from TIME --to TIME [options]", "let nothing be deployed there for a time",
+     kFreezeText, kFreezeExamples, "PROJECT", true, kFreezeOptions, nullptr},
+}};
+
+const std::array<CommandSpec, 5> kDeployCommands{{
+    {"deploy list", "PROJECT NAME [options]", "list what waits to be deployed to an environment",
+     kClientExitCodes, "", "PROJECT", true, kListOptions, nullptr},
+    {"deploy status", "ID [options]", "tell what would come, who has agreed, and who is missing",
+     kClientExitCodes, "", "ID", false, kClientOptions, nullptr},
+    {"deploy start", "ID [options]", "start one that waits for a person to do so", kClientExitCodes, "", "ID",
+     false, kClientOptions, nullptr},
+    {"deploy cancel", "ID [options]", "cancel one that has not begun", kClientExitCodes, "", "ID", false,
+     kClientOptions, nullptr},
+    {"deploy break-glass", "ID --reason TEXT [options]", "pass over approvals and freezes, in an emergency",
+     kClientExitCodes, kBreakGlassExamples, "ID", false, kBreakGlassOptions, nullptr},
+}};
+
+}  // namespace
+
+std::span<const CommandSpec> environment_commands() {
+  return kEnvironmentCommands;
+}
+
+std::span<const CommandSpec> deploy_commands() {
+  return kDeployCommands;
+}
+
+const CommandSpec& approve_command() {
+  static const CommandSpec command{
+      "approve",      "ID [options]", "agree to a deployment that waits", kApproveText, "", "ID", false,
+      kDecideOptions, nullptr};
+  return command;
+}
+
+const CommandSpec& reject_command() {
+  static const CommandSpec command{
+      "reject",       "ID [options]", "refuse a deployment that waits", kRejectText, "", "ID", false,
+      kDecideOptions, nullptr};
+  return command;
+}
+
+}  // namespace runner::cli
