@@ -160,7 +160,7 @@ TEST_F(ApiEnvironmentTest, WrongProtectionIsNamedWithTheMend) {
       {R"({"approvals":{"exclude_commit_authors":true}})", "knows no mail addresses"},
       {R"({"queue":"newest"})", "expected latest, fifo or manual"},
       {R"({"wait":"soon"})", "is no duration"},
-      {R"({"freeze":[{"from":"Fri 16:00","to":"Mon 07:00","tz":"Europe/Berln"}]})", "Europe/Berlin"},
+      {R"({"freeze":[{"from":"Fri 16:00","to":"Mon 07:00","tz":"Europe/Berln"}]})", "Europe/Berln"},
       {R"({"freeze":[{"from":"Fri 16:00","to":"2026-12-24 07:00"}]})", "both are dates"},
       {R"({"refs":["a"],"refs":["b"]})", "this field is there twice"},
       {R"({"a":{"b":{"c":{"d":{"e":{"f":1}}}}}})", "nested too deeply"},

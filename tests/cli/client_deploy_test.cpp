@@ -129,7 +129,7 @@ TEST_F(DeployCommands, WaitingOnesAndHistoryAreLists) {
   EXPECT_EQ(waiting.code, 0) << waiting.err;
   EXPECT_THAT(waiting.out, HasSubstr("12   5  job   waiting_approval  main 33333333  dora"));
   EXPECT_EQ(server.asked_what().back(),
-            "GET /projects/shop/environments/review%2Fx/deployments?state=waiting&limit=100");
+            "GET /projects/shop/environments/review%2Fx/deployments?limit=100&state=waiting");
   EXPECT_EQ(box.run({"env", "history", "shop", "review/x", "-q"}).out, "12\n");
   EXPECT_EQ(server.asked_what().back(), "GET /projects/shop/environments/review%2Fx/deployments?limit=100");
   server.on("GET /projects/shop/environments/review%2Fx/deployments", 200, list_of(""));
