@@ -9,6 +9,12 @@ endfunction()
 function(runner_unity_now target)
   get_target_property(sources ${target} SOURCES)
   list(FILTER sources INCLUDE REGEX "^${CMAKE_CURRENT_SOURCE_DIR}/.*\\.cpp$")
+  foreach(source ${sources})
+    get_source_file_property(own "${source}" COMPILE_DEFINITIONS)
+    if(own)  # for this file alone
+      list(REMOVE_ITEM sources "${source}")
+    endif()
+  endforeach()
   get_target_property(all ${target} SOURCES)
   list(REMOVE_ITEM all ${sources})
   execute_process(
