@@ -79,9 +79,10 @@ std::string schema_problem(const json& schema, const json& value, const std::str
       std::find(schema["enum"].begin(), schema["enum"].end(), value) == schema["enum"].end())
     return place + " is none of the enumerators: " + value.dump();
   if (value.is_object()) return object_problem(schema, value, place);
+  if (!schema.contains("items")) return {};  // whatever it holds
   for (std::size_t at = 0; value.is_array() && at < value.size(); ++at) {
     const std::string problem =
-        schema_problem(schema.at("items"), value[at], place + "[" + std::to_string(at) + "]");
+        schema_problem(schema["items"], value[at], place + "[" + std::to_string(at) + "]");
     if (!problem.empty()) return problem;
   }
   return {};
