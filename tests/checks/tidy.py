@@ -95,6 +95,7 @@ def check(build, jobs, tool, memory, anew=False):
     sources = Sources(pathlib.Path(home[1]) if home else build.parent.parent)
     about_machine = machine(tool)
     memory.mkdir(parents=True, exist_ok=True)
+    (build / "findings.txt").write_text("", encoding="utf-8")
     waiting, bad = [], []
     for file, entry in entries:
         note = memory / key_of(entry, sources, about_machine)
@@ -111,7 +112,11 @@ def check(build, jobs, tool, memory, anew=False):
             note.touch()
             return None
         text = done.stdout
-        return text if FINDING.search(text) else f"{text}{done.stderr}\n{file}: {tool} ended with {done.returncode}\n"
+        if not FINDING.search(text):
+            text = f"{text}{done.stderr}\n{file}: {tool} ended with {done.returncode}\n"
+        with open(build / "findings.txt", "a", encoding="utf-8") as findings:  # as they come: all of it takes a while
+            findings.write(text)
+        return text
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         bad = [text for text in pool.map(run, waiting) if text is not None]
@@ -136,7 +141,6 @@ def main():
         return 1
     text = "\n".join(bad)
     findings = given.build / "findings.txt"
-    findings.write_text(text, encoding="utf-8")
     here = os.getcwd() + "/"
     # A finding in a header is reported by every file that includes it.
     lines = sorted({line.replace(here, "") for line in text.splitlines() if FINDING.match(line)})
