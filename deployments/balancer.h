@@ -20,7 +20,7 @@ namespace runner::deployments {
 struct Place {
   std::string unit;
   Slot slot = Slot::single;
-  auto operator<=>(const Place&) const = default;
+  auto operator<=>(const Place&) const = default;  // NOLINT(modernize-use-nullptr): sees one in it
 };
 
 enum class Admission : std::uint8_t {

@@ -25,7 +25,7 @@ constexpr const char* kWaiting =
     R"({"id":12,"project":"shop","environment":"production","number":5,"kind":"job",)"
     R"("state":"waiting_approval","state_since":"2026-01-31T03:00:00.000Z","pipeline":41,"job":"ship",)"
     R"("ref":"main","sha":"3333333344444444","triggered_by":"dora","release":"r2",)"
-    R"("reason":"waits for 1 approval of 'ops' (user:eli)","forced":"",)"
+    R"-("reason":"waits for 1 approval of 'ops' (user:eli)","forced":"",)-"
     R"("created_at":"2026-01-31T03:00:00.000Z","finished_at":null,"expires_at":"2026-02-01T03:00:00.000Z",)"
     R"("opens_at":null,"frozen_until":"2026-02-02T07:00:00.000Z","base":7,"fingerprint":"f1",)"
     R"("current":{"id":7,"number":4,"ref":"main","sha":"1111111122222222","release":"r1",)"
