@@ -37,7 +37,8 @@ class ProtectedEnvironment : public testing::Test {
   void run() { server.api("POST", "/projects/shop/pipelines", json{{"ref", "main"}}); }
   json deployment(int id) { return server.get("/deployments/" + std::to_string(id)); }
   std::string job_status(std::size_t pipeline) {
-    for (const json& job : server.pipelines().at(pipeline).at("jobs"))
+    const json found = server.pipelines().at(pipeline);
+    for (const json& job : found.at("jobs"))
       if (job.at("name") == "deploy") return job.at("status");
     return {};
   }

@@ -77,6 +77,8 @@ void ServerProgram::spawn() {
   pid_ = ::fork();
   if (pid_ < 0) throw_errno("cannot fork");
   if (pid_ > 0) return;
+  // Not the test's own: whoever waits for the end of that would wait for all that this leaves behind.
+  ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
   ::dup2(::open(err_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), STDERR_FILENO);
   for (std::string& variable : environment) ::putenv(variable.data());
   ::execv(argv[0], argv.data());
