@@ -165,11 +165,12 @@ std::string jobs_table(const ClientDesk& desk, const PipelineAnswer& pipeline) {
   std::vector<std::vector<std::string>> rows;
   for (const JobAnswer& job : last_attempts(pipeline)) {
     const bool went_wrong = job.status == "failed" || job.status == "skipped" || job.status == "canceled";
-    rows.push_back(
-        {std::to_string(job.id), job.stage, job.name,
-         job.status == "failed" && job.allow_failure ? "warning" : job.status,
-         took_text(job.started_at, job.finished_at, desk.clock()),
-         went_wrong ? (job.reason.empty() ? replace_all(job.failure, "_", " ") : job.reason) : ""});
+    // Of one that waits, too: for whom or what.
+    const std::string why =
+        job.reason.empty() && went_wrong ? replace_all(job.failure, "_", " ") : job.reason;
+    rows.push_back({std::to_string(job.id), job.stage, job.name,
+                    job.status == "failed" && job.allow_failure ? "warning" : job.status,
+                    took_text(job.started_at, job.finished_at, desk.clock()), why});
   }
   return table_text(
       desk.screen(),
