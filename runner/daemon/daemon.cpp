@@ -82,13 +82,12 @@ struct Daemon::Impl {
               [this](std::int64_t pipeline, std::size_t job, std::string why) {
                 engine.turn_away(pipeline, job, std::move(why));
               }}),
-        engine(engine_options,
-               {*store, jobs, clock, counts,
-                [this](storage::Tx& tx, const engine::StoredChange& change) {
-                  statuses.note(tx, change);
-                  desk.note(change);
-                },
-                [this](const engine::AtGate& job) { return desk.holds(job); }}),
+        engine(engine_options, {*store, jobs, clock, counts,
+                                [this](storage::Tx& tx, const engine::StoredChange& change) {
+                                  statuses.note(tx, change);
+                                  desk.note(change);
+                                },
+                                [this](const engine::AtGate& job) { return desk.holds(job); }}),
         maker({*store, sealer, *layers, clock, data.path(), base_environment, "http://" + options.address,
                options.shell_only, engine_options.containers,
                [this](storage::Tx& tx, const engine::StoredChange& change) { statuses.note(tx, change); },
