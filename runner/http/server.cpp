@@ -208,12 +208,16 @@ Server::Server(ServerOptions options, Router router) : impl_(std::make_unique<Im
 }
 
 Server::~Server() {
-  request_stop(std::chrono::milliseconds(0));
-  if (impl_->thread.joinable()) impl_->thread.join();
-  impl_->handlers.reset();
-  impl_->disk.reset();
-  // What handlers posted after the end holds connections, and those hold the reactor.
-  impl_->reactor->drain();
+  try {
+    request_stop(std::chrono::milliseconds(0));
+    if (impl_->thread.joinable()) impl_->thread.join();
+    impl_->handlers.reset();
+    impl_->disk.reset();
+    // What handlers posted after the end holds connections, and those hold the reactor.
+    impl_->reactor->drain();
+  } catch (const std::exception& error) {
+    log_error("http", std::string("at the end: ") + error.what());
+  }
   impl_->host->gone = nullptr;
 }
 
