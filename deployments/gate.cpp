@@ -49,6 +49,12 @@ DeploymentRecord newest_done(Tx& tx, std::int64_t environment) {
   return newest;
 }
 
+std::string deployers_text(const Protection& protection) {
+  std::vector<std::string> who;
+  for (const Who& one : protection.deployers) who.push_back(to_string(one));
+  return join(who, ", ");
+}
+
 bool may_start_by_itself(const Protection& protection, const DeploymentRecord& deployment) {
   const bool by_hand =
       protection.queue == QueueMode::manual || (protection.start_by_hand && protection.needs_approval());
@@ -133,7 +139,10 @@ DeploymentRecord Gate::add(const NewDeployment& wanted) {
     const auto person = look_up_(wanted.triggered_by);
     if (refusal.empty() && !protection.deployers.empty() &&
         (!person || !matches(protection.deployers, *person)))
-      refusal = in_quotes(wanted.triggered_by) + " may not deploy to " + in_quotes(wanted.environment);
+      refusal = (wanted.triggered_by.empty() ? "it is not known who started this, so it"
+                                             : in_quotes(wanted.triggered_by)) +
+                " may not deploy to " + in_quotes(wanted.environment) + ": " + deployers_text(protection) +
+                " may";
     if (!refusal.empty())
       move(tx, deployment, State::failed, refusal);
     else if (on_change_)

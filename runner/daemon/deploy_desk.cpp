@@ -50,7 +50,9 @@ NewDeployment wanted_by(const engine::AtGate& at) {
   wanted.job = at.job.name;
   wanted.ref = at.facts.ref_name;
   wanted.sha = wanted.release = at.facts.sha;
-  wanted.triggered_by = at.facts.user_login;
+  // Of a push it is not known here whose it was; its pipelines are said to be started by "push".
+  const bool pushed = at.facts.source == "push" || at.facts.source == "merge_request_event";
+  if (!pushed) wanted.triggered_by = at.facts.user_login;
   wanted.fingerprint = parts_of(at);
   wanted.plan = json{{"attempt", at.attempt_id}, {"commit_author", at.facts.commit_author}}.dump(
       -1, ' ', false, json::error_handler_t::replace);

@@ -86,6 +86,7 @@ class DeployDeskTest : public testing::Test {
     pipelines::PipelineFacts facts;
     facts.ref_name = refs_[job.pipeline];
     facts.sha = std::string(40, 'c');
+    facts.source = source_;
     facts.user_login = "ada";
     const std::string scope = "shop";
     return desk_->holds({job.pipeline, job.plan_index, job.id, scope, planned, facts});
@@ -148,6 +149,7 @@ class DeployDeskTest : public testing::Test {
   std::unique_ptr<DeployDesk> desk_;
   std::map<std::int64_t, std::string> refs_;
   std::vector<std::string> told_;
+  std::string source_ = "api";
 };
 
 TEST_F(DeployDeskTest, HoldsWhatStartsAProtectedEnvironmentOnly) {
@@ -226,6 +228,13 @@ TEST_F(DeployDeskTest, ANewerOneTakesThePlaceOfOneThatWaitsForItsTurn) {
                                    "away " + name_of(second) +
                                        " deployment 2 to 'production' superseded: deployment 3 is newer "
                                        "and goes in its place"));
+}
+
+TEST_F(DeployDeskTest, APushIsNobodysThatIsKnown) {
+  source_ = "push";
+  EXPECT_EQ(deployment_of(waiting()).triggered_by, "");
+  source_ = "schedule";
+  EXPECT_EQ(deployment_of(waiting()).triggered_by, "ada");
 }
 
 TEST_F(DeployDeskTest, NothingIsMadeBeforeTheJobIsWrittenAsWaiting) {

@@ -246,8 +246,10 @@ TEST_F(GateTest, RefsAndDeployersAreTheServers) {
   const auto branch = add("ada", "feature");
   EXPECT_EQ(branch.state, "failed");
   EXPECT_EQ(branch.reason, "'feature' may not be deployed to 'production': allowed are main");
-  EXPECT_EQ(add("dot").reason, "'dot' may not deploy to 'production'");
-  EXPECT_EQ(add("nobody").reason, "'nobody' may not deploy to 'production'");
+  EXPECT_EQ(add("dot").reason, "'dot' may not deploy to 'production': role:developer may");
+  EXPECT_EQ(add("nobody").reason, "'nobody' may not deploy to 'production': role:developer may");
+  EXPECT_EQ(add("").reason,
+            "it is not known who started this, so it may not deploy to 'production': role:developer may");
   EXPECT_EQ(state(add("ada").id), "locked");
 }
 
