@@ -31,6 +31,16 @@ constexpr Right kRights[] = {
     {"POST", "/api/v1/projects/{name}/test", "admin"},
     {"GET", "/api/v1/projects/{name}/resource_groups", "viewer"},
     {"PUT", "/api/v1/projects/{name}/resource_groups/{group}", "admin"},
+    {"GET", "/api/v1/projects/{name}/environments", "viewer"},
+    {"GET", "/api/v1/projects/{name}/environments/{environment}", "viewer"},
+    {"PUT", "/api/v1/projects/{name}/environments/{environment}", "admin"},
+    {"GET", "/api/v1/projects/{name}/environments/{environment}/deployments", "viewer"},
+    {"GET", "/api/v1/deployments/{id}", "viewer"},
+    {"POST", "/api/v1/deployments/{id}/approve", "developer"},
+    {"POST", "/api/v1/deployments/{id}/reject", "developer"},
+    {"POST", "/api/v1/deployments/{id}/start", "developer"},
+    {"POST", "/api/v1/deployments/{id}/cancel", "developer"},
+    {"POST", "/api/v1/deployments/{id}/break-glass", "developer"},
     {"GET", "/api/v1/projects/{name}/schedules", "viewer"},
     {"POST", "/api/v1/projects/{name}/schedules", "developer"},
     {"GET", "/api/v1/schedules/{id}", "viewer"},
@@ -70,6 +80,7 @@ std::string filled(std::string path) {
   path = replace_all(path, "{project}", "nothing");
   path = replace_all(path, "{kind}", "archive");
   path = replace_all(path, "{group}", "production");
+  path = replace_all(path, "{environment}", "production");
   return replace_all(path, "{id}", "999999");
 }
 

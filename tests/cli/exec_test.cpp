@@ -719,7 +719,7 @@ TEST(Completion, WorksInFish) {
     return box.run_bash("fish --no-config -c 'runner completion fish | source; complete -C \"" + line + "\"'")
         .out;
   };
-  EXPECT_THAT(offered("runner e"), testing::StartsWith("exec\t"));
+  EXPECT_THAT(offered("runner ex"), testing::StartsWith("exec\t"));
   EXPECT_EQ(offered("runner exec bu"), "build app\n");
   EXPECT_THAT(offered("runner exec --explain o"), testing::StartsWith("other\t"));
   EXPECT_THAT(offered("runner exec --executor s"), testing::StartsWith("shell\t"));

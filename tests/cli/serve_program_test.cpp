@@ -51,7 +51,8 @@ TEST(ServeProgram, FromAProjectToAnArchiveOverTheCommandLine) {
   EXPECT_THAT(archive.out, HasSubstr("made by ")) << archive.err;
 
   server->signal_group(SIGTERM);
-  EXPECT_EQ(server->wait().code, 0);
+  const Ended end = server->wait();
+  EXPECT_EQ(end.code, 0) << end.out << end.err;
   const Ended after = box.run({"pipeline", "list"});
   EXPECT_EQ(after.code, 3) << "nobody answers: " << after.out << after.err;
 }
@@ -71,7 +72,8 @@ TEST(ServeProgram, WritesALogForMachinesThatOthersMayMoveAway) {
                 .code,
             0);
   server->signal_group(SIGTERM);
-  EXPECT_EQ(server->wait().code, 0);
+  const Ended end = server->wait();
+  EXPECT_EQ(end.code, 0) << end.out << end.err;
 
   std::map<std::string, int> components;
   bool ended = false, access = false;

@@ -72,6 +72,22 @@ TEST(Protection, RefsAreGlobs) {
   EXPECT_TRUE(allows_ref(Protection{}, "anything"));
 }
 
+TEST(Protection, ARoleIsThatRoleAndThoseAboveIt) {
+  for (const auto& [wanted, roles] : std::map<std::string, std::set<std::string>>{
+           {"viewer", {"viewer", "developer", "maintainer", "admin"}},
+           {"developer", {"developer", "maintainer", "admin"}},
+           {"admin", {"admin"}},
+           {"guest", {"guest"}}}) {
+    for (const char* role : {"viewer", "developer", "maintainer", "admin", "guest", ""}) {
+      Person person;
+      person.role = role;
+      EXPECT_EQ(matches({{Who::Kind::role, wanted}}, person), roles.count(role) > 0) << wanted << " " << role;
+      person.enabled = false;
+      EXPECT_FALSE(matches({{Who::Kind::role, wanted}}, person));
+    }
+  }
+}
+
 std::optional<std::string> until(const std::vector<FreezeWindow>& windows, std::chrono::sys_seconds now) {
   const auto end = frozen_until(windows, TimePoint(now));
   if (!end) return std::nullopt;
