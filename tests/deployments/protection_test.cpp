@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
+#include <set>
+
 #include "runner/base/error.h"
 
 namespace runner::deployments {
