@@ -20,12 +20,6 @@
 #include "runner/base/files.h"
 #include "runner/base/text.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RUNNER_SANITIZED 1
-#else
-#define RUNNER_SANITIZED 0
-#endif
-
 namespace runner::executors {
 namespace {
 
@@ -228,6 +222,17 @@ std::string overlay_part(const OverlayMount& overlay, std::uint32_t index) {
   throw_errno(report.error, "cannot start the supervisor of '" + request.step_dir + "'");
 }
 
+/// Whether the other end is closed. One that was killed a moment ago may be about to close it.
+bool is_gone(int socket) {
+  constexpr int kMoment = 200;  // milliseconds
+  pollfd watched{socket, POLLRDHUP, 0};
+  return ::poll(&watched, 1, kMoment) > 0 && (watched.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+[[noreturn]] void throw_gone() {
+  throw Error(ErrorCode::unavailable, "the launcher process is gone; start the runner again");
+}
+
 UniqueFd request_in_memory(const LaunchRequest& request) {
   UniqueFd memfd(::memfd_create("runner-step", MFD_CLOEXEC));
   if (!memfd) throw_errno("cannot make a memory file");
@@ -259,22 +264,22 @@ LaunchedStep Launcher::launch(const LaunchRequest& request) const {
   const UniqueFd memfd = request_in_memory(request);
   auto [ours, theirs] = make_channel();
   const int passed[] = {memfd.get(), theirs.get()};
-  if (!send_message(socket_.get(), std::span(&kLaunch, 1), passed))
-    throw Error(ErrorCode::unavailable, "the launcher process is gone; start the runner again");
+  if (!send_message(socket_.get(), std::span(&kLaunch, 1), passed)) throw_gone();
   theirs.reset();
   Report report;
   Received received = receive_message(ours.get(), std::as_writable_bytes(std::span(&report, 1)));
-  if (received.size != sizeof report)
+  if (received.size != sizeof report) {
+    if (is_gone(socket_.get())) throw_gone();
     throw Error(ErrorCode::unavailable,
                 "the supervisor ended before it could start '" + request.step_dir + "'");
+  }
   if (report.stage != Stage::started) throw_report(request, report);
   if (received.fds.size() != 1) throw Error(ErrorCode::internal, "the supervisor sent no process descriptor");
   return {std::move(ours), std::move(received.fds[0])};
 }
 
 void Launcher::fork_main(std::span<const int> fds) const {
-  if (!send_message(socket_.get(), std::span(&kForkMain, 1), fds))
-    throw Error(ErrorCode::unavailable, "the launcher process is gone; start the runner again");
+  if (!send_message(socket_.get(), std::span(&kForkMain, 1), fds)) throw_gone();
 }
 
 std::optional<std::string> Launcher::try_overlay(const OverlayMount& mount) const {
