@@ -22,8 +22,8 @@ std::string sha256_of(const std::string& bytes) {
 
 struct ArtifactCommands : ::testing::Test {
   Sandboxed box{"", false};
-  FakeServer server{box.data()};
   const std::string bytes = std::string("PK\0\x1b[31m", 8) + std::string(300'000, 'z');
+  FakeServer server{box.data()};  // last: its threads read what is above
 
   void offer(const std::string& name, const std::string& announced, const std::string& sent) {
     server.on("GET /jobs/2/artifacts", 200,
