@@ -755,7 +755,7 @@ TEST(Completion, WorksInZsh) {
     GTEST_SKIP() << "no pseudo terminals here";
   box.write("type.zsh", kTypeInZsh);
   const Ended ended = box.run_bash(
-      "TERM=xterm timeout 60 zsh -f type.zsh 'runner e' 'runner exec bu' 'runner exec --explain o' "
+      "TERM=xterm timeout 60 zsh -f type.zsh 'runner ex' 'runner exec bu' 'runner exec --explain o' "
       "'runner exec --executor sh' 'runner exec --rep' 'runner lint .gitlab-c' 'runner completion z' "
       "'runner cac' 'runner cache li' 'runner cache gc --dry'");
   EXPECT_EQ(ended.out,
