@@ -1,54 +1,19 @@
-#include <csignal>
 #include <exception>
 #include <filesystem>
 #include <stop_token>
-#include <thread>
 
 #include "builds/build_log.h"
 #include "builds/build_request.h"
 #include "builds/image_build.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
+#include "runner/base/signal_stop.h"
 #include "runner/base/text.h"
 
 namespace runner::builds {
 namespace {
 
 namespace fs = std::filesystem;
-
-sigset_t asking_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int each : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals, each);
-  return signals;
-}
-
-/// Turns what asks us to end into a stop. Made while there is one thread.
-class SignalStop {
- public:
-  SignalStop() {
-    const sigset_t signals = asking_signals();
-    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    thread_ = std::thread([this, signals] {
-      int which = 0;
-      while (::sigwait(&signals, &which) != 0) {
-      }
-      if (which != SIGUSR1) source_.request_stop();
-    });
-  }
-  ~SignalStop() {
-    ::pthread_kill(thread_.native_handle(), SIGUSR1);
-    thread_.join();
-  }
-  SignalStop(const SignalStop&) = delete;
-  SignalStop& operator=(const SignalStop&) = delete;
-
-  std::stop_token token() const { return source_.get_token(); }
-
- private:
-  std::stop_source source_;
-  std::thread thread_;
-};
 
 BuildExit exit_for(const Error& error) {
   if (dynamic_cast<const BuildFailed*>(&error) != nullptr) return BuildExit::failed;
