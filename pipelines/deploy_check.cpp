@@ -59,9 +59,16 @@ class Check {
 
   void ssh(const SshHosts& ssh) {
     if (ssh.hosts.empty()) in_.error("missing-key", at("ssh"), "deploy:ssh needs hosts");
-    if (ssh.root.empty())
+    const bool all_have_one =
+        !ssh.hosts.empty() &&
+        std::all_of(ssh.hosts.begin(), ssh.hosts.end(), [](const auto& host) { return !host.root.empty(); });
+    if (ssh.root.empty() && !all_have_one)
       in_.error("missing-key", at("ssh"), "deploy:ssh needs root: a directory on the hosts");
-    if (!ssh.root.empty() && !ssh.root.starts_with('/') && !ssh.root.starts_with('$'))
+    const auto is_relative = [](const std::string& root) {
+      return !root.empty() && !root.starts_with('/') && !root.starts_with('$');
+    };
+    if (is_relative(ssh.root) || std::any_of(ssh.hosts.begin(), ssh.hosts.end(),
+                                             [&](const auto& host) { return is_relative(host.root); }))
       in_.error("bad-value", at("ssh"), "deploy:ssh:root must be an absolute path");
     if (ssh.known_hosts.empty())
       in_.error("missing-key", at("ssh"), "deploy:ssh needs known_hosts: nobody is trusted at first sight",
@@ -75,7 +82,11 @@ class Check {
       in_.error("bad-value", at("ssh"),
                 "deploy:ssh:service needs %slot for " + strategy_name() + ": two of them run at once",
                 "such as " + ssh.service + "@%slot");
-    if (ssh.ports.count("blue") == 0 || ssh.ports.count("green") == 0)
+    const auto lacks_one = [](const auto& ports) {
+      return ports.count("blue") == 0 || ports.count("green") == 0;
+    };
+    if (std::any_of(ssh.hosts.begin(), ssh.hosts.end(),
+                    [&](const auto& host) { return lacks_one(host.ports.empty() ? ssh.ports : host.ports); }))
       in_.error("missing-key", at("ssh"), "deploy:ssh:ports needs blue and green for " + strategy_name());
   }
 
@@ -175,12 +186,6 @@ class Check {
 
 void check_deploy_spec(Shapes& in, const Node& node, const DeploySpec& spec) {
   Check(in, node, spec).all();
-}
-
-// What it says is right or wrong already; whoever has such a job is told that it cannot run here.
-void read_deploy(JobBuild& build, const MapEntry& entry) {
-  read_deploy_spec(build.in, *entry.value);
-  read_not_yet(build, entry);
 }
 
 }  // namespace runner::pipelines

@@ -24,7 +24,10 @@ constexpr Keyword kDeploy[] = {
 constexpr Keyword kRelease[] = {{"image", kString, "the name of an image"},
                                 {"artifact", kString, "a path in the workspace"},
                                 {"config", kTextList, kTexts}};
-constexpr Keyword kSsh[] = {{"hosts", kTextList, kTexts},
+constexpr Keyword kHost[] = {{"address", kString, "[USER@]NAME[:PORT]"},
+                             {"root", kString, "a directory on the host"},
+                             {"ports", kInt | kMap, "a port, or one for blue and one for green"}};
+constexpr Keyword kSsh[] = {{"hosts", kString | kList, "addresses, or mappings with address, root and ports"},
                             {"user", kString, kAText},
                             {"key", kString, "secret:VARIABLE"},
                             {"known_hosts", kString, "secret:VARIABLE or a file"},
@@ -104,6 +107,7 @@ constexpr Keyword kPort[] = {{"blue", kInt, "a port"}, {"green", kInt, "a port"}
 const KeywordTable kDeployKeys{"deploy", kDeploy};
 const KeywordTable kDeployReleaseKeys{"deploy:release", kRelease};
 const KeywordTable kDeploySshKeys{"deploy:ssh", kSsh};
+const KeywordTable kDeployHostKeys{"deploy:ssh:hosts", kHost};
 const KeywordTable kDeployComposeKeys{"deploy:compose", kCompose};
 const KeywordTable kDeployScriptKeys{"deploy:script", kScript};
 const KeywordTable kDeployStrategyKeys{"deploy:strategy", kStrategy};

@@ -5,8 +5,8 @@
 
 namespace runner::pipelines {
 
-extern const KeywordTable kDeployKeys, kDeployReleaseKeys, kDeploySshKeys, kDeployComposeKeys,
-    kDeployScriptKeys;
+extern const KeywordTable kDeployKeys, kDeployReleaseKeys, kDeploySshKeys, kDeployHostKeys,
+    kDeployComposeKeys, kDeployScriptKeys;
 extern const KeywordTable kDeployStrategyKeys, kDeployStepKeys, kDeployCheckKeys, kDeployLimitKeys;
 extern const KeywordTable kDeployBalancerKeys, kDeployHealthKeys, kDeployHttpKeys, kDeployTcpKeys;
 extern const KeywordTable kDeploySmokeKeys, kDeploySmokeCheckKeys, kDeployMigrateKeys, kDeployDrainKeys;

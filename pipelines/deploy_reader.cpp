@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "pipelines/deploy_keywords.h"
+#include "pipelines/document.h"
 #include "pipelines/variables.h"
 #include "runner/base/duration.h"
 #include "runner/base/text.h"
@@ -314,11 +315,31 @@ void read_rollback(Shapes& in, const Node& node, RollbackSpec& rollback) {
   rollback.on_timeout = has("timeout");
 }
 
+void read_hosts(Shapes& in, const Node& node, std::vector<DeployHost>& hosts) {
+  Diagnostics nesting;
+  for (const Node* item : flatten(node, nesting)) {
+    DeployHost& host = hosts.emplace_back();
+    if (item->is_map()) {
+      const Block of(in, "deploy:ssh:hosts", kDeployHostKeys, *item);
+      of.text("address", host.address);
+      of.text("root", host.root);
+      of.ports(host.ports);
+    } else if (item->is_string()) {
+      host.address = in.with_inputs(item->text(), item->range());
+    } else {
+      in.wrong_type("deploy:ssh:hosts", *item, "an address, or a mapping with address, root and ports");
+      continue;
+    }
+    if (host.address.empty())
+      in.error("missing-key", item->range(), "deploy:ssh:hosts: a host needs an address");
+  }
+}
+
 void read_target(Shapes& in, const Block& block, DeploySpec& spec) {
   if (const Node* ssh = block.get("ssh")) {
     const Block of(in, "deploy:ssh", kDeploySshKeys, *ssh);
     SshHosts& hosts = spec.ssh.emplace();
-    of.texts("hosts", hosts.hosts);
+    if (const Node* list = of.get("hosts")) read_hosts(in, *list, hosts.hosts);
     of.text("user", hosts.user);
     of.secret("key", hosts.key, false);
     of.secret("known_hosts", hosts.known_hosts, true);

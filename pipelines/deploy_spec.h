@@ -29,8 +29,14 @@ struct ReleaseSource {
   std::vector<std::string> config;  // templates there
 };
 
+struct DeployHost {
+  std::string address;               // [USER@]NAME[:PORT]
+  std::string root;                  // "": that of all
+  std::map<std::string, int> ports;  // empty: those of all
+};
+
 struct SshHosts {
-  std::vector<std::string> hosts;  // [USER@]NAME[:PORT]
+  std::vector<DeployHost> hosts;
   std::string user, key, known_hosts, jump;
   std::string root, service;         // a unit of systemd, with %slot for two
   std::string start, stop, status;   // in place of `service`

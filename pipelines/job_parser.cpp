@@ -66,6 +66,8 @@ constexpr std::array kJobKeys = {
 // The builder runs on the machine, and nothing of the job's own runs before or after it.
 constexpr std::array<std::string_view, 7> kNotWithBuild = {
     "script", "run", "before_script", "after_script", "image", "services", "hooks"};
+constexpr std::array<std::string_view, 8> kNotWithDeploy = {
+    "script", "run", "before_script", "after_script", "image", "services", "hooks", "build_image"};
 static_assert(std::is_sorted(kJobKeys.begin(), kJobKeys.end(), [](const JobKey& a, const JobKey& b) {
   return a.keyword.name < b.keyword.name;
 }));
@@ -117,6 +119,8 @@ void read_keys(JobBuild& build, const Node& node) {
 /// Keys of the defaults that mean nothing to a job without a script of its own.
 bool replaced_by_work(const Node& job, std::string_view key) {
   if (job.find("run") != nullptr) return key == "before_script" || key == "after_script";
+  if (job.find("deploy") != nullptr)
+    return std::find(kNotWithDeploy.begin(), kNotWithDeploy.end(), key) != kNotWithDeploy.end();
   return job.find("build_image") != nullptr &&
          std::find(kNotWithBuild.begin(), kNotWithBuild.end(), key) != kNotWithBuild.end();
 }
@@ -159,6 +163,23 @@ bool has(const Node& node, std::string_view key) {
   return value != nullptr && !value->is_null();
 }
 
+/// Where to is the environment's: its history, its lock, its approvals.
+void check_deploy_place(JobBuild& build, const Node& node) {
+  const MapEntry& deploy = *node.find_entry("deploy");
+  const auto& environment = build.job.job.environment;
+  if (!has(node, "environment")) {
+    build.in.error("missing-key", deploy.key_range, "deploy needs environment",
+                   "add `environment: staging`, or what the place is called");
+  } else if (environment && environment->action != "start") {
+    build.in.error("keys-exclude", node.find_entry("environment")->key_range,
+                   "deploy cannot be used with environment:action: " + environment->action);
+  }
+  const Node* outputs = deploy.value->is_map() ? deploy.value->find("outputs") : nullptr;
+  const Node* url = outputs != nullptr && outputs->is_map() ? outputs->find("url") : nullptr;
+  if (environment && environment->url.empty() && url != nullptr)
+    build.job.job.environment->url = build.in.with_inputs(url->text(), url->range());
+}
+
 void check_together(JobBuild& build, const Node& node) {
   JobDefinition& job = build.job;
   for (std::string_view key : {"only", "except", "start_in"}) check_exclusive(build, node, "rules", key);
@@ -166,6 +187,8 @@ void check_together(JobBuild& build, const Node& node) {
   for (std::string_view key : {"before_script", "after_script"}) check_exclusive(build, node, "run", key);
 
   for (std::string_view key : kNotWithBuild) check_exclusive(build, node, "build_image", key);
+  for (std::string_view key : kNotWithDeploy) check_exclusive(build, node, "deploy", key);
+  if (has(node, "deploy")) check_deploy_place(build, node);
 
   const bool runs = has(node, "script") || has(node, "run") || has(node, "trigger") ||
                     has(node, "build_image") || has(node, "deploy");

@@ -185,6 +185,7 @@ struct PlanJob {
   std::string resource_group;     // expanded
   std::vector<std::string> tags;  // expanded
   std::optional<ImageBuildSpec> image_build;
+  std::string deploy;  // the block, as JSON (deploy_block.h); "" = none
   std::optional<ImageSpec> image;
   std::vector<ServiceSpec> services;
   std::vector<CacheSpec> caches;

@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include "pipelines/deploy_block.h"
 #include "pipelines/yaml_reader.h"
+#include "runner/base/error.h"
 #include "tests/pipelines/planning_support.h"
 
 namespace runner::pipelines {
@@ -124,7 +126,7 @@ TEST(Deploy, AllOfItIsRead) {
 release: {artifact: dist/shop.tar.zst, config: [prod.env.tmpl]}
 target: ssh
 ssh:
-  hosts: [app1, deploy@app2:2222]
+  hosts: [app1, {address: 'deploy@app2:2222', root: /srv/other, ports: {blue: 1, green: 2}}]
   user: deploy
   key: secret:KEY
   known_hosts: secret:HOSTS
@@ -164,7 +166,12 @@ outputs: {url: https://shop.example}
   for (const Diagnostic& one : diagnostics.all()) ADD_FAILURE() << one.message;
   EXPECT_EQ(spec.release.artifact, "dist/shop.tar.zst");
   EXPECT_EQ(spec.target, DeployTarget::ssh);
-  EXPECT_EQ(spec.ssh->hosts, (std::vector<std::string>{"app1", "deploy@app2:2222"}));
+  ASSERT_EQ(spec.ssh->hosts.size(), 2U);
+  EXPECT_EQ(spec.ssh->hosts[0].address, "app1");
+  EXPECT_EQ(spec.ssh->hosts[0].root, "");
+  EXPECT_EQ(spec.ssh->hosts[1].address, "deploy@app2:2222");
+  EXPECT_EQ(spec.ssh->hosts[1].root, "/srv/other");
+  EXPECT_EQ(spec.ssh->hosts[1].ports.at("green"), 2);
   EXPECT_EQ(spec.ssh->key, "secret:KEY");
   EXPECT_EQ(spec.ssh->ports.at("green"), 8002);
   EXPECT_EQ(spec.ssh->keep_releases, 7);
@@ -199,6 +206,109 @@ outputs: {url: https://shop.example}
   EXPECT_EQ(spec.rollback.on_restart, AfterRestart::hold);
   EXPECT_EQ(spec.timeout.total, minutes(45));
   EXPECT_EQ(spec.outputs.at("url"), "https://shop.example");
+}
+
+PlanJob planned(const std::string& job) {
+  PlanWorld world;
+  const PlanResult result = world.plan("job:\n" + job);
+  for (const Diagnostic& one : result.diagnostics.all())
+    if (one.severity == Severity::error) ADD_FAILURE() << one.message;
+  return result.plan ? result.plan->jobs.at(0) : PlanJob();
+}
+
+const std::string kScript =
+    "  deploy:\n    target: script\n    script: {activate: './put $RUNNER_CANDIDATE_RELEASE'}\n";
+
+TEST(DeployJob, ThePlanKeepsTheBlock) {
+  const PlanJob job =
+      planned("  environment: staging\n" + kScript + "    outputs: {url: 'https://$HOST/'}\n");
+  EXPECT_EQ(job.unsupported, "");
+  EXPECT_EQ(job.environment->url, "https://$HOST/") << "where it is found, when the environment does not say";
+  const DeploySpec spec = parse_deploy_block(job.deploy);
+  EXPECT_EQ(spec.target, DeployTarget::script);
+  EXPECT_THAT(spec.script->activate, testing::ElementsAre("./put $RUNNER_CANDIDATE_RELEASE"));
+  EXPECT_EQ(planned("  environment: {name: staging, url: 'https://own/'}\n" + kScript +
+                    "    outputs: {url: 'https://other/'}\n")
+                .environment->url,
+            "https://own/");
+}
+
+TEST(DeployJob, InputsOfTheJobArePutIn) {
+  const PlanJob job = planned(
+      "  inputs: {where: {default: srv7}}\n  environment: staging\n  deploy:\n    target: script\n"
+      "    script: {activate: 'put ${{ job.inputs.where }}'}\n");
+  EXPECT_THAT(parse_deploy_block(job.deploy).script->activate, testing::ElementsAre("put srv7"));
+}
+
+TEST(DeployJob, SaysWhereToAndHasNoScript) {
+  const auto said = [](const std::string& job) {
+    PlanWorld world;
+    const PlanResult result = world.plan("job:\n" + job);
+    std::string text;
+    for (const Diagnostic& one : result.diagnostics.all()) text += one.message + "\n";
+    return text;
+  };
+  EXPECT_THAT(said(kScript), HasSubstr("deploy needs environment"));
+  EXPECT_THAT(said("  environment: {name: a, action: stop}\n" + kScript),
+              HasSubstr("deploy cannot be used with environment:action: stop"));
+  for (const std::string key :
+       {"script: x", "before_script: x", "image: a", "services: [a]", "build_image: {}"})
+    EXPECT_THAT(said("  environment: a\n  " + key + "\n" + kScript),
+                HasSubstr("key cannot be used with deploy: '" + key.substr(0, key.find(':')) + "'"))
+        << key;
+  EXPECT_EQ(planned("  environment: a\n" + kScript).before_script.size(), 0U);
+}
+
+TEST(DeployJob, ComposeIsRefusedWhenItsTurnComes) {
+  const PlanJob job = planned(
+      "  environment: a\n  deploy:\n    target: compose\n    release: {image: a}\n"
+      "    compose: {file: f, service: s}\n");
+  EXPECT_THAT(job.unsupported, HasSubstr("deploy:target compose is not available"));
+}
+
+TEST(DeployJob, TextsAreFilledInButCommandsAreTheShells) {
+  DeploySpec spec;
+  spec.release.artifact = "dist/$V.zip";
+  spec.ssh.emplace();
+  spec.ssh->hosts = {{"$A", "/$R", {}}, {"b", "", {}}};
+  spec.ssh->service = "$V@%slot.service";
+  spec.ssh->start = "run $V";
+  spec.balancer.server = "%unit-%slot";
+  spec.smoke.after_switch = {{"./smoke $V", "", 0, 0}, {"", "https://$V/", 0, 0}};
+  spec.outputs["url"] = "u$V";
+  expand_deploy_texts(spec, [](std::string_view text) { return "<" + std::string(text) + ">"; });
+  EXPECT_EQ(spec.release.artifact, "<dist/$V.zip>");
+  EXPECT_EQ(spec.ssh->hosts[0].address, "<$A>");
+  EXPECT_EQ(spec.ssh->hosts[0].root, "</$R>");
+  EXPECT_EQ(spec.ssh->hosts[1].address, "b");
+  EXPECT_EQ(spec.ssh->service, "<$V@%slot.service>");
+  EXPECT_EQ(spec.ssh->start, "run $V");
+  EXPECT_EQ(spec.balancer.server, "%unit-%slot");
+  EXPECT_EQ(spec.smoke.after_switch[0].command, "./smoke $V");
+  EXPECT_EQ(spec.smoke.after_switch[1].url, "<https://$V/>");
+  EXPECT_EQ(spec.outputs["url"], "<u$V>");
+}
+
+TEST(DeployJob, SecretsAreKnownByTheirNames) {
+  DeploySpec spec;
+  EXPECT_TRUE(deploy_secrets(spec).empty());
+  spec.ssh.emplace();
+  spec.ssh->key = "secret:KEY";
+  spec.ssh->known_hosts = "known_hosts";
+  EXPECT_THAT(deploy_secrets(spec), testing::ElementsAre("KEY"));
+  EXPECT_EQ(secret_name("secret:"), "");
+  EXPECT_EQ(secret_name("KEY"), "");
+}
+
+TEST(DeployJob, ABlockThatIsNoneIsRefused) {
+  for (const char* text : {"", "[]", "3", "{\"target\":\"nowhere\"}", "{\"target\":\"ssh\"}", "{"}) {
+    try {
+      parse_deploy_block(text);
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::invalid_input) << text;
+    }
+  }
 }
 
 }  // namespace
