@@ -160,21 +160,29 @@ void ScriptTarget::start(const std::string& unit, Slot slot, std::stop_token sto
   if (held.release.empty())
     throw Error(ErrorCode::not_found,
                 "the slot " + in_quotes(to_string(slot)) + " holds no release; place one");
-  if (held.running == held.release) return;
+  if (held.running == held.release && (slot != Slot::single || state.begun.empty())) return;
   if (slot == Slot::single) {
     const std::uint64_t token = fence().token;
-    const bool back = !held.running.empty() && held.release == state.base && state.base_token == token;
-    const std::string base = back ? state.base : held.running, candidate = back ? held.running : held.release;
+    const bool undone = !state.begun.empty() && held.running == held.release;
+    const bool back =
+        undone || (!held.running.empty() && held.release == state.base && state.base_token == token);
+    const std::string base = back ? held.release : held.running;
+    const std::string candidate = undone ? state.begun : back ? held.running : held.release;
     const auto environment = surroundings(base, candidate, back ? 0 : 100);
-    const std::string name = back && !options_.rollback.empty() ? "rollback" : "activate";
-    if (name == "rollback") {
-      step(name, options_.rollback, environment, lock, stop);
+    if (back && !options_.rollback.empty()) {
+      step("rollback", options_.rollback, environment, lock, stop);
     } else {
-      step(name, options_.activate, surroundings(held.running, held.release, 100), lock, stop);
+      state.begun = held.release;
+      write_script_state(state_file(), state);
+      step("activate", options_.activate, surroundings(undone ? candidate : held.running, held.release, 100),
+           lock, stop);
     }
     step("verify", options_.verify, environment, lock, stop);
-    state.base = held.running;
-    state.base_token = token;
+    state.begun.clear();
+    if (!undone) {
+      state.base = held.running;
+      state.base_token = token;
+    }
   }
   held.running = held.release;
   write_script_state(state_file(), state);

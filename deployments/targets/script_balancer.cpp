@@ -53,16 +53,20 @@ void ScriptBalancer::set(const std::map<Place, ServerState>& states, std::stop_t
     const Slot slot = *state.candidate, other = slot == Slot::blue ? Slot::green : Slot::blue;
     const unsigned mine = parts_of(state_of(state, slot)), theirs = parts_of(state_of(state, other));
     const unsigned share = mine + theirs == 0 ? 0U : mine * 100 / (mine + theirs);
-    if (share != state.share) {
+    if (share != state.share || state.moving) {
       const auto base = state.slots.find(other);
       const auto surroundings = target_.surroundings(base == state.slots.end() ? "" : base->second.running,
                                                      state.slots[slot].release, share);
       const ScriptOptions& options = target_.options_;
       const bool back = share == 0 && !options.rollback.empty();
+      ScriptState begun = read_script_state(target_.state_file());
+      begun.moving = true;
+      write_script_state(target_.state_file(), begun);
       target_.step(back ? "rollback" : "activate", back ? options.rollback : options.activate, surroundings,
                    lock, stop);
       target_.step("verify", options.verify, surroundings, lock, stop);
       state.share = share;
+      state.moving = false;
     }
   }
   write_script_state(target_.state_file(), state);

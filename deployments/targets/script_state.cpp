@@ -34,6 +34,10 @@ ScriptState read_script_state(const std::filesystem::path& file) {
     } else if (words[0] == "candidate" && words.size() == 3 && slot && in_range) {
       state.candidate = slot;
       state.share = static_cast<unsigned>(*number);
+    } else if (words[0] == "begun" && words.size() == 2) {
+      state.begun = words[1];
+    } else if (words[0] == "moving" && words.size() == 1) {
+      state.moving = true;
     } else {
       throw Error(ErrorCode::corrupt, in_quotes(file.native()) + " is not what was written there: " +
                                           in_quotes(to_utf8(line)) + "; remove it when no deployment runs");
@@ -50,6 +54,8 @@ void write_script_state(const std::filesystem::path& file, const ScriptState& st
   if (state.candidate)
     text +=
         "candidate " + std::string(to_string(*state.candidate)) + " " + std::to_string(state.share) + "\n";
+  if (!state.begun.empty()) text += "begun " + state.begun + "\n";
+  if (state.moving) text += "moving\n";
   write_file_atomic(file, text, 0600, true);
 }
 

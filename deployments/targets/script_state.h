@@ -23,6 +23,9 @@ struct ScriptState {
   std::uint64_t base_token = 0;   // and the deployment that replaced it
   std::optional<Slot> candidate;  // the slot that was placed last
   unsigned share = 0;             // of the candidate, as was last activated
+  // What was begun and is not known to have been done: it may have had any effect.
+  std::string begun;    // a release, in `single`
+  bool moving = false;  // the candidate's share
 };
 
 /// Throws Error{corrupt}. A missing file is an empty state.

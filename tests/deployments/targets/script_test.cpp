@@ -86,6 +86,51 @@ TEST_F(ScriptTest, ActivatesVerifiesAndRollsBack) {
   EXPECT_TRUE(target->is_prepared("script", kOne, {}));
 }
 
+TEST_F(ScriptTest, RollsBackWhatWasBegunAndFailed) {
+  // `verify` fails for the second release: by then `activate` has had its effect.
+  ScriptOptions sick = options();
+  sick.verify += "; test $RUNNER_WEIGHT = 0 -o $RUNNER_CANDIDATE_RELEASE = " + kOne;
+  ScriptTarget target(sick);
+  target.claim("script", fence_of(4, "d1"), milliseconds(5000), {});
+  for (const std::string& id : {kOne, kTwo}) target.prepare("script", {id, "", {}, {}}, {});
+  target.place("script", Slot::single, kOne, {});
+  target.start("script", Slot::single, {});
+  target.place("script", Slot::single, kTwo, {});
+  EXPECT_THAT(error_of([&] { target.start("script", Slot::single, {}); }),
+              HasSubstr("'verify' ended with 1"));
+  logged();
+  target.place("script", Slot::single, kOne, {});
+  // Another process goes on, and finds what was begun.
+  const auto next = claimed(5, "d1");
+  next->start("script", Slot::single, {});
+  EXPECT_THAT(logged(), ElementsAre("rollback 5 d1 " + kOne + "/" + kTwo + " 0", "verify"));
+  next->start("script", Slot::single, {});
+  EXPECT_THAT(logged(), ElementsAre()) << "it is done";
+  EXPECT_EQ(next->observe("script", {}).at(Slot::single), (SlotState{kOne, true}));
+}
+
+TEST_F(ScriptTest, TakesTrafficBackThatMayHaveMoved) {
+  ScriptOptions sick = options();
+  sick.verify += "; test $RUNNER_WEIGHT != 10";
+  ScriptTarget target(sick);
+  target.claim("script", fence_of(1, "d1"), milliseconds(5000), {});
+  for (const std::string& id : {kOne, kTwo}) target.prepare("script", {id, "", {}, {}}, {});
+  ScriptBalancer balancer(target);
+  const Place blue{"script", Slot::blue}, green{"script", Slot::green};
+  target.place("script", Slot::blue, kOne, {});
+  target.start("script", Slot::blue, {});
+  balancer.set({{blue, {Admission::ready, 100}}, {green, {Admission::out, 0}}}, {});
+  target.place("script", Slot::green, kTwo, {});
+  target.start("script", Slot::green, {});
+  EXPECT_THAT(error_of([&] {
+                balancer.set({{blue, {Admission::ready, 90}}, {green, {Admission::ready, 10}}}, {});
+              }),
+              HasSubstr("'verify' ended with 1"));
+  logged();
+  balancer.set({{blue, {Admission::ready, 100}}, {green, {Admission::out, 0}}}, {});
+  EXPECT_THAT(logged(), ElementsAre("rollback 1 d1 " + kOne + "/" + kTwo + " 0", "verify"));
+}
+
 TEST_F(ScriptTest, MovesTrafficByTheWeightsOfItsTwin) {
   const auto target = claimed(1, "d1");
   ScriptBalancer balancer(*target);
