@@ -17,12 +17,6 @@ using storage::EnvironmentRecord;
 using storage::Environments;
 using storage::Tx;
 
-State state_of(const DeploymentRecord& deployment) {
-  if (const auto state = parse_state(deployment.state)) return *state;
-  throw Error(ErrorCode::corrupt, "deployment " + std::to_string(deployment.id) + " has the unknown state " +
-                                      in_quotes(deployment.state) + " in the database");
-}
-
 std::string missing_text(const ApprovalStanding& approvals) {
   std::string text;
   for (const RuleStanding& rule : approvals.rules) {
@@ -72,16 +66,6 @@ Candidate candidate_of(const DeploymentRecord& deployment) {
   return {deployment.triggered_by, std::move(authors), deployment.fingerprint, deployment.kind == "rollback"};
 }
 
-const std::vector<std::string>& waiting_states() {
-  static const std::vector<std::string> all = [] {
-    std::vector<std::string> states;
-    for (const State state : {State::planned, State::waiting_approval, State::waiting_window, State::queued})
-      states.emplace_back(to_string(state));
-    return states;
-  }();
-  return all;
-}
-
 Gate::Gate(storage::Store& store, const Clock& clock, LookUp look_up, OnChange on_change)
     : store_(store), clock_(clock), look_up_(std::move(look_up)), on_change_(std::move(on_change)) {}
 
@@ -108,46 +92,51 @@ void Gate::move(Tx& tx, DeploymentRecord& deployment, State next, const std::str
 DeploymentRecord Gate::add(const NewDeployment& wanted) {
   DeploymentRecord deployment;
   store_.write([&](Tx& tx) {
-    Environments environments(tx);
-    const EnvironmentRecord environment = environments.of(wanted.project, wanted.environment, clock_.now());
-    const Protection protection = parse_protection(environment.protection);
-    json plan = json::parse(wanted.plan.empty() ? "{}" : wanted.plan);
-    plan["commit_authors"] = wanted.commit_authors;
-    deployment = {};
-    deployment.environment = environment.id;
-    deployment.kind = wanted.kind;
-    deployment.state = to_string(State::planned);
-    deployment.state_since = deployment.created_at = clock_.now();
-    deployment.pipeline = wanted.pipeline;
-    deployment.job = wanted.job;
-    deployment.ref = wanted.ref;
-    deployment.sha = wanted.sha;
-    deployment.triggered_by = wanted.triggered_by;
-    deployment.release = wanted.release;
-    deployment.plan = plan.dump();
-    deployment.base = environment.current;
-    std::vector<std::string> parts = wanted.fingerprint;
-    parts.push_back(wanted.release);
-    parts.push_back(environment.current ? std::to_string(*environment.current) : "-");
-    deployment.fingerprint = fingerprint_of(parts);
-    if (protection.expires_after.count() > 0) deployment.expires_at = clock_.now() + protection.expires_after;
-    deployment = Deployments(tx).insert(deployment);
-    std::string refusal;
-    if (!allows_ref(protection, wanted.ref))
-      refusal = in_quotes(wanted.ref) + " may not be deployed to " + in_quotes(wanted.environment) +
-                ": allowed are " + join(protection.refs, ", ");
-    const auto person = look_up_(wanted.triggered_by);
-    if (refusal.empty() && !protection.deployers.empty() &&
-        (!person || !matches(protection.deployers, *person)))
-      refusal = (wanted.triggered_by.empty() ? "it is not known who started this, so it"
-                                             : in_quotes(wanted.triggered_by)) +
-                " may not deploy to " + in_quotes(wanted.environment) + ": " + deployers_text(protection) +
-                " may";
-    if (!refusal.empty())
-      move(tx, deployment, State::failed, refusal);
-    else if (on_change_)
-      on_change_(tx, deployment);
+    deployment = insert(tx, Environments(tx).of(wanted.project, wanted.environment, clock_.now()), wanted);
   });
+  return deployment;
+}
+
+DeploymentRecord Gate::insert(Tx& tx, const EnvironmentRecord& environment,
+                              const NewDeployment& wanted) const {
+  const Protection protection = parse_protection(environment.protection);
+  json plan = json::parse(wanted.plan.empty() ? "{}" : wanted.plan);
+  plan["commit_authors"] = wanted.commit_authors;
+  DeploymentRecord deployment;
+  deployment.environment = environment.id;
+  deployment.kind = wanted.kind;
+  deployment.state = to_string(State::planned);
+  deployment.state_since = deployment.created_at = clock_.now();
+  deployment.pipeline = wanted.pipeline;
+  deployment.job = wanted.job;
+  deployment.ref = wanted.ref;
+  deployment.sha = wanted.sha;
+  deployment.triggered_by = wanted.triggered_by;
+  deployment.release = wanted.release;
+  deployment.plan = plan.dump();
+  deployment.base = environment.current;
+  std::vector<std::string> parts = wanted.fingerprint;
+  parts.push_back(wanted.release);
+  parts.push_back(environment.current ? std::to_string(*environment.current) : "-");
+  deployment.fingerprint = fingerprint_of(parts);
+  if (protection.expires_after.count() > 0) deployment.expires_at = clock_.now() + protection.expires_after;
+  deployment = Deployments(tx).insert(deployment);
+  std::string refusal;
+  if (!allows_ref(protection, wanted.ref))
+    refusal = in_quotes(wanted.ref) + " may not be deployed to " + in_quotes(wanted.environment) +
+              ": allowed are " + join(protection.refs, ", ");
+  // Who may roll back was asked when it was asked for.
+  const auto person = look_up_(wanted.triggered_by);
+  if (refusal.empty() && wanted.kind != "rollback" && !protection.deployers.empty() &&
+      (!person || !matches(protection.deployers, *person)))
+    refusal = (wanted.triggered_by.empty() ? "it is not known who started this, so it"
+                                           : in_quotes(wanted.triggered_by)) +
+              " may not deploy to " + in_quotes(wanted.environment) + ": " + deployers_text(protection) +
+              " may";
+  if (!refusal.empty())
+    move(tx, deployment, State::failed, refusal);
+  else if (on_change_)
+    on_change_(tx, deployment);
   return deployment;
 }
 

@@ -10,6 +10,7 @@
 #include "deployments/approvals.h"
 #include "deployments/journal.h"
 #include "deployments/protection.h"
+#include "deployments/record.h"
 #include "deployments/state.h"
 #include "runner/storage/deployment_table.h"
 #include "runner/storage/store.h"
@@ -70,6 +71,21 @@ class Gate {
   GateAnswer start(std::int64_t deployment, const Person& person);
   /// Of one that has not begun.
   GateAnswer cancel(std::int64_t deployment, const Person& person);
+  // Of one that has begun.
+  /// "pause", "resume", "promote" or "abort": whoever carries it out follows it when it can.
+  GateAnswer ask(std::int64_t deployment, const Person& person, const std::string& request);
+  /// A person has seen to what a failed rollback left: the environment is free again.
+  GateAnswer resolve(std::int64_t deployment, const Person& person, const std::string& comment);
+  /// Takes the environment away from whoever has it, by a newer fence: what that process still does is
+  /// refused. What it had begun is nobody's any more. `deployment` becomes the one that had it.
+  GateAnswer unlock(std::int64_t environment, const Person& person, const std::string& reason,
+                    std::int64_t& deployment);
+  /// Back to what an earlier deployment put there: number `to` of the environment; 0: the last one that
+  /// succeeded before what runs now, of another release. Its job is to run once more, and the gate lets it
+  /// pass before all that waits. `made` becomes the new deployment.
+  GateAnswer roll_back(std::int64_t environment, std::int64_t to, const Person& person,
+                       storage::DeploymentRecord& made);
+
   /// Its job will not come any more: canceled, if it has not begun. Fine when it has ended.
   void give_up(std::int64_t deployment, const std::string& why);
 
@@ -85,6 +101,8 @@ class Gate {
     std::optional<TimePoint> opens;  // of what is frozen, or waits
     ApprovalStanding approvals;
   };
+  storage::DeploymentRecord insert(storage::Tx& tx, const storage::EnvironmentRecord& environment,
+                                   const NewDeployment& wanted) const;
   Turn turn_of(storage::Tx& tx, const Protection& protection, const storage::DeploymentRecord& deployment,
                const storage::DeploymentRecord& newest_done) const;
   void move(storage::Tx& tx, storage::DeploymentRecord& deployment, State next, const std::string& why) const;
@@ -102,8 +120,5 @@ class Gate {
 
 /// What people are asked to agree to, of a deployment as it is stored.
 Candidate candidate_of(const storage::DeploymentRecord& deployment);
-
-/// The states in which a deployment waits at the gate, by name.
-const std::vector<std::string>& waiting_states();
 
 }  // namespace runner::deployments

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "deployments/record.h"
 #include "runner/base/error.h"
 #include "runner/base/failpoint.h"
 #include "runner/base/text.h"
@@ -16,12 +17,6 @@ constexpr std::array<std::pair<Part, std::string_view>, 6> kParts{{{Part::prepar
                                                                    {Part::verify, "verify"},
                                                                    {Part::retire, "retire"},
                                                                    {Part::rollback, "rollback"}}};
-
-State state_of(const storage::DeploymentRecord& record) {
-  if (const auto state = parse_state(record.state)) return *state;
-  throw Error(ErrorCode::corrupt, "deployment " + std::to_string(record.id) + " has the unknown state " +
-                                      in_quotes(record.state) + " in the database");
-}
 
 storage::StepRecord step_at(std::int64_t deployment, Part part, std::size_t n, const Place& place) {
   storage::StepRecord step;
