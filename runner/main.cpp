@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "builds/build_request.h"
+#include "deployments/job/deploy_request.h"
 #include "executors/containers/container_client.h"
 #include "executors/terminal_step.h"
 #include "runner/cli/commands.h"
@@ -34,6 +35,9 @@ int main(int argc, char** argv) {
   // The step of a job that builds an image.
   if (argc == 3 && argv[1] == std::string_view(runner::builds::kImageBuildWord))
     return runner::builds::image_build_main(argv[2]);
+  // The step of a job that deploys.
+  if (argc == 3 && argv[1] == std::string_view(runner::deployments::kDeployStepWord))
+    return runner::deployments::deploy_step_main(argv[2]);
   // The shell of a person in a failed job's sandbox.
   if (argc > 3 && argv[1] == std::string_view(runner::executors::kOnTerminalWord))
     return runner::executors::on_terminal_main(argv + 2);

@@ -33,7 +33,8 @@ LEVELS = {
 # folder -> single headers of other folders: the interfaces, not what is behind them.
 INTERFACES = {
     "runner/engine": [
-        "executors/executor.h", "builds/build_request.h", "cache/workspace.h", "cache/layer_store.h", "cache/caches.h", "cache/mount_point.h",
+        "executors/executor.h", "builds/build_request.h", "deployments/job/deploy_request.h",
+        "cache/workspace.h", "cache/layer_store.h", "cache/caches.h", "cache/mount_point.h",
         "artifacts/artifacts.h", "artifacts/reports.h", "artifacts/retention.h",
     ],
 }
