@@ -178,6 +178,8 @@ class LocalRun {
     engine_options.artifact_size_limit = options_.max_artifact_bytes;
     if (options_.timeout) engine_options.default_timeout = *options_.timeout;
     engine_options.containers = containers_.settings();
+    engine_options.deployments.database = data_ / "runner.db";
+    engine_options.deployments.places = data_ / "deployments";
     engine::JobParts parts{executor_, workspaces_, caches_ ? &*caches_ : nullptr,
                            clock_,    presenter,   [this] { housekeeper_->wake(); }};
     parts.containers = containers_.executor();

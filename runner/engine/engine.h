@@ -165,6 +165,13 @@ struct ContainerSettings {
   std::uint64_t image_budget = 0, build_cache_budget = 0;  // bytes; 0: no limit
 };
 
+/// Where jobs with `deploy:` keep their journal.
+struct DeploySettings {
+  std::filesystem::path database;  // empty: they fail
+  std::filesystem::path places;    // a directory for what is kept of each environment
+  bool gated = false;              // EngineParts::holds has made the deployment
+};
+
 struct EngineOptions {
   std::filesystem::path data_dir;                        // work/, logs/, artifacts/ are made below it
   std::size_t capacity = 4;                              // jobs at the same time
@@ -179,6 +186,7 @@ struct EngineOptions {
   std::uint64_t artifact_size_limit = 0;  // bytes of one job's artifacts, 0 = none
   bool durable = false;                   // another engine may go on with what is in the store
   ContainerSettings containers;
+  DeploySettings deployments;
 };
 
 class JobHost;

@@ -120,7 +120,7 @@ void add_login(executors::ContainerSpec& spec, const registry::Logins& logins, c
 }  // namespace
 
 bool wants_container(const pipelines::PlanJob& job, const ContainerSettings& settings) {
-  return !settings.socket.empty() && !settings.shell_only && !job.image_build &&
+  return !settings.socket.empty() && !settings.shell_only && !job.image_build && job.deploy.empty() &&
          (job.image || !settings.default_image.empty());
 }
 

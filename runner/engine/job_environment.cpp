@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "pipelines/deploy_block.h"
 #include "runner/base/duration.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
@@ -83,6 +84,11 @@ JobEnvironment::JobEnvironment(const pipelines::Plan& plan, const pipelines::Pla
   // What an image may not hold is not for the log either, masked or not.
   if (job.image_build) {
     for (const auto& [id, name] : job.image_build->secrets) {
+      if (auto secret = content(name)) masked_[name] = std::move(*secret);
+    }
+  }
+  if (!job.deploy.empty()) {
+    for (const std::string& name : pipelines::deploy_secrets(pipelines::parse_deploy_block(job.deploy))) {
       if (auto secret = content(name)) masked_[name] = std::move(*secret);
     }
   }

@@ -108,6 +108,8 @@ void JobRunner::run_phases() {
       prepare_sandbox();
       if (job_.image_build) {
         run_image_build();
+      } else if (!job_.deploy.empty()) {
+        run_deployment();
       } else if (run_hook()) {
         run_script();
         show_failure();

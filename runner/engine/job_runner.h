@@ -44,7 +44,8 @@ struct JobParts {
   bool waits_for_room = false;
   /// For jobs with an image. Null: they run with the other one, and their log says so.
   executors::Executor* containers = nullptr;
-  /// The program's own file, whose main() calls builds::image_build_main(). Empty: no images are built.
+  /// The program's own file, whose main() calls builds::image_build_main() and
+  /// deployments::deploy_step_main(). Empty: no images are built, and nothing is deployed.
   std::string program = {};
   /// Called by the job's thread, before the after_script; its time limit does not count any more then. May be
   /// empty.
@@ -91,6 +92,8 @@ class JobRunner {
   bool run_hook();
   void run_script();
   void run_image_build();
+  void run_deployment();
+  void set_deploy_result(const executors::StepEnd& end, const std::filesystem::path& dir);
   void set_build_result(const executors::StepEnd& end, const std::filesystem::path& dir);
   void show_failure();
   void run_after_script();

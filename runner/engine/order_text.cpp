@@ -104,7 +104,11 @@ json to_json(const EngineOptions& options) {
               {"log_limit", options.log_limit},
               {"file_size_limit", options.file_size_limit},
               {"artifact_size_limit", options.artifact_size_limit},
-              {"containers", to_json(options.containers)}};
+              {"containers", to_json(options.containers)},
+              {"deployments",
+               {{"database", exact(options.deployments.database.native())},
+                {"places", exact(options.deployments.places.native())},
+                {"gated", options.deployments.gated}}}};
 }
 
 EngineOptions options_of(const json& value) {
@@ -116,6 +120,12 @@ EngineOptions options_of(const json& value) {
   options.file_size_limit = value.at("file_size_limit").get<std::uint64_t>();
   options.artifact_size_limit = value.at("artifact_size_limit").get<std::uint64_t>();
   options.containers = settings_of(value.at("containers"));
+  // Not in an order that an older version wrote.
+  if (const auto deployments = value.find("deployments"); deployments != value.end()) {
+    options.deployments.database = exact_text(deployments->at("database"));
+    options.deployments.places = exact_text(deployments->at("places"));
+    options.deployments.gated = deployments->at("gated").get<bool>();
+  }
   return options;
 }
 

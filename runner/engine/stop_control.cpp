@@ -7,7 +7,7 @@ namespace runner::engine {
 
 StopControl::StopControl(std::chrono::milliseconds grace, std::optional<SteadyPoint> job_deadline,
                          std::function<void()> wake)
-    : grace_(grace), wake_(std::move(wake)), job_deadline_(job_deadline) {}
+    : wake_(std::move(wake)), grace_(grace), job_deadline_(job_deadline) {}
 
 void StopControl::cancel() {
   demand(StopCause::cancel);
@@ -77,6 +77,11 @@ executors::StepEnd StopControl::run(executors::Sandbox& sandbox, const executors
     }
   } const forget{*this};
   return step->wait();
+}
+
+void StopControl::set_grace(std::chrono::milliseconds grace) {
+  const std::lock_guard lock(mutex_);
+  grace_ = grace;
 }
 
 void StopControl::forget_deadline() {

@@ -43,6 +43,8 @@ class StopControl {
   executors::StepEnd run(executors::Sandbox& sandbox, const executors::StepSpec& spec,
                          executors::LogSink& sink, std::optional<SteadyPoint> phase_deadline,
                          bool final_step);
+  /// What a step has between the request to end and its end by force, from now on.
+  void set_grace(std::chrono::milliseconds grace);
   /// From now on the job may take as long as it likes.
   void forget_deadline();
   /// For who runs the job elsewhere: called with each cause that was not demanded before, by whoever demands
@@ -60,9 +62,9 @@ class StopControl {
   void demand(StopCause cause);
   void stop_step(StopCause cause);
 
-  const std::chrono::milliseconds grace_;
   const std::function<void()> wake_;
   mutable std::mutex mutex_;
+  std::chrono::milliseconds grace_;
   std::stop_source source_;
   executors::Step* step_ = nullptr;
   bool final_step_ = false;
