@@ -43,6 +43,7 @@ engine::EngineOptions durable(engine::EngineOptions options, const std::filesyst
   if (!options.containers.socket.empty())
     options.containers.owner = executors::container_owner(data / "jobs");
   options.containers.images = data / "images";
+  options.deployments = {data / "runner.db", data / "deployments", true};
   return options;
 }
 
@@ -81,7 +82,8 @@ struct Daemon::Impl {
         desk({*store, clock, [this](std::int64_t pipeline, std::size_t job) { engine.pass(pipeline, job); },
               [this](std::int64_t pipeline, std::size_t job, std::string why) {
                 engine.turn_away(pipeline, job, std::move(why));
-              }}),
+              },
+              [this](std::int64_t pipeline, std::size_t job) { engine.play_stored(pipeline, job); }}),
         engine(engine_options, {*store, jobs, clock, counts,
                                 [this](storage::Tx& tx, const engine::StoredChange& change) {
                                   statuses.note(tx, change);

@@ -14,6 +14,7 @@ namespace runner::daemon {
 namespace {
 
 using deployments::NewDeployment;
+using deployments::state_of;
 using nlohmann::json;
 using pipelines::JobStatus;
 using storage::DeploymentRecord;
@@ -22,12 +23,8 @@ using storage::Tx;
 
 // After a look that failed: the store is away, or full.
 constexpr std::chrono::seconds kAfterFailure{2};
-
-deployments::State state_of(const DeploymentRecord& deployment) {
-  if (const auto state = deployments::parse_state(deployment.state)) return *state;
-  throw Error(ErrorCode::corrupt, "deployment " + std::to_string(deployment.id) +
-                                      " has an unknown state in the database: '" + deployment.state + "'");
-}
+// Before another attempt goes on with what one left half done; the first comes at once.
+constexpr std::chrono::seconds kAgainAfter{5}, kAgainAtMost{300};
 
 /// Of what people agree to when they approve: all the job runs, besides the commit.
 std::vector<std::string> parts_of(const engine::AtGate& at) {
@@ -38,6 +35,7 @@ std::vector<std::string> parts_of(const engine::AtGate& at) {
     parts.insert(parts.end(), script->begin(), script->end());
   }
   if (at.job.image) parts.push_back(at.job.image->name);
+  if (!at.job.deploy.empty()) parts.push_back(at.job.deploy);
   return parts;
 }
 
@@ -45,7 +43,7 @@ NewDeployment wanted_by(const engine::AtGate& at) {
   NewDeployment wanted;
   wanted.project = at.scope;
   wanted.environment = at.job.environment->name;
-  wanted.kind = "job";
+  wanted.kind = at.job.deploy.empty() ? "job" : "deploy";
   wanted.pipeline = at.pipeline;
   wanted.job = at.job.name;
   wanted.ref = at.facts.ref_name;
@@ -54,15 +52,18 @@ NewDeployment wanted_by(const engine::AtGate& at) {
   const bool pushed = at.facts.source == "push" || at.facts.source == "merge_request_event";
   if (!pushed) wanted.triggered_by = at.facts.user_login;
   wanted.fingerprint = parts_of(at);
-  wanted.plan = json{{"attempt", at.attempt_id}, {"commit_author", at.facts.commit_author}}.dump(
-      -1, ' ', false, json::error_handler_t::replace);
+  wanted.plan = json{{"attempt", at.attempt_id},
+                     {"commit_author", at.facts.commit_author},
+                     {"journal", !at.job.deploy.empty()}}
+                    .dump(-1, ' ', false, json::error_handler_t::replace);
   return wanted;
 }
 
-/// The attempt it was made for; 0: unknown.
-std::int64_t attempt_of(const DeploymentRecord& deployment) {
-  const json plan = json::parse(deployment.plan, nullptr, false);
-  return plan.is_object() ? plan.value("attempt", std::int64_t{0}) : 0;
+std::chrono::seconds wait_before(int attempt) {
+  auto wait = std::chrono::seconds(0);
+  for (int each = 1; each < attempt && wait < kAgainAtMost; ++each)
+    wait = wait.count() == 0 ? kAgainAfter : wait * 2;
+  return std::min(wait, kAgainAtMost);
 }
 
 std::string end_text(const JobRecord& job) {
@@ -99,14 +100,14 @@ void DeployDesk::read_protected() {
 
 /// Jobs that ended while nobody noted it, and those that run. Those that wait are asked about by the engine.
 void DeployDesk::recover() {
-  using deployments::State;
   std::vector<std::string> open = deployments::waiting_states();
-  open.emplace_back(to_string(State::locked));
+  const std::vector<std::string>& begun = deployments::effectful_states();
+  open.insert(open.end(), begun.begin(), begun.end());
   std::vector<DeploymentRecord> found;
   parts_.store.read([&](Tx& tx) { found = storage::Deployments(tx).in_states(open); });
   auto state = state_.lock();
   for (const DeploymentRecord& deployment : found) {
-    if (deployment.kind != "job" || !deployment.pipeline) continue;
+    if (!deployment.pipeline) continue;
     std::optional<JobRecord> newest;
     parts_.store.read([&](Tx& tx) {
       newest.reset();
@@ -115,10 +116,33 @@ void DeployDesk::recover() {
     });
     if (!newest) continue;
     const Key key{newest->pipeline, newest->plan_index};
+    const bool waits = is_waiting(state_of(deployment));
+    if (waits && deployment.kind == "rollback" && newest->id == deployments::attempt_of(deployment))
+      continue;  // its attempt is to come: look()
     if (is_completed(newest->status))
       state->ended[key] = {newest->id, deployment.id};
-    else if (state_of(deployment) == State::locked)
+    else if (!waits)
       state->under_way[key] = deployment.id;
+  }
+}
+
+/// Rollbacks are made before the attempt that carries them out.
+void DeployDesk::find_rollbacks() {
+  std::vector<std::pair<DeploymentRecord, JobRecord>> found;
+  parts_.store.read([&](Tx& tx) {
+    found.clear();
+    for (DeploymentRecord& deployment : storage::Deployments(tx).in_states(deployments::waiting_states())) {
+      if (deployment.kind != "rollback" || !deployment.pipeline) continue;
+      const auto before = storage::Jobs(tx).find(deployments::attempt_of(deployment));
+      if (before) found.emplace_back(std::move(deployment), *before);
+    }
+  });
+  auto state = state_.lock();
+  for (const auto& [deployment, before] : found) {
+    const Key key{before.pipeline, before.plan_index};
+    const auto waits = state->waiting.find(key);
+    const bool comes = waits != state->waiting.end() && waits->second.attempt_id != before.id;
+    if (!comes) state->again.try_emplace(key, Again{parts_.clock.now(), deployment.id});
   }
 }
 
@@ -138,7 +162,9 @@ bool DeployDesk::holds(const engine::AtGate& at) {
   auto state = state_.lock();
   const bool is_protected = state->protected_ones.count({at.scope, at.job.environment->name}) > 0;
   const Key key{at.pipeline, at.index};
-  if (!is_protected && !state->under_way.count(key)) return false;
+  if (at.job.deploy.empty() && !is_protected && !state->under_way.count(key) && !state->again.count(key))
+    return false;
+  state->again.erase(key);
   Waiting& waiting = state->waiting[key];
   if (waiting.attempt_id != at.attempt_id) waiting = {at.attempt_id, wanted_by(at)};
   return true;
@@ -181,8 +207,9 @@ void DeployDesk::work(const std::stop_token& stop) {
 /// Something is to be read from the store that was not there before.
 bool DeployDesk::undecided() {
   auto state = state_.lock();
-  return !state->ended.empty() || std::any_of(state->waiting.begin(), state->waiting.end(),
-                                              [](const auto& entry) { return entry.second.deployment == 0; });
+  return !state->ended.empty() || !state->again.empty() ||
+         std::any_of(state->waiting.begin(), state->waiting.end(),
+                     [](const auto& entry) { return entry.second.deployment == 0; });
 }
 
 std::set<std::int64_t> DeployDesk::environments() {
@@ -198,6 +225,7 @@ void DeployDesk::look(bool due) {
   const bool news = undecided();
   if (!changed_.exchange(false) && !due && !news) return;
   deployments::Gate current = gate();
+  find_rollbacks();
   settle_ended(current);
   make_deployments(current);
   next_.reset();
@@ -207,6 +235,7 @@ void DeployDesk::look(bool due) {
     const auto wake = current.next_wake(environment);
     if (wake && (!next_ || *wake < *next_)) next_ = wake;
   }
+  try_again();
 }
 
 void DeployDesk::settle_ended(deployments::Gate& current) {
@@ -226,13 +255,55 @@ void DeployDesk::settle_ended(deployments::Gate& current) {
       if (const auto told = state->ended.find(key); told != state->ended.end())
         told->second.deployment = deployment;
     }
-    if (deployment != 0) {
-      current.give_up(deployment, end_text(*job));
-      current.finish(deployment, job->status == JobStatus::success, end_text(*job));
-    }
+    if (deployment != 0) settle_job(current, deployment, *job);
     auto state = state_.lock();
     state->ended.erase(key);
     state->under_way.erase(key);
+  }
+}
+
+void DeployDesk::settle_job(deployments::Gate& current, std::int64_t id, const JobRecord& job) {
+  std::optional<DeploymentRecord> deployment;
+  parts_.store.read([&](Tx& tx) { deployment = storage::Deployments(tx).find(id); });
+  if (!deployment) return;
+  current.give_up(id, end_text(job));
+  const deployments::State now = state_of(*deployment);
+  const bool begun = is_effectful(now) && now != deployments::State::locked;
+  if (!deployments::has_journal(*deployment) || !begun) {
+    // With a journal and locked still: it died, or was stopped, before it did anything.
+    current.finish(id, job.status == JobStatus::success, end_text(job));
+    return;
+  }
+  // Half done: it goes on, and back when a person has stopped the job.
+  if (job.status == JobStatus::canceled)
+    parts_.store.write(
+        [&](Tx& tx) { storage::Deployments(tx).set_request(id, "abort", deployments::effectful_states()); });
+  log_warn("deployments", "the job of deployment " + std::to_string(id) + " ended while it was " +
+                              deployment->state + "; another attempt goes on with it");
+  auto state = state_.lock();
+  state->again[{job.pipeline, job.plan_index}] = {parts_.clock.now() + wait_before(job.attempt), id};
+}
+
+void DeployDesk::try_again() {
+  const TimePoint now = parts_.clock.now();
+  const auto all = state_.lock()->again;
+  for (const auto& [key, again] : all) {
+    if (again.at > now) {
+      next_ = next_ ? std::min(*next_, again.at) : again.at;
+      continue;
+    }
+    std::optional<DeploymentRecord> deployment;
+    parts_.store.read([&, id = again.deployment](Tx& tx) { deployment = storage::Deployments(tx).find(id); });
+    if (!deployment || is_end(state_of(*deployment))) {  // by a person, meanwhile
+      state_.lock()->again.erase(key);
+      continue;
+    }
+    parts_.again(key.first, key.second);
+    // Asked for until the attempt is there: holds() takes it off.
+    const TimePoint next = now + kAgainAfter;
+    next_ = next_ ? std::min(*next_, next) : next;
+    auto state = state_.lock();
+    if (const auto found = state->again.find(key); found != state->again.end()) found->second.at = next;
   }
 }
 
@@ -247,7 +318,8 @@ void DeployDesk::make_deployments(deployments::Gate& current) {
     const std::string& name = wait.wanted.job;
     parts_.store.read([&](Tx& tx) { known = storage::Deployments(tx).find(pipeline, name); });
     // One that ended is of an earlier attempt, or says what to tell this one.
-    if (known && is_end(state_of(*known)) && attempt_of(*known) != wait.attempt_id) known.reset();
+    if (known && is_end(state_of(*known)) && deployments::attempt_of(*known) != wait.attempt_id)
+      known.reset();
     if (!known) known = current.add(wait.wanted);
     auto state = state_.lock();
     const auto found = state->waiting.find(key);

@@ -29,6 +29,8 @@ struct DeskParts {
   // Of the engine; called by the desk's thread.
   std::function<void(std::int64_t pipeline, std::size_t job)> pass;
   std::function<void(std::int64_t pipeline, std::size_t job, std::string why)> turn_away;
+  /// Of a job that has ended: another attempt.
+  std::function<void(std::int64_t pipeline, std::size_t job)> again;
 };
 
 class DeployDesk {
@@ -67,7 +69,13 @@ class DeployDesk {
     std::int64_t attempt_id = 0;
     std::int64_t deployment = 0;
   };
+  /// Another attempt is to come, so that what is half done ends.
+  struct Again {
+    TimePoint at{};
+    std::int64_t deployment = 0;
+  };
   struct State {
+    std::map<Key, Again> again;
     std::set<std::pair<std::string, std::string>> protected_ones;  // project, environment
     std::map<Key, Waiting> waiting;
     std::map<Key, std::int64_t> under_way;  // deployments
@@ -79,6 +87,9 @@ class DeployDesk {
   void work(const std::stop_token& stop);
   bool undecided();
   void settle_ended(deployments::Gate& gate);
+  void settle_job(deployments::Gate& gate, std::int64_t deployment, const storage::JobRecord& job);
+  void find_rollbacks();
+  void try_again();
   void make_deployments(deployments::Gate& gate);
   void settle_waiting();
   std::set<std::int64_t> environments();
