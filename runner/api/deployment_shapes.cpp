@@ -110,6 +110,29 @@ JsonObject deployment_object(const EnvironmentRecord& environment, const Deploym
   return json;
 }
 
+std::string steps_json(storage::Tx& tx, std::int64_t deployment) {
+  std::vector<storage::StepRecord> steps = storage::DeploymentSteps(tx).of(deployment);
+  std::stable_sort(steps.begin(), steps.end(),
+                   [](const auto& a, const auto& b) { return a.begun_at < b.begun_at; });
+  std::vector<std::string> items;
+  items.reserve(steps.size());
+  for (const storage::StepRecord& step : steps) {
+    JsonObject one;
+    one.text("part", step.part)
+        .number("n", step.n)
+        .text("unit", step.unit)
+        .text("slot", step.slot)
+        .text("action", step.action)
+        .number("attempt", step.attempt)
+        .text("result", step.result)
+        .text("message", step.message)
+        .time("begun_at", step.begun_at)
+        .time("done_at", step.done_at);
+    items.push_back(std::move(one).take());
+  }
+  return "[" + join(items, ",") + "]";
+}
+
 std::string deployment_json(const Context& context, storage::Tx& tx, const deployments::GateView& view) {
   const DeploymentRecord& deployment = view.deployment;
   const auto environment = storage::Environments(tx).find(deployment.environment);
@@ -126,6 +149,7 @@ std::string deployment_json(const Context& context, storage::Tx& tx, const deplo
       .text("fingerprint", deployment.fingerprint)
       .raw("current", current_json(tx, *environment))
       .raw("approvals", approvals_json(tx, view))
+      .raw("steps", steps_json(tx, deployment.id))
       .raw("plan", object_or_empty(deployment.plan));
   return std::move(json).take();
 }

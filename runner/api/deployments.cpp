@@ -1,5 +1,6 @@
 // Deployments: where one stands, and what people say about one that waits. Who may say it is the gate's to
 // decide, by the protection of the environment.
+#include <cstdint>
 #include <functional>
 
 #include "deployments/gate.h"
@@ -72,18 +73,15 @@ std::string detail_of(Context& context, const Gate& gate, std::int64_t id) {
   return json;
 }
 
-using Act = std::function<GateAnswer(Gate&, std::int64_t id, const Person&)>;
-
-/// `kind` of the event; `said`: the person's words.
-http::Response act(Context& context, const Call& call, const char* kind, const std::string& said,
-                   const Act& body) {
-  const std::int64_t id = id_of(call, "deployment");
+/// `kind` of the event; `said`: the person's words. `id` is read once `body` is done.
+http::Response act_on(Context& context, const Call& call, const char* kind, const std::string& said,
+                      const std::function<GateAnswer(Gate&, const Person&)>& body, const std::int64_t& id) {
   const Person person = person_of_caller(context, call.caller);
   Gate gate(context.parts.store, context.parts.clock, deployments::people_now(context.parts.store),
             [&](storage::Tx& tx, const storage::DeploymentRecord& deployment) {
               tell(context, tx, kind, deployment, said, call.caller);
             });
-  const GateAnswer answer = body(gate, id, person);
+  const GateAnswer answer = body(gate, person);
   switch (answer.kind) {
     case GateAnswer::Kind::not_found:
       refuse_missing("deployment " + std::to_string(id));
@@ -99,11 +97,43 @@ http::Response act(Context& context, const Call& call, const char* kind, const s
   return json_response(200, detail_of(context, gate, id));
 }
 
+using Act = std::function<GateAnswer(Gate&, std::int64_t id, const Person&)>;
+
+http::Response act(Context& context, const Call& call, const char* kind, const std::string& said,
+                   const Act& body) {
+  const std::int64_t id = id_of(call, "deployment");
+  return act_on(
+      context, call, kind, said, [&](Gate& gate, const Person& person) { return body(gate, id, person); },
+      id);
+}
+
 std::string read_comment(const Call& call) {
   JsonInput input(call.request.body);
   const auto comment = input.text("comment", kMaxComment);
   input.finish();
   return comment.value_or(std::string());
+}
+
+http::Response ask(Context& context, const Call& call, const char* request, const char* kind) {
+  return act(context, call, kind, "", [request](Gate& gate, std::int64_t id, const Person& person) {
+    return gate.ask(id, person, request);
+  });
+}
+
+/// A text that stays with the deployment.
+std::string read_words(const Call& call, const char* name, const char* mend) {
+  JsonInput input(call.request.body);
+  const auto words = input.text(name, kMaxComment);
+  input.require(name);
+  if (words && trim(*words).empty()) input.complain(name, mend);
+  input.finish();
+  return *words;
+}
+
+std::int64_t environment_of(Context& context, const Call& call) {
+  std::int64_t id = 0;
+  context.parts.store.read([&](storage::Tx& tx) { id = get_environment(tx, call).id; });
+  return id;
 }
 
 }  // namespace
@@ -141,16 +171,64 @@ http::Response cancel_deployment(Context& context, const Call& call) {
              [](Gate& gate, std::int64_t id, const Person& person) { return gate.cancel(id, person); });
 }
 
-http::Response force_deployment(Context& context, const Call& call) {
+http::Response pause_deployment(Context& context, const Call& call) {
+  return ask(context, call, "pause", "deployment.pause");
+}
+
+http::Response resume_deployment(Context& context, const Call& call) {
+  return ask(context, call, "resume", "deployment.resume");
+}
+
+http::Response promote_deployment(Context& context, const Call& call) {
+  return ask(context, call, "promote", "deployment.promote");
+}
+
+http::Response abort_deployment(Context& context, const Call& call) {
+  return ask(context, call, "abort", "deployment.abort");
+}
+
+http::Response resolve_deployment(Context& context, const Call& call) {
+  const std::string comment = read_words(call, "comment", "say what was done, and what runs there now");
+  return act(
+      context, call, "deployment.resolved", comment,
+      [&](Gate& gate, std::int64_t id, const Person& person) { return gate.resolve(id, person, comment); });
+}
+
+http::Response unlock_environment(Context& context, const Call& call) {
+  const std::string reason = read_words(call, "reason", "say why: it stays with the deployment");
+  const std::int64_t environment = environment_of(context, call);
+  std::int64_t taken_from = 0;
+  return act_on(
+      context, call, "environment.unlocked", reason,
+      [&](Gate& gate, const Person& person) { return gate.unlock(environment, person, reason, taken_from); },
+      taken_from);
+}
+
+http::Response roll_back_environment(Context& context, const Call& call) {
   JsonInput input(call.request.body);
-  const auto reason = input.text("reason", kMaxComment);
-  input.require("reason");
-  if (reason && trim(*reason).empty()) input.complain("reason", "say why: it stays with the deployment");
+  const auto to = input.integer("to", 1, INT64_MAX);
   input.finish();
-  http::Response response = act(context, call, "deployment.forced", *reason,
-                                [&](Gate& gate, std::int64_t id, const Person& person) {
-                                  return gate.break_glass(id, person, *reason);
-                                });
+  const std::int64_t environment = environment_of(context, call);
+  storage::DeploymentRecord made;
+  std::int64_t id = 0;
+  http::Response response = act_on(
+      context, call, "deployment.rollback", "",
+      [&](Gate& gate, const Person& person) {
+        const GateAnswer answer = gate.roll_back(environment, to.value_or(0), person, made);
+        id = made.id;
+        return answer;
+      },
+      id);
+  response.status = 201;
+  return response;
+}
+
+http::Response force_deployment(Context& context, const Call& call) {
+  const std::string reason = read_words(call, "reason", "say why: it stays with the deployment");
+  http::Response response =
+      act(context, call, "deployment.forced", reason, [&](Gate& gate, std::int64_t id, const Person& person) {
+        return gate.break_glass(id, person, reason);
+      });
   log_warn("api", in_quotes(call.caller.name) + " passed over the protection of deployment " +
                       call.request.parameters.at("id"));
   return response;

@@ -226,7 +226,8 @@ constexpr std::string_view kSchemas = R"json({
 "DeploymentDetail": {"type": "object", "additionalProperties": false,
   "required": ["id", "project", "environment", "number", "kind", "state", "state_since", "pipeline", "job", "ref",
     "sha", "triggered_by", "release", "reason", "forced", "created_at", "finished_at",
-    "expires_at", "opens_at", "frozen_until", "base", "fingerprint", "current", "approvals", "plan"],
+    "expires_at", "opens_at", "frozen_until", "base", "fingerprint", "current", "approvals",
+    "steps", "plan"],
   "properties": {
     "id": {"type": "integer"}, "project": {"type": "string"}, "environment": {"type": "string"},
     "number": {"type": "integer", "description": "in its environment"},
@@ -250,7 +251,17 @@ constexpr std::string_view kSchemas = R"json({
         "rules": {"type": "array", "items": {"$ref": "#/components/schemas/ApprovalRule"}},
         "void": {"type": "array", "items": {"type": "string"}},
         "decisions": {"type": "array", "items": {"$ref": "#/components/schemas/ApprovalDecision"}}}},
+    "steps": {"type": "array", "items": {"$ref": "#/components/schemas/DeploymentStep"}},
     "plan": {"type": "object"}}},
+"DeploymentStep": {"type": "object", "additionalProperties": false,
+  "required": ["part", "n", "unit", "slot", "action", "attempt", "result", "message", "begun_at", "done_at"],
+  "properties": {
+    "part": {"type": "string", "enum": ["prepare", "migrate", "forward", "verify", "retire", "rollback"]},
+    "n": {"type": "integer"}, "unit": {"type": "string"}, "slot": {"type": "string"},
+    "action": {"type": "string"}, "attempt": {"type": "integer"},
+    "result": {"type": "string", "enum": ["", "done", "failed"], "description": "empty: begun"},
+    "message": {"type": "string"}, "begun_at": {"$ref": "#/components/schemas/Time"},
+    "done_at": {"$ref": "#/components/schemas/TimeOrNull"}}},
 "ApprovalRule": {"type": "object", "required": ["name", "wanted", "approved_by", "who", "met"],
   "additionalProperties": false, "properties": {
     "name": {"type": "string"}, "wanted": {"type": "integer"},
@@ -263,6 +274,10 @@ constexpr std::string_view kSchemas = R"json({
     "method": {"type": "string", "enum": ["token", "socket"]}}},
 "DeploymentDecision": {"type": "object", "additionalProperties": false, "properties": {
     "comment": {"type": "string", "maxLength": 4000}}},
+"DeploymentResolution": {"type": "object", "required": ["comment"], "additionalProperties": false, "properties": {
+    "comment": {"type": "string", "maxLength": 4000}}},
+"EnvironmentRollback": {"type": "object", "additionalProperties": false, "properties": {
+    "to": {"type": "integer", "minimum": 1}}},
 "BreakGlass": {"type": "object", "required": ["reason"], "additionalProperties": false, "properties": {
     "reason": {"type": "string", "maxLength": 4000}}},
 "Delivery": {"type": "object", "required": ["state", "forge", "event"], "additionalProperties": false,

@@ -65,6 +65,13 @@ http::Response change_schedule(Context& context, const Call& call);
 http::Response remove_schedule(Context& context, const Call& call);
 http::Response play_schedule(Context& context, const Call& call);
 
+http::Response pause_deployment(Context& context, const Call& call);
+http::Response resume_deployment(Context& context, const Call& call);
+http::Response promote_deployment(Context& context, const Call& call);
+http::Response abort_deployment(Context& context, const Call& call);
+http::Response resolve_deployment(Context& context, const Call& call);
+http::Response roll_back_environment(Context& context, const Call& call);
+http::Response unlock_environment(Context& context, const Call& call);
 http::Response list_environments(Context& context, const Call& call);
 http::Response show_environment(Context& context, const Call& call);
 http::Response change_environment(Context& context, const Call& call);
