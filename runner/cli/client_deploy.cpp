@@ -5,6 +5,7 @@
 #include "runner/cli/commands.h"
 #include "runner/cli/deploy_answers.h"
 #include "runner/cli/deploy_text.h"
+#include "runner/cli/deploy_watch.h"
 #include "runner/cli/json_writer.h"
 #include "runner/cli/messages.h"
 #include "runner/cli/table.h"
@@ -31,8 +32,27 @@ class DeployCommand {
     switch (options_.action) {
       case DeployAction::status:
         return status();
+      case DeployAction::watch:
+        return watch_deployment(desk_, options_.id, options_.common.json);
       case DeployAction::start:
         return act("start", {}, "started");
+      case DeployAction::pause:
+        return act("pause", {}, "asked for a pause of");
+      case DeployAction::resume:
+        return act("resume", {}, "let go on");
+      case DeployAction::promote:
+        return act("promote", {}, "promoted");
+      case DeployAction::abort:
+        return act("abort", {}, "asked for the end of");
+      case DeployAction::resolve:
+        return act("resolve", body_with("comment", options_.comment), "resolved");
+      case DeployAction::unlock:
+        path_ = place() + "/unlock";
+        return act({}, body_with("reason", options_.reason), "took the environment away from");
+      case DeployAction::rollback:
+        path_ = place() + "/rollback";
+        return act({}, options_.to == 0 ? "{}" : "{\"to\":" + std::to_string(options_.to) + "}",
+                   "began a rollback,");
       case DeployAction::cancel:
         return act("cancel", {}, "canceled");
       case DeployAction::break_glass:
@@ -48,9 +68,12 @@ class DeployCommand {
   }
 
  private:
+  std::string place() const {
+    return "/projects/" + url_encode(options_.project) + "/environments/" + url_encode(options_.environment);
+  }
+
   int list() {
-    const std::string path = "/projects/" + url_encode(options_.project) + "/environments/" +
-                             url_encode(options_.environment) + "/deployments?state=waiting";
+    const std::string path = place() + "/deployments?state=waiting";
     std::vector<std::string> items;
     std::vector<DeploymentAnswer> found;
     desk_.each_page(path, [&](const std::string& page) {
@@ -83,8 +106,9 @@ class DeployCommand {
   }
 
   int act(std::string_view verb, const std::string& request, const std::string& done) {
-    const std::string body = ask_gate(path_ + "/" + std::string(verb), request);
+    const std::string body = ask_gate(verb.empty() ? path_ : path_ + "/" + std::string(verb), request);
     const DeploymentAnswer deployment = read_deployment(body);
+    if (options_.common.json && options_.wait) return watch_deployment(desk_, deployment.id, true);
     if (options_.common.json) {
       say(clean_json(body) + "\n");
       return exit_success;
@@ -97,7 +121,7 @@ class DeployCommand {
       line += missing.empty() ? ", nobody is missing" : ", missing: " + missing;
     }
     say(line + "\n");
-    return exit_success;
+    return options_.wait ? watch_deployment(desk_, deployment.id, false) : exit_success;
   }
 
   /// Who may what is the protection's to say here, not the role's alone.
@@ -105,7 +129,7 @@ class DeployCommand {
     ApiResponse answer = desk_.client().call("POST", path, request);
     if (answer.status >= 200 && answer.status <= 299) return std::move(answer.body);
     const Refused refused = refusal_of(answer, desk_.client().endpoint());
-    if (answer.status == 403)
+    if (answer.status == 403 && options_.id != 0)
       throw Refused(refused.exit_code(), refused.what(),
                     "'runner deploy status " + std::to_string(options_.id) + "' tells who is asked");
     throw refused;

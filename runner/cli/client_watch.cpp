@@ -109,7 +109,8 @@ class Watch {
   std::size_t painted_ = 0;
 };
 
-/// The pipeline, and if need be after a while. The first time nothing is waited for.
+}  // namespace
+
 std::string ask_patiently(ClientDesk& desk, const std::string& path, bool first) {
   const SteadyPoint end = desk.clock().steady_now() + kPatience;
   for (bool told = false;;) {
@@ -123,8 +124,6 @@ std::string ask_patiently(ClientDesk& desk, const std::string& path, bool first)
     std::this_thread::sleep_for(kLongestPause);
   }
 }
-
-}  // namespace
 
 std::vector<JobAnswer> last_attempts(const PipelineAnswer& pipeline) {
   std::vector<JobAnswer> out;

@@ -17,6 +17,10 @@ bool has_ended(const PipelineAnswer& pipeline);
 /// "failed after 3.2 s: exit code 1", for people.
 std::string outcome_text(const JobAnswer& job, const Clock& clock);
 
+/// Asks for what is watched: a restart of the server or a lost connection is waited out for a minute, but not
+/// the `first` time. Throws Refused and Error.
+std::string ask_patiently(ClientDesk& desk, const std::string& path, bool first);
+
 /// Shows a pipeline until it has ended, asking the server again and again: a restart of the server or a lost
 /// connection is waited out for a minute. On a terminal the lines of its jobs are repainted; elsewhere there
 /// is one for each change. `json`: only the pipeline as it ended. Returns what to exit with.

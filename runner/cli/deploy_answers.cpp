@@ -66,6 +66,19 @@ void take_approvals(const json& value, DeploymentAnswer& out) {
   });
 }
 
+void take_steps(const Reader& outer, DeploymentAnswer& out) {
+  outer.for_each("steps", [&](const json& item) {
+    const Reader step(item, "step");
+    StepAnswer& one = out.steps.emplace_back();
+    step.take("part", one.part);
+    step.take("unit", one.unit);
+    step.take("slot", one.slot);
+    step.take("action", one.action);
+    step.take("result", one.result);
+    step.take("message", one.message);
+  });
+}
+
 DeploymentAnswer deployment_of(const json& value) {
   const Reader reader(value, "deployment");
   DeploymentAnswer out;
@@ -93,6 +106,7 @@ DeploymentAnswer deployment_of(const json& value) {
   reader.take("frozen_until", out.frozen_until);
   out.current = current_of(reader);
   out.plan = lines_of(reader.find("plan"));
+  take_steps(reader, out);
   if (const json* approvals = reader.find("approvals")) take_approvals(*approvals, out);
   return out;
 }

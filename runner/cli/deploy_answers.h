@@ -38,6 +38,10 @@ struct DecisionAnswer {
   std::optional<TimePoint> at;
 };
 
+struct StepAnswer {
+  std::string part, unit, slot, action, result, message;
+};
+
 struct DeploymentAnswer {
   std::int64_t id = 0, number = 0;
   std::string project, environment, kind, state, job, ref, sha, triggered_by, release, reason, forced;
@@ -49,6 +53,7 @@ struct DeploymentAnswer {
   std::vector<RuleAnswer> rules;
   std::vector<std::string> void_ones;
   std::vector<DecisionAnswer> decisions;
+  std::vector<StepAnswer> steps;  // the oldest first
   std::string fingerprint, plan;  // plan: JSON in lines; "" = none
 };
 

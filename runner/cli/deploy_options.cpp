@@ -17,12 +17,20 @@ constexpr std::array<std::pair<std::string_view, EnvironmentAction>, 5> kEnviron
     {"env history", EnvironmentAction::history},
     {"env freeze", EnvironmentAction::freeze},
 }};
-constexpr std::array<std::pair<std::string_view, DeployAction>, 7> kDeployActions{{
+constexpr std::array<std::pair<std::string_view, DeployAction>, 15> kDeployActions{{
     {"deploy list", DeployAction::list},
     {"deploy status", DeployAction::status},
     {"deploy start", DeployAction::start},
     {"deploy cancel", DeployAction::cancel},
     {"deploy break-glass", DeployAction::break_glass},
+    {"deploy watch", DeployAction::watch},
+    {"deploy pause", DeployAction::pause},
+    {"deploy resume", DeployAction::resume},
+    {"deploy promote", DeployAction::promote},
+    {"deploy abort", DeployAction::abort},
+    {"deploy resolve", DeployAction::resolve},
+    {"deploy rollback", DeployAction::rollback},
+    {"deploy unlock", DeployAction::unlock},
     {"approve", DeployAction::approve},
     {"reject", DeployAction::reject},
 }};
@@ -98,6 +106,10 @@ Command environment_command(EnvironmentAction action, std::string_view name, con
   return options;
 }
 
+bool is_about_place(DeployAction action) {
+  return action == DeployAction::list || action == DeployAction::rollback || action == DeployAction::unlock;
+}
+
 }  // namespace
 
 bool is_deploy_command(std::string_view name) {
@@ -110,8 +122,23 @@ Command deploy_command(std::string_view name, const RawArguments& raw) {
   DeployOptions options;
   options.action = action_of(kDeployActions, name).value_or(DeployAction::list);
   options.common = client_common(raw);
-  if (options.action == DeployAction::list) {
+  options.comment = raw.last("--comment");
+  options.reason = raw.last("--reason");
+  options.wait = raw.has("--wait");
+  const bool needs_reason =
+      options.action == DeployAction::break_glass || options.action == DeployAction::unlock;
+  if (needs_reason && trim(options.reason).empty())
+    return UsageError{"no reason given", "add --reason TEXT: it stays with the deployment for ever"};
+  if (options.action == DeployAction::resolve && trim(options.comment).empty())
+    return UsageError{"no comment given", "add --comment TEXT: what was done, and what runs there now"};
+  if (is_about_place(options.action)) {
     if (auto error = take_place(raw, name, options.project, &options.environment)) return *error;
+    if (!raw.has("--to")) return options;
+    const auto number = parse_id(raw.last("--to"));
+    if (!number)
+      return UsageError{"'--to " + raw.last("--to") + "' is no number of a deployment",
+                        "'runner env history' shows the numbers, in the column NO"};
+    options.to = *number;
     return options;
   }
   if (raw.positional.empty()) return UsageError{"no id given", help_hint(name)};
@@ -120,10 +147,6 @@ Command deploy_command(std::string_view name, const RawArguments& raw) {
     return UsageError{in_quotes(raw.positional.front()) + " is no id",
                       "'runner deploy list' shows the ids of those that wait"};
   options.id = *id;
-  options.comment = raw.last("--comment");
-  options.reason = raw.last("--reason");
-  if (options.action == DeployAction::break_glass && trim(options.reason).empty())
-    return UsageError{"no reason given", "add --reason TEXT: it stays with the deployment for ever"};
   return options;
 }
 

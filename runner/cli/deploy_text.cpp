@@ -46,6 +46,16 @@ std::string moment_text(const std::optional<TimePoint>& time) {
   return time ? format_iso8601(*time) : "";
 }
 
+/// The newest of them: a canary has many.
+std::string steps_text(const DeploymentAnswer& deployment) {
+  constexpr std::size_t kShown = 30;
+  const std::size_t count = deployment.steps.size();
+  std::string text = count > kShown ? "... " + std::to_string(count - kShown) + " before" : "";
+  for (std::size_t at = count > kShown ? count - kShown : 0; at < count; ++at)
+    text += (text.empty() ? "" : "\n") + step_text(deployment.steps[at]);
+  return text;
+}
+
 }  // namespace
 
 std::string commit_text(const std::string& ref, const std::string& sha) {
@@ -92,6 +102,14 @@ std::string deployments_table(const Screen& screen, const Clock& clock,
                     rows);
 }
 
+std::string step_text(const StepAnswer& step) {
+  std::string text = printable(step.part) + ": " + printable(step.action);
+  if (step.unit != "*") text += " " + printable(step.unit);
+  if (step.slot == "blue" || step.slot == "green") text += " (" + printable(step.slot) + ")";
+  text += step.result.empty() ? " ..." : ", " + printable(step.result);
+  return step.message.empty() ? text : text + ": " + printable(step.message);
+}
+
 std::string deployment_sheet(const Screen& screen, const Clock& clock, const DeploymentAnswer& deployment) {
   std::vector<std::pair<std::string, std::string>> facts;
   const auto add = [&](const char* name, std::string value) {
@@ -119,6 +137,7 @@ std::string deployment_sheet(const Screen& screen, const Clock& clock, const Dep
   add("frozen until", moment_text(deployment.frozen_until));
   add("opens", moment_text(deployment.opens_at));
   add("expires", moment_text(deployment.expires_at));
+  add("steps", steps_text(deployment));
   add("ended", when_text(deployment.finished_at, clock));
   add("plan", deployment.plan);
   add("fingerprint", printable(deployment.fingerprint));

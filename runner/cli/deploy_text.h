@@ -19,6 +19,8 @@ std::string missing_text(const DeploymentAnswer& deployment);
 /// Rows with what waits, or what was.
 std::string deployments_table(const Screen& screen, const Clock& clock,
                               const std::vector<DeploymentAnswer>& found);
+/// "forward: place app1, done".
+std::string step_text(const StepAnswer& step);
 /// What somebody needs to know who approves it.
 std::string deployment_sheet(const Screen& screen, const Clock& clock, const DeploymentAnswer& deployment);
 

@@ -23,15 +23,33 @@ struct EnvironmentOptions {
   bool clear = false;                   // of freeze
 };
 
-enum class DeployAction : std::uint8_t { list, status, start, cancel, break_glass, approve, reject };
+enum class DeployAction : std::uint8_t {
+  list,
+  status,
+  start,
+  cancel,
+  break_glass,
+  approve,
+  reject,
+  watch,
+  pause,
+  resume,
+  promote,
+  abort,
+  resolve,
+  rollback,
+  unlock,
+};
 
 struct DeployOptions {
   DeployAction action = DeployAction::list;
   ClientCommon common;
-  std::string project, environment;  // of list
+  std::string project, environment;  // of list, rollback and unlock
   std::int64_t id = 0;               // of the others
-  std::string reason;                // of break_glass
-  std::string comment;               // of approve and reject; may be empty
+  std::string reason;                // of break_glass and unlock
+  std::string comment;               // of approve, reject and resolve; may be empty but of the last
+  std::int64_t to = 0;               // of rollback: a number of the environment; 0 = the one before
+  bool wait = false;                 // of start and rollback
 };
 
 }  // namespace runner::cli

@@ -72,6 +72,71 @@ constexpr std::array<OptionSpec, 6> kBreakGlassOptions{{
     kHelpOption,
 }};
 
+constexpr OptionSpec kWait{"--wait", "", "How", "watch it to its end, and exit as 'runner deploy watch' does",
+                           ""};
+
+constexpr std::array<OptionSpec, 6> kStartOptions{{
+    kWait,
+    kServerOption,
+    kServerDataOption,
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
+constexpr std::array<OptionSpec, 6> kResolveOptions{{
+    {"--comment", "TEXT", kWhat, "what was done, and what runs there now; needed", ""},
+    kServerOption,
+    kServerDataOption,
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
+constexpr std::array<OptionSpec, 7> kRollbackOptions{{
+    {"--to", "NUMBER", kWhat,
+     "of the deployment to go back to, as 'runner env history' has it; default: the last "
+     "one of another release",
+     ""},
+    kWait,
+    kServerOption,
+    kServerDataOption,
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
+constexpr std::string_view kWatchText =
+    "One line for each state and each step, until it has ended or waits for somebody.\n"
+    "\n"
+    "Exit codes: 0 succeeded, 1 failed and nothing that runs was changed, or canceled, 2 the command line is "
+    "wrong,\n"
+    "3 rolled back, 4 the rollback failed, 5 rejected or expired, 6 superseded, 8 it waits: for approval or "
+    "a\n"
+    "person, 9 no right to do this, 10 no server, or the machinery failed.";
+
+constexpr std::string_view kRollbackText =
+    "The job that deployed it runs once more, with the artifacts it had then; the gate lets it pass before "
+    "all\n"
+    "that waits, and asks for approvals only when the protection says so (rollback:approvals).\n"
+    "\n"
+    "Exit codes: 0 done, 1 the server refused (there is no such deployment, or not now), 2 the command line "
+    "or a\n"
+    "value is wrong, 3 no server, no right to do this, or the machinery failed. With --wait those of "
+    "'runner\n"
+    "deploy watch'.";
+
+constexpr std::string_view kUnlockText =
+    "For a deployment that nobody carries out any more and that cannot be ended otherwise. Whoever does "
+    "after all\n"
+    "is refused from then on, here and by the next deployment on the targets; what it left half done stays "
+    "as it\n"
+    "is. Try 'runner deploy abort' first.\n"
+    "\n"
+    "Exit codes: 0 done, 1 the server refused (nobody has it), 2 the command line is wrong, 3 no server, no "
+    "right\n"
+    "to do this, or the machinery failed.";
+
 constexpr std::string_view kFreezeText =
     "Adds a time in which nothing is deployed there; what comes then waits. The rest of the protection stays "
     "as it\n"
@@ -128,17 +193,34 @@ const std::array<CommandSpec, 5> kEnvironmentCommands{{
      kFreezeText, kFreezeExamples, "PROJECT", true, kFreezeOptions, nullptr},
 }};
 
-const std::array<CommandSpec, 5> kDeployCommands{{
+const std::array<CommandSpec, 13> kDeployCommands{{
     {"deploy list", "PROJECT NAME [options]", "list what waits to be deployed to an environment",
      kClientExitCodes, "", "PROJECT", true, kListOptions, nullptr},
     {"deploy status", "ID [options]", "tell what would come, who has agreed, and who is missing",
      kClientExitCodes, "", "ID", false, kClientOptions, nullptr},
+    {"deploy watch", "ID [options]", "follow one to its end", kWatchText, "", "ID", false, kClientOptions,
+     nullptr},
     {"deploy start", "ID [options]", "start one that waits for a person to do so", kClientExitCodes, "", "ID",
-     false, kClientOptions, nullptr},
+     false, kStartOptions, nullptr},
     {"deploy cancel", "ID [options]", "cancel one that has not begun", kClientExitCodes, "", "ID", false,
      kClientOptions, nullptr},
     {"deploy break-glass", "ID --reason TEXT [options]", "pass over approvals and freezes, in an emergency",
      kClientExitCodes, kBreakGlassExamples, "ID", false, kBreakGlassOptions, nullptr},
+    {"deploy pause", "ID [options]", "hold one that is carried out before its next step", kClientExitCodes,
+     "", "ID", false, kClientOptions, nullptr},
+    {"deploy resume", "ID [options]", "let one that is paused go on", kClientExitCodes, "", "ID", false,
+     kClientOptions, nullptr},
+    {"deploy promote", "ID [options]", "let a canary that waits for you take its next step", kClientExitCodes,
+     "", "ID", false, kClientOptions, nullptr},
+    {"deploy abort", "ID [options]", "end one that is carried out: what has begun is rolled back",
+     kClientExitCodes, "", "ID", false, kClientOptions, nullptr},
+    {"deploy resolve", "ID --comment TEXT [options]", "after a rollback that failed: you have seen to it",
+     kClientExitCodes, "", "ID", false, kResolveOptions, nullptr},
+    {"deploy rollback", "PROJECT NAME [options]", "go back to the release before", kRollbackText, "",
+     "PROJECT", true, kRollbackOptions, nullptr},
+    {"deploy unlock", "PROJECT NAME --reason TEXT [options]",
+     "take an environment from a deployment that nobody carries out any more", kUnlockText, "", "PROJECT",
+     true, kBreakGlassOptions, nullptr},
 }};
 
 }  // namespace
