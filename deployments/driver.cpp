@@ -228,7 +228,9 @@ void Drive::do_phase(Part part, std::size_t n, const Phase& phase) {
     journal_.complete(part, n, phase.places, false, failed.what());
     throw;
   } catch (const Error& error) {
-    watch_.check();  // what was interrupted says why it was
+    // What was interrupted says why it was. Who stops us may stop our commands as well, and those first.
+    wait_for(parts_.poll, watch_.stop());
+    watch_.check();
     journal_.complete(part, n, phase.places, false, error.what());
     throw;
   }

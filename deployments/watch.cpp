@@ -9,6 +9,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr const char* kCanceled = "its job was canceled";
+
 std::string minutes(milliseconds time) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time).count();
   return seconds % 60 == 0 && seconds > 0 ? std::to_string(seconds / 60) + " min"
@@ -39,6 +41,7 @@ Watch::Watch(const storage::DeploymentRecord& record, const pipelines::DeployTim
 Watch::~Watch() = default;
 
 void Watch::check() {
+  if (abort_.stop_requested()) end(Trouble::abort, kCanceled);
   auto seen = seen_.lock();
   if (seen->lost) throw LostFence();
   if (!seen->retreating && seen->ended) throw PhaseFailed(seen->ended->first, seen->ended->second);
@@ -76,7 +79,7 @@ void Watch::look() {
   } catch (const Error&) {
     // Whoever writes next is told why the store fails.
   }
-  if (abort_.stop_requested()) return end(Trouble::abort, "its job was canceled");
+  if (abort_.stop_requested()) return end(Trouble::abort, kCanceled);
   const SteadyPoint time = parts_.clock.steady_now();
   if (time >= total_end_)
     return end(Trouble::timeout, "it took longer than " + minutes(timeouts_.total) + " (timeout:total)");

@@ -207,8 +207,8 @@ TEST_F(DeployJob, IsRolledBackWhenItsJobIsCanceled) {
 
 TEST_F(DeployJob, WaitsForAPersonAtAStepOfACanaryAndObeysThem) {
   begin(
-      "    health: {exec: 'true', interval: 50ms, successes: 1}\n"
-      "    strategy: {type: canary, steps: [{weight: 20%, hold: 1ms, approve: true}, {weight: 100%}]}\n");
+      "    health: {exec: 'true', interval: 1s, successes: 1}\n"
+      "    strategy: {type: canary, steps: [{weight: 20%, approve: true}, {weight: 100%}]}\n");
   deploy(1);
   release("two");
   run();
