@@ -119,6 +119,9 @@ std::unique_ptr<Running> Sandboxed::start_program(std::vector<std::string> words
   std::vector<std::string> variables{"PATH=" + bin + ":" + quoted_path(), "HOME=" + home_.string(),
                                      "RUNNER_DATA=" + data_.string(), "LC_ALL=C.UTF-8",
                                      "GIT_CONFIG_NOSYSTEM=1"};
+  // Else what a sanitizer finds in it is seen by nobody.
+  for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"})
+    if (const char* value = ::getenv(name)) variables.push_back(std::string(name) + "=" + value);
   variables.insert(variables.end(), environment.begin(), environment.end());
   Pipe pipe = make_pipe();
   const fs::path err = root_.path() / "stderr";
