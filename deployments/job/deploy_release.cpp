@@ -30,7 +30,8 @@ bool lies_below(const fs::path& path, const fs::path& root) {
 /// `what`: the key it comes from.
 fs::path file_in(const fs::path& workspace, const std::string& name, const std::string& what) {
   std::error_code error;
-  const fs::path root = fs::canonical(workspace), path = fs::canonical(root / name, error);
+  const fs::path root = fs::canonical(workspace);
+  fs::path path = fs::canonical(root / name, error);
   if (error || !fs::is_regular_file(path, error))
     throw Error(ErrorCode::not_found, what + ": there is no file " + in_quotes(name) +
                                           " in the workspace; is it an artifact of a job in `needs`?");

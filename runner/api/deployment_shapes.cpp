@@ -110,6 +110,28 @@ JsonObject deployment_object(const EnvironmentRecord& environment, const Deploym
   return json;
 }
 
+/// Where else of the project the same commit was deployed, of each place the last time: whoever approves
+/// wants to know how it did there.
+std::string elsewhere_json(storage::Tx& tx, const EnvironmentRecord& here, const std::string& sha) {
+  constexpr std::size_t kLooked = 50;
+  std::vector<std::string> items;
+  for (const EnvironmentRecord& other : storage::Environments(tx).of_project(here.project)) {
+    if (other.id == here.id || sha.empty()) continue;
+    const auto all = storage::Deployments(tx).of_environment(other.id, 0, kLooked);
+    const auto found = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.sha == sha; });
+    if (found == all.end()) continue;
+    JsonObject one;
+    one.number("id", found->id)
+        .text("environment", other.name)
+        .text("state", found->state)
+        .time("state_since", found->state_since)
+        .text("release", found->release)
+        .flag("current", other.current == found->id);
+    items.push_back(std::move(one).take());
+  }
+  return json_list(items);
+}
+
 std::string steps_json(storage::Tx& tx, std::int64_t deployment) {
   std::vector<storage::StepRecord> steps = storage::DeploymentSteps(tx).of(deployment);
   std::stable_sort(steps.begin(), steps.end(),
@@ -130,7 +152,7 @@ std::string steps_json(storage::Tx& tx, std::int64_t deployment) {
         .time("done_at", step.done_at);
     items.push_back(std::move(one).take());
   }
-  return "[" + join(items, ",") + "]";
+  return json_list(items);
 }
 
 std::string deployment_json(const Context& context, storage::Tx& tx, const deployments::GateView& view) {
@@ -149,6 +171,7 @@ std::string deployment_json(const Context& context, storage::Tx& tx, const deplo
       .text("fingerprint", deployment.fingerprint)
       .raw("current", current_json(tx, *environment))
       .raw("approvals", approvals_json(tx, view))
+      .raw("elsewhere", elsewhere_json(tx, *environment, deployment.sha))
       .raw("steps", steps_json(tx, deployment.id))
       .raw("plan", object_or_empty(deployment.plan));
   return std::move(json).take();

@@ -214,7 +214,7 @@ http::Response roll_back_environment(Context& context, const Call& call) {
   http::Response response = act_on(
       context, call, "deployment.rollback", "",
       [&](Gate& gate, const Person& person) {
-        const GateAnswer answer = gate.roll_back(environment, to.value_or(0), person, made);
+        GateAnswer answer = gate.roll_back(environment, to.value_or(0), person, made);
         id = made.id;
         return answer;
       },

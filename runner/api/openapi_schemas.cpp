@@ -227,7 +227,7 @@ constexpr std::string_view kSchemas = R"json({
   "required": ["id", "project", "environment", "number", "kind", "state", "state_since", "pipeline", "job", "ref",
     "sha", "triggered_by", "release", "reason", "forced", "created_at", "finished_at",
     "expires_at", "opens_at", "frozen_until", "base", "fingerprint", "current", "approvals",
-    "steps", "plan"],
+    "elsewhere", "steps", "plan"],
   "properties": {
     "id": {"type": "integer"}, "project": {"type": "string"}, "environment": {"type": "string"},
     "number": {"type": "integer", "description": "in its environment"},
@@ -251,8 +251,16 @@ constexpr std::string_view kSchemas = R"json({
         "rules": {"type": "array", "items": {"$ref": "#/components/schemas/ApprovalRule"}},
         "void": {"type": "array", "items": {"type": "string"}},
         "decisions": {"type": "array", "items": {"$ref": "#/components/schemas/ApprovalDecision"}}}},
+    "elsewhere": {"type": "array", "items": {"$ref": "#/components/schemas/DeploymentElsewhere"},
+      "description": "the last deployment of the same commit to each other environment"},
     "steps": {"type": "array", "items": {"$ref": "#/components/schemas/DeploymentStep"}},
     "plan": {"type": "object"}}},
+"DeploymentElsewhere": {"type": "object", "additionalProperties": false,
+  "required": ["id", "environment", "state", "state_since", "release", "current"], "properties": {
+    "id": {"type": "integer"}, "environment": {"type": "string"},
+    "state": {"$ref": "#/components/schemas/DeploymentState"},
+    "state_since": {"$ref": "#/components/schemas/Time"}, "release": {"type": "string"},
+    "current": {"type": "boolean", "description": "it runs there now"}}},
 "DeploymentStep": {"type": "object", "additionalProperties": false,
   "required": ["part", "n", "unit", "slot", "action", "attempt", "result", "message", "begun_at", "done_at"],
   "properties": {

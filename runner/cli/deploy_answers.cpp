@@ -79,6 +79,17 @@ void take_steps(const Reader& outer, DeploymentAnswer& out) {
   });
 }
 
+void take_elsewhere(const Reader& outer, DeploymentAnswer& out) {
+  outer.for_each("elsewhere", [&](const json& item) {
+    const Reader other(item, "deployment elsewhere");
+    ElsewhereAnswer& one = out.elsewhere.emplace_back();
+    other.take("environment", one.environment);
+    other.take("state", one.state);
+    other.take("state_since", one.since);
+    other.take("current", one.current);
+  });
+}
+
 DeploymentAnswer deployment_of(const json& value) {
   const Reader reader(value, "deployment");
   DeploymentAnswer out;
@@ -106,6 +117,7 @@ DeploymentAnswer deployment_of(const json& value) {
   reader.take("frozen_until", out.frozen_until);
   out.current = current_of(reader);
   out.plan = lines_of(reader.find("plan"));
+  take_elsewhere(reader, out);
   take_steps(reader, out);
   if (const json* approvals = reader.find("approvals")) take_approvals(*approvals, out);
   return out;

@@ -38,6 +38,13 @@ struct DecisionAnswer {
   std::optional<TimePoint> at;
 };
 
+/// The same commit in another environment.
+struct ElsewhereAnswer {
+  std::string environment, state;
+  std::optional<TimePoint> since;
+  bool current = false;
+};
+
 struct StepAnswer {
   std::string part, unit, slot, action, result, message;
 };
@@ -53,6 +60,7 @@ struct DeploymentAnswer {
   std::vector<RuleAnswer> rules;
   std::vector<std::string> void_ones;
   std::vector<DecisionAnswer> decisions;
+  std::vector<ElsewhereAnswer> elsewhere;
   std::vector<StepAnswer> steps;  // the oldest first
   std::string fingerprint, plan;  // plan: JSON in lines; "" = none
 };

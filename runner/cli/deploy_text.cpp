@@ -46,6 +46,15 @@ std::string moment_text(const std::optional<TimePoint>& time) {
   return time ? format_iso8601(*time) : "";
 }
 
+/// Each with its line: "staging: succeeded 3 h ago, and runs there now".
+std::string elsewhere_text(const DeploymentAnswer& deployment, const Clock& clock) {
+  std::string text;
+  for (const ElsewhereAnswer& one : deployment.elsewhere)
+    text += (text.empty() ? "" : "\n") + printable(one.environment) + ": " + printable(one.state) + " " +
+            ago_text(one.since, clock) + (one.current ? ", and runs there now" : "");
+  return text;
+}
+
 /// The newest of them: a canary has many.
 std::string steps_text(const DeploymentAnswer& deployment) {
   constexpr std::size_t kShown = 30;
@@ -131,6 +140,7 @@ std::string deployment_sheet(const Screen& screen, const Clock& clock, const Dep
   add("started by", printable(deployment.triggered_by));
   if (deployment.pipeline) add("pipeline", std::to_string(*deployment.pipeline));
   add("job", printable(deployment.job));
+  add("elsewhere", elsewhere_text(deployment, clock));
   add("approvals", rules_text(deployment));
   add("void", void_text(deployment));
   add("decisions", decisions_text(deployment, clock));

@@ -2,93 +2,30 @@
 // waits.
 #include <nlohmann/json.hpp>
 
-#include "deployments/gate.h"
-#include "deployments/people.h"
 #include "runner/storage/event_table.h"
-#include "tests/api/api_harness.h"
+#include "tests/api/environment_fixture.h"
 
 namespace runner::api {
 namespace {
 
 using nlohmann::json;
-using storage::Role;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr const char* kList = "/api/v1/projects/shop/environments";
-constexpr const char* kPath = "/api/v1/projects/shop/environments/production";
 constexpr const char* kPeers =
     R"({"approvals":{"rules":[{"name":"peers","count":1,"who":["role:developer"]}]}})";
 
-class ApiEnvironmentTest : public ApiTest {
- protected:
-  ApiEnvironmentTest() {
-    for (const char* name : {"dan", "eli"}) {
-      users_[name] = add_user(name, Role::developer);
-      tokens_[name] = add_token(users_[name], Role::developer);
-    }
-    // An admin's token that may less than the admin.
-    tokens_["anna_low"] = add_token(users_["anna"], Role::developer);
-  }
-
-  deployments::Gate gate() { return {*store_, clock_, deployments::people_now(*store_)}; }
-
-  json protect(const std::string& protection, const std::string& path = kPath) {
-    const Asked put = ask("PUT", path, R"({"protection":)" + protection + "}");
-    EXPECT_EQ(put.status, 200) << put.body;
-    actions_.take();
-    return put.json();
-  }
-
-  /// One that dora started and the gate has looked at.
-  std::int64_t add(const std::string& environment = "production", const std::string& by = "dora") {
-    deployments::NewDeployment wanted;
-    wanted.project = "shop";
-    wanted.environment = environment;
-    wanted.kind = "job";
-    wanted.pipeline = ++pipeline_;
-    wanted.job = "deploy";
-    wanted.ref = "main";
-    wanted.sha = std::string(40, 'c');
-    wanted.triggered_by = by;
-    wanted.release = "r" + std::to_string(pipeline_);
-    wanted.plan = R"({"hosts":2})";
-    const auto added = gate().add(wanted);
-    environment_ = added.environment;
-    gate().advance(environment_);
-    return added.id;
-  }
-  /// What the server does once it is woken.
-  void advance() { gate().advance(environment_); }
-
-  static std::string path(std::int64_t id, const std::string& verb = {}) {
-    return "/api/v1/deployments/" + std::to_string(id) + (verb.empty() ? "" : "/" + verb);
-  }
-  std::string state(std::int64_t id) { return ask("GET", path(id), "", "vera").json().at("state"); }
-
-  Asked at_socket(const std::string& method, const std::string& at, const std::string& body = {}) {
-    auto client = http::testing::Client::unix_socket(dir_.path() / "socket");
-    client.send(method + " " + at + " HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
-                "\r\n\r\n" + body);
-    const auto answer = client.read_answer();
-    return {answer.status, answer.headers, answer.body};
-  }
-
-  std::int64_t environment_ = 0;
-  std::int64_t pipeline_ = 0;
-};
-
 TEST_F(ApiEnvironmentTest, ASetProtectionIsShownAsItWasWritten) {
-  const Asked put = ask("PUT", kPath, std::string(R"({"protection":)") + kPeers + "}");
+  const Asked put = ask("PUT", kProduction, std::string(R"({"protection":)") + kPeers + "}");
   EXPECT_EQ(put.status, 200) << put.body;
   EXPECT_EQ(put.json(),
             json::parse(std::string(R"({"project":"shop","name":"production","version":1,)") +
                         R"("current":null,"holder":null,"waiting":0,)" +
                         R"("created_at":"2026-02-23T11:00:00.123Z","protection":)" + kPeers + "}"));
   EXPECT_THAT(actions_.take(), ElementsAre("environments changed"));
-  EXPECT_EQ(ask("GET", kPath, "", "vera").json(), put.json());
-  EXPECT_EQ(ask("GET", kList, "", "vera").json().at("items"), json::array({put.json()}));
+  EXPECT_EQ(ask("GET", kProduction, "", "vera").json(), put.json());
+  EXPECT_EQ(ask("GET", kEnvironments, "", "vera").json().at("items"), json::array({put.json()}));
   store_->read([&](storage::Tx& tx) {
     const auto events = storage::EventLog(tx).after(0, 10);
     ASSERT_EQ(events.size(), 1U);
@@ -127,23 +64,24 @@ TEST_F(ApiEnvironmentTest, EveryKeyIsTaken) {
 }
 
 TEST_F(ApiEnvironmentTest, NamesWithSlashesArePartsOfAPath) {
-  const std::string review = std::string(kList) + "/review%2Ffix%20login";
+  const std::string review = std::string(kEnvironments) + "/review%2Ffix%20login";
   EXPECT_EQ(protect(kPeers, review).at("name"), "review/fix login");
   EXPECT_EQ(ask("GET", review, "", "vera").json().at("version"), 1);
   add("review/fix login");
   EXPECT_EQ(ask("GET", review + "/deployments", "", "vera").json().at("items").size(), 1U);
-  EXPECT_EQ(ask("GET", std::string(kList) + "/review/fix", "", "vera").status, 404);
-  EXPECT_EQ(ask("GET", std::string(kList) + "/review%2Fother", "", "vera").status, 404);
+  EXPECT_EQ(ask("GET", std::string(kEnvironments) + "/review/fix", "", "vera").status, 404);
+  EXPECT_EQ(ask("GET", std::string(kEnvironments) + "/review%2Fother", "", "vera").status, 404);
 }
 
 TEST_F(ApiEnvironmentTest, AnOldVersionIsAConflict) {
-  EXPECT_EQ(ask("PUT", kPath, R"({"protection":{},"version":3})").status, 409) << "there is none of it yet";
-  EXPECT_EQ(ask("GET", kPath).status, 404) << "and it was not made";
-  EXPECT_EQ(ask("PUT", kPath, R"({"protection":{"wait":"5m"},"version":0})").status, 200);
-  const Asked late = ask("PUT", kPath, R"({"protection":{"wait":"9m"},"version":0})");
+  EXPECT_EQ(ask("PUT", kProduction, R"({"protection":{},"version":3})").status, 409)
+      << "there is none of it yet";
+  EXPECT_EQ(ask("GET", kProduction).status, 404) << "and it was not made";
+  EXPECT_EQ(ask("PUT", kProduction, R"({"protection":{"wait":"5m"},"version":0})").status, 200);
+  const Asked late = ask("PUT", kProduction, R"({"protection":{"wait":"9m"},"version":0})");
   EXPECT_EQ(late.status, 409);
   EXPECT_THAT(late.body, HasSubstr("its version is 1"));
-  EXPECT_EQ(ask("GET", kPath).json().at("protection"), json::parse(R"({"wait":"5m"})"));
+  EXPECT_EQ(ask("GET", kProduction).json().at("protection"), json::parse(R"({"wait":"5m"})"));
 }
 
 TEST_F(ApiEnvironmentTest, WrongProtectionIsNamedWithTheMend) {
@@ -169,16 +107,18 @@ TEST_F(ApiEnvironmentTest, WrongProtectionIsNamedWithTheMend) {
   };
   for (const Case& each : cases) {
     SCOPED_TRACE(each.protection);
-    const Asked asked = ask("PUT", kPath, R"({"protection":)" + each.protection + "}");
+    const Asked asked = ask("PUT", kProduction, R"({"protection":)" + each.protection + "}");
     EXPECT_EQ(asked.status, 422);
     EXPECT_THAT(asked.body, HasSubstr(each.message));
   }
-  EXPECT_THAT(ask("PUT", kPath, "{}").fields(), ElementsAre("protection"));
-  EXPECT_EQ(ask("PUT", std::string(kList) + "/%20a", R"({"protection":{}})").status, 422);
-  EXPECT_EQ(ask("PUT", std::string(kList) + "/" + std::string(256, 'a'), R"({"protection":{}})").status, 422);
+  EXPECT_THAT(ask("PUT", kProduction, "{}").fields(), ElementsAre("protection"));
+  EXPECT_EQ(ask("PUT", std::string(kEnvironments) + "/%20a", R"({"protection":{}})").status, 422);
+  EXPECT_EQ(
+      ask("PUT", std::string(kEnvironments) + "/" + std::string(256, 'a'), R"({"protection":{}})").status,
+      422);
   EXPECT_EQ(ask("PUT", "/api/v1/projects/none/environments/a", R"({"protection":{}})").status, 404);
   EXPECT_THAT(actions_.take(), IsEmpty());
-  EXPECT_EQ(ask("GET", kPath).status, 404);
+  EXPECT_EQ(ask("GET", kProduction).status, 404);
 }
 
 TEST_F(ApiEnvironmentTest, EveryRefusalHasItsReason) {
@@ -205,7 +145,7 @@ TEST_F(ApiEnvironmentTest, EveryRefusalHasItsReason) {
       {"vera", "POST", path(waits, "start"), "", 403, "'developer'"},
       {"vera", "POST", path(waits, "cancel"), "", 403, "'developer'"},
       {"vera", "POST", path(waits, "break-glass"), reason, 403, "'developer'"},
-      {"dora", "PUT", kPath, R"({"protection":{}})", 403, "'admin'"},
+      {"dora", "PUT", kProduction, R"({"protection":{}})", 403, "'admin'"},
       {"vera", "GET", none, "", 404, "no deployment 99"},
       {"vera", "GET", "/api/v1/deployments/first", "", 404, "no deployment 'first'"},
       {"anna", "POST", none + "/approve", "", 404, "no deployment 99"},
@@ -213,7 +153,7 @@ TEST_F(ApiEnvironmentTest, EveryRefusalHasItsReason) {
       {"anna", "POST", none + "/start", "", 404, "no deployment 99"},
       {"anna", "POST", none + "/cancel", "", 404, "no deployment 99"},
       {"anna", "POST", none + "/break-glass", reason, 404, "no deployment 99"},
-      {"vera", "GET", std::string(kList) + "/none/deployments", "", 404, "no environment 'none'"},
+      {"vera", "GET", std::string(kEnvironments) + "/none/deployments", "", 404, "no environment 'none'"},
       {"dora", "POST", path(waits, "approve"), "", 403, "whoever started a deployment does not approve it"},
       {"dora", "POST", path(waits, "reject"), "", 403, "whoever started a deployment"},
       {"eli", "POST", path(waits, "approve"), "", 403, "no approval rule of the environment names eli"},
@@ -229,8 +169,9 @@ TEST_F(ApiEnvironmentTest, EveryRefusalHasItsReason) {
       {"dan", "POST", path(ended, "start"), "", 409, "is locked"},
       {"dan", "POST", path(ended, "cancel"), "", 409, "is locked"},
       {"anna", "POST", path(ended, "break-glass"), reason, 409, "is locked"},
-      {"vera", "GET", std::string(kPath) + "/deployments?before=x", "", 422, "the number of a deployment"},
-      {"vera", "GET", std::string(kPath) + "/deployments?state=odd", "", 422, "such as 'succeeded'"},
+      {"vera", "GET", std::string(kProduction) + "/deployments?before=x", "", 422,
+       "the number of a deployment"},
+      {"vera", "GET", std::string(kProduction) + "/deployments?state=odd", "", 422, "such as 'succeeded'"},
   };
   for (const Case& each : cases) {
     SCOPED_TRACE(each.method + " " + each.path + " by " + each.who);
@@ -264,7 +205,7 @@ TEST_F(ApiEnvironmentTest, AnApprovalIsCountedAndShown) {
   EXPECT_EQ(ask("POST", path(id, "approve"), "", "anna").status, 200);
   advance();
   EXPECT_EQ(state(id), "locked");
-  EXPECT_EQ(ask("GET", kPath).json().at("holder"), id);
+  EXPECT_EQ(ask("GET", kProduction).json().at("holder"), id);
   store_->read([&](storage::Tx& tx) {
     const auto events = storage::EventLog(tx).after(0, 10);
     ASSERT_EQ(events.size(), 4U);
@@ -318,7 +259,7 @@ TEST_F(ApiEnvironmentTest, BreakGlassStaysWithTheDeployment) {
   EXPECT_THAT(actions_.take(), ElementsAre("environments changed"));
   advance();
   EXPECT_EQ(state(id), "locked");
-  EXPECT_EQ(ask("GET", std::string(kPath) + "/deployments").json().at("items").at(0).at("forced"),
+  EXPECT_EQ(ask("GET", std::string(kProduction) + "/deployments").json().at("items").at(0).at("forced"),
             "anna: the shop is down");
 }
 
@@ -348,7 +289,7 @@ TEST_F(ApiEnvironmentTest, ListsAreNewestFirstAndGoOn) {
   ask("POST", path(2, "cancel"), "", "dan");
   const auto numbers = [&](const std::string& query) {
     std::vector<int> found;
-    const json list = ask("GET", std::string(kPath) + "/deployments" + query, "", "vera").json();
+    const json list = ask("GET", std::string(kProduction) + "/deployments" + query, "", "vera").json();
     for (const json& one : list.at("items")) found.push_back(one.at("number"));
     return found;
   };
@@ -359,13 +300,14 @@ TEST_F(ApiEnvironmentTest, ListsAreNewestFirstAndGoOn) {
   EXPECT_THAT(numbers("?state=waiting&before=3"), ElementsAre(1));
   EXPECT_THAT(numbers("?state=canceled"), ElementsAre(2));
   const std::string next =
-      ask("GET", std::string(kPath) + "/deployments?limit=2", "", "vera").json().at("next");
+      ask("GET", std::string(kProduction) + "/deployments?limit=2", "", "vera").json().at("next");
   EXPECT_THAT(numbers("?limit=2&cursor=" + next), ElementsAre(1));
-  EXPECT_EQ(ask("GET", kPath).json().at("waiting"), 2);
-  for (const char* name : {"b", "a"}) protect("{}", std::string(kList) + "/" + name);
-  const json page = ask("GET", std::string(kList) + "?limit=1").json();
+  EXPECT_EQ(ask("GET", kProduction).json().at("waiting"), 2);
+  for (const char* name : {"b", "a"}) protect("{}", std::string(kEnvironments) + "/" + name);
+  const json page = ask("GET", std::string(kEnvironments) + "?limit=1").json();
   EXPECT_EQ(page.at("items").at(0).at("name"), "a");
-  const json rest = ask("GET", std::string(kList) + "?cursor=" + page.at("next").get<std::string>()).json();
+  const json rest =
+      ask("GET", std::string(kEnvironments) + "?cursor=" + page.at("next").get<std::string>()).json();
   EXPECT_EQ(rest.at("items").size(), 2U);
 }
 
@@ -375,7 +317,7 @@ TEST_F(ApiEnvironmentTest, WhatRunsIsTold) {
   EXPECT_EQ(state(id), "locked");
   clock_.pass(std::chrono::minutes(1));
   gate().finish(id, true, "");
-  const json current = ask("GET", kPath, "", "vera").json().at("current");
+  const json current = ask("GET", kProduction, "", "vera").json().at("current");
   EXPECT_EQ(current,
             json::parse(R"({"id":1,"number":1,"ref":"main","sha":")" + std::string(40, 'c') +
                         R"(","release":"r1","triggered_by":"dora","since":"2026-02-23T11:01:00.123Z"})"));

@@ -33,7 +33,9 @@ constexpr const char* kWaiting =
     R"({"name":"peers","wanted":1,"approved_by":["dan"],"who":["role:developer"],"met":true},)"
     R"({"name":"ops","wanted":2,"approved_by":[],"who":["user:eli","role:admin"],"met":false}],)"
     R"("void":["kim: too long ago"],"decisions":[{"person":"dan","decision":"approve","comment":"fine",)"
-    R"("at":"2026-01-31T03:05:00.000Z","method":"token"}]},"plan":{"hosts":2}})";
+    R"("at":"2026-01-31T03:05:00.000Z","method":"token"}]},"plan":{"hosts":2},)"
+    R"("elsewhere":[{"id":11,"environment":"staging","state":"succeeded",)"
+    R"("state_since":"2026-01-31T02:00:00.000Z","release":"r2","current":true}]})";
 
 std::string list_of(const std::string& items) {
   return R"({"items":[)" + items + R"(],"next":null})";
@@ -141,15 +143,87 @@ TEST_F(DeployCommands, StatusTellsWhatAnApproverNeeds) {
   server.on("GET /deployments/12", 200, kWaiting);
   const Ended ended = box.run({"deploy", "status", "12"});
   EXPECT_EQ(ended.code, 0) << ended.err;
-  for (const char* text :
-       {"12, number 5 there\n", "'production' of 'shop'\n", "waiting_approval, since ",
-        "main 11111111, deployment 7, since ", "main 33333333\n", "3333333344444444\n", "dora\n", "41\n",
-        "ship\n", "peers: 1 of 1, by dan\n", "ops: 0 of 2, missing out of user:eli, role:admin\n",
-        "kim: too long ago\n", "dan approve, ", ", by token: fine\n", "2026-02-02T07:00:00Z\n",
-        "2026-02-01T03:00:00Z\n", "\"hosts\": 2\n", "f1\n"})
+  for (const char* text : {"12, number 5 there\n",
+                           "'production' of 'shop'\n",
+                           "waiting_approval, since ",
+                           "main 11111111, deployment 7, since ",
+                           "main 33333333\n",
+                           "3333333344444444\n",
+                           "dora\n",
+                           "41\n",
+                           "ship\n",
+                           "peers: 1 of 1, by dan\n",
+                           "ops: 0 of 2, missing out of user:eli, role:admin\n",
+                           "kim: too long ago\n",
+                           "staging: succeeded ",
+                           ", and runs there now\n",
+                           "dan approve, ",
+                           ", by token: fine\n",
+                           "2026-02-02T07:00:00Z\n",
+                           "2026-02-01T03:00:00Z\n",
+                           "\"hosts\": 2\n",
+                           "f1\n"})
     EXPECT_THAT(ended.out, HasSubstr(text));
   EXPECT_THAT(ended.out, Not(HasSubstr("opens")));
   EXPECT_THAT(box.run({"deploy", "status", "12", "--json"}).out, HasSubstr(R"("fingerprint":"f1")"));
+}
+
+std::string deployment_in(const std::string& state, const std::string& more = {}) {
+  return R"({"id":12,"project":"shop","environment":"production","state":")" + state + "\"" + more + "}";
+}
+
+TEST_F(DeployCommands, RollbackAndUnlockAreOfAnEnvironment) {
+  server.on("POST /projects/shop/environments/review%2Fx/rollback", 201, deployment_in("planned"));
+  const Ended back = box.run({"deploy", "rollback", "shop", "review/x"});
+  EXPECT_EQ(back.code, 0) << back.err;
+  EXPECT_EQ(back.out, "began a rollback, deployment 12 of 'shop' to 'production'\n");
+  EXPECT_EQ(server.last_body(), "{}");
+  box.run({"deploy", "rollback", "shop", "review/x", "--to", "4"});
+  EXPECT_EQ(server.last_body(), R"({"to":4})");
+  server.on("POST /projects/shop/environments/production/unlock", 200, deployment_in("resolved"));
+  const Ended unlocked = box.run({"deploy", "unlock", "shop", "production", "--reason", "it burned"});
+  EXPECT_EQ(unlocked.out, "took the environment away from deployment 12 of 'shop' to 'production'\n");
+  EXPECT_EQ(server.last_body(), R"({"reason":"it burned"})");
+}
+
+TEST_F(DeployCommands, WatchEndsWithWhatBecameOfIt) {
+  const std::pair<const char*, int> cases[] = {{"succeeded", 0},   {"failed", 1},          {"canceled", 1},
+                                               {"rolled_back", 3}, {"rollback_failed", 4}, {"resolved", 4},
+                                               {"rejected", 5},    {"expired", 5},         {"superseded", 6},
+                                               {"paused", 8},      {"waiting_approval", 8}};
+  for (const auto& [state, code] : cases) {
+    server.on("GET /deployments/12", 200, deployment_in(state));
+    const Ended ended = box.run({"deploy", "watch", "12"});
+    EXPECT_EQ(ended.code, code) << state;
+    EXPECT_EQ(ended.out, std::string(state) + "\n");
+  }
+  server.on("GET /deployments/12", 404, R"({"title":"Not Found","status":404,"detail":"no deployment 12"})");
+  EXPECT_EQ(box.run({"deploy", "watch", "12"}).code, 2);
+  server.on("GET /deployments/12", 403, R"({"title":"Forbidden","status":403,"detail":"no"})");
+  EXPECT_EQ(box.run({"deploy", "watch", "12"}).code, 9);
+  EXPECT_EQ(box.run({"deploy", "watch", "12", "--server", "http://127.0.0.1:1"}).code, 10);
+}
+
+TEST_F(DeployCommands, WatchTellsEachStepOnce) {
+  const std::string step =
+      R"(,"steps":[{"part":"forward","n":0,"unit":"app1","slot":"blue","action":"place","result":")";
+  const std::string hold =
+      R"(},{"part":"forward","n":1,"unit":"*","slot":"single","action":"hold","result":""}])";
+  server.on_each("GET /deployments/12", {deployment_in("queued"), deployment_in("progressing", step + "\"}]"),
+                                         deployment_in("progressing", step + "\"}]"),
+                                         deployment_in("progressing", step + "done\"" + hold),
+                                         deployment_in("succeeded", step + "done\"" + hold)});
+  server.on("POST /deployments/12/start", 200, deployment_in("queued"));
+  const Ended ended = box.run({"deploy", "start", "12", "--wait"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(ended.out,
+            "started deployment 12 of 'shop' to 'production'\n"
+            "queued\n"
+            "  forward: place app1 (blue) ...\n"
+            "progressing\n"
+            "  forward: place app1 (blue), done\n"
+            "  forward: hold ...\n"
+            "succeeded\n");
 }
 
 TEST_F(DeployCommands, WhatPeopleSayGoesToTheServer) {
@@ -176,6 +250,20 @@ TEST_F(DeployCommands, WhatPeopleSayGoesToTheServer) {
        "break-glass",
        R"({"reason":"down"})",
        "passed over the protection for deployment 12 of 'shop' to 'production'\n"},
+      {{"deploy", "pause", "12"},
+       "pause",
+       "",
+       "asked for a pause of deployment 12 of 'shop' to 'production'\n"},
+      {{"deploy", "resume", "12"}, "resume", "", "let go on deployment 12 of 'shop' to 'production'\n"},
+      {{"deploy", "promote", "12"}, "promote", "", "promoted deployment 12 of 'shop' to 'production'\n"},
+      {{"deploy", "abort", "12"},
+       "abort",
+       "",
+       "asked for the end of deployment 12 of 'shop' to 'production'\n"},
+      {{"deploy", "resolve", "12", "--comment", "done"},
+       "resolve",
+       R"({"comment":"done"})",
+       "resolved deployment 12 of 'shop' to 'production'\n"},
   };
   for (const Case& each : cases) {
     SCOPED_TRACE(each.asked);
@@ -235,6 +323,11 @@ TEST_F(DeployCommands, WrongLinesAreRefusedBeforeTheServerIsAsked) {
       {{"deploy", "status", "production"}, "'production' is no id"},
       {{"deploy", "break-glass", "12"}, "no reason given"},
       {{"deploy", "break-glass", "12", "--reason", " "}, "no reason given"},
+      {{"deploy", "resolve", "12"}, "no comment given"},
+      {{"deploy", "unlock", "shop", "x"}, "no reason given"},
+      {{"deploy", "rollback", "shop"}, "no name of an environment given"},
+      {{"deploy", "rollback", "shop", "x", "--to", "y"}, "'--to y' is no number of a deployment"},
+      {{"deploy", "watch"}, "no id given"},
       {{"approve"}, "no id given"},
       {{"approve", "1", "2"}, "unexpected argument '2'"},
       {{"reject", "x"}, "'x' is no id"},
