@@ -76,8 +76,14 @@ for title, path in zip(("first run ", "second run"), sys.argv[1:]):
     print(f"{title}  {report['status']}  ({jobs})")
 PYTHON
 [ -z "$(git status --porcelain)" ] || { echo "demo: the working tree was written to:" >&2; git status --short >&2; exit 1; }
+echo "The working tree was not written to: git status is clean."
+
+# A server, two hosts, a balancer: from the push to the way back.
+mkdir "$place/hosts"
+/usr/bin/python3 "$here/demo_hosts.py" "$runner" "$place/hosts" || [ $? = 77 ]
+
 cat <<TEXT
-The working tree was not written to: git status is clean.
+
 All of it is below $place; remove it when you have seen enough.
 
 Next:
