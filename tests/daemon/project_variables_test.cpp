@@ -18,9 +18,14 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using testing::AnyOf;
+using testing::Contains;
+using testing::Each;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+using testing::StartsWith;
 
 constexpr const char* kSecret = "pr0d+s3cret/of~production=";
 constexpr const char* kKeyFile = "-----BEGIN KEY-----\nc2VjcmV0IGtleSBvZiBwcm9k\n-----END KEY-----\n";
@@ -132,7 +137,8 @@ class ProjectVariables : public testing::Test {
 };
 
 TEST_F(ProjectVariables, OfAProtectedEnvironmentAreNowhereBeforeItsApprovalAndMaskedAfterIt) {
-  const fs::path top = repository_.top();
+  const fs::path top = repository_.top(), hold = top / "hold", jobs = server_.data() / "jobs";
+  write_file_atomic(hold, "", 0644, false);
   begin(
       "stages: [build, deploy]\n"
       "variables: {TOKEN: of the file}\n"
@@ -150,7 +156,10 @@ TEST_F(ProjectVariables, OfAProtectedEnvironmentAreNowhereBeforeItsApprovalAndMa
       "\n"
       "    - cat \"$PROD_KEY\"\n"
       "    - cat \"$PROD_KEY\" > " +
-      (top / "key").native() + "\n");
+      (top / "key").native() +
+      "\n"
+      "    - while [ -e " +
+      hold.native() + " ]; do sleep 0.05; done\n");
   server_.api(
       "PUT", "/projects/shop/environments/production",
       {{"protection",
@@ -176,6 +185,12 @@ TEST_F(ProjectVariables, OfAProtectedEnvironmentAreNowhereBeforeItsApprovalAndMa
   client.send(
       request_text("POST", "/api/v1/deployments/1/approve", "Authorization: Bearer " + token + "\r\n", "{}"));
   EXPECT_EQ(client.read_answer().status, 200);
+  server_.wait_until("the job has them", [&] { return read_file(top / "key") == kKeyFile; });
+  EXPECT_THAT(places_of(kSecret), Contains(EndsWith("/environ"))) << "one looks in the right places";
+  EXPECT_THAT(places_of(kKeyLine), Contains(EndsWith("/files/PROD_KEY")));
+  for (const std::string& secret : {std::string(kSecret), std::string(kKeyLine)})
+    EXPECT_THAT(places_of(secret), Each(AnyOf(EndsWith("/environ"), StartsWith(jobs.native()))));
+  fs::remove(hold);
   const json ended = server_.wait_for(1).front();
   const std::string said = log(ended, "deploy");
   EXPECT_EQ(ended.at("status"), "success") << said;
@@ -199,6 +214,7 @@ TEST_F(ProjectVariables, ForAllJobsCountInRulesAndProtectedOnesOnlyOnProtectedRe
   set("D", "a $A");
   set("R", "a $A", "*", {{"raw", true}});
   server_.api("PATCH", "/projects/shop", {{"branches", {"main"}}});
+  run();
   EXPECT_THAT(log(server_.wait_for(1).front(), "show"),
               HasSubstr("A=of the project P=[MASKED] D=a of the project R=a $A\n"));
   server_.api("PATCH", "/projects/shop", {{"branches", {"m*"}}});

@@ -111,7 +111,7 @@ TEST_P(VariableTable, ChangesKeepTheValueUnlessThereIsANewOne) {
     EXPECT_TRUE(Variables(tx, sealer_).remove(next.id));
     EXPECT_FALSE(Variables(tx, sealer_).remove(next.id));
   });
-  EXPECT_FALSE(replace(next, "much too late"));
+  EXPECT_FALSE(replace(next, "much-too-late"));
 }
 
 TEST_P(VariableTable, WhoChangesForWhomItIsInTheDatabaseGetsNothing) {
