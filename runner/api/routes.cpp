@@ -8,8 +8,10 @@ namespace runner::api {
 namespace {
 
 constexpr std::string_view kEvents = "text/event-stream";
-constexpr std::uint64_t kSmall = 4U << 10U;  // of a body that nobody reads
+constexpr std::uint64_t kSmall = 4U << 10U;    // of a body that nobody reads
+constexpr std::uint64_t kValue = 512U << 10U;  // of 64 KiB, each byte of which JSON may escape
 constexpr std::string_view kPage = "limit,cursor";
+constexpr std::string_view kVariable = "/api/v1/projects/{name}/variables/{key}";
 
 constexpr std::array kRoutes = {
     ApiRoute{"GET", "/api/v1/version", "get_version", Access::open, show_version, "What runs here", 200, "",
@@ -82,6 +84,21 @@ constexpr std::array kRoutes = {
              "Removes a schedule; one of others needs the role admin", 204, "", ""},
     ApiRoute{"POST", "/api/v1/schedules/{id}/play", "play_schedule", Access::developer, play_schedule,
              "Makes its pipeline now, beside its times", 201, "", "Pipeline"},
+
+    ApiRoute{"GET", "/api/v1/projects/{name}/variables", "list_variables", Access::developer, list_variables,
+             "Variables that the jobs of a project are given, by key; never their values", 200, "",
+             "[Variable]", kPage},
+    ApiRoute{"POST", "/api/v1/projects/{name}/variables", "create_variable", Access::admin, add_variable,
+             "Adds a variable; 409 when there is one of this key and scope. Nobody is shown its value again",
+             201, "NewVariable", "Variable", "", kValue},
+    ApiRoute{"GET", kVariable, "get_variable", Access::developer, show_variable,
+             "One variable, without its value; 409 when there are several of the key and no scope is said",
+             200, "", "Variable", "environment_scope"},
+    ApiRoute{"PUT", kVariable, "update_variable", Access::admin, change_variable,
+             "Changes what is given, or makes it; 409 unless its version is the one given", 200,
+             "VariableChange", "Variable", "environment_scope", kValue},
+    ApiRoute{"DELETE", kVariable, "delete_variable", Access::admin, remove_variable, "Removes a variable",
+             204, "", "", "environment_scope"},
 
     ApiRoute{"GET", "/api/v1/projects/{name}/environments", "list_environments", Access::viewer,
              list_environments, "Environments of a project, by name", 200, "", "[Environment]", kPage},

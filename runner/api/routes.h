@@ -65,6 +65,12 @@ http::Response change_schedule(Context& context, const Call& call);
 http::Response remove_schedule(Context& context, const Call& call);
 http::Response play_schedule(Context& context, const Call& call);
 
+http::Response list_variables(Context& context, const Call& call);
+http::Response add_variable(Context& context, const Call& call);
+http::Response show_variable(Context& context, const Call& call);
+http::Response change_variable(Context& context, const Call& call);
+http::Response remove_variable(Context& context, const Call& call);
+
 http::Response pause_deployment(Context& context, const Call& call);
 http::Response resume_deployment(Context& context, const Call& call);
 http::Response promote_deployment(Context& context, const Call& call);

@@ -71,6 +71,21 @@ struct ScheduleOptions {
   bool wait = false;
 };
 
+enum class VariableAction : std::uint8_t { set, list, remove };
+
+struct VariableOptions {
+  VariableAction action = VariableAction::list;
+  ClientCommon common;
+  std::string project, key;          // the key: of all but list
+  std::optional<std::string> scope;  // of environments; of set: nullopt is all jobs
+  std::optional<std::string> value;  // of set; neither value nor file: standard input
+  std::filesystem::path file;
+  std::string type = "env_var";
+  bool masked = true;
+  std::optional<bool> is_protected, raw;
+  std::optional<std::string> description;
+};
+
 enum class RemoteJobAction : std::uint8_t { show, log, play, retry, cancel };
 
 struct RemoteJobOptions {

@@ -132,6 +132,9 @@ constexpr std::string_view kPipelineText = "Pipelines of a server ('runner serve
 constexpr std::string_view kScheduleText =
     "Pipelines that a server ('runner serve') starts by the clock: each night, each Monday, each hour.";
 
+constexpr std::string_view kVariableText =
+    "What a server ('runner serve') gives the jobs of a project and keeps sealed: passwords, keys, settings.";
+
 constexpr std::string_view kJobText = "Jobs of a server's pipelines: their logs, and what to do with them.";
 
 constexpr std::string_view kEnvText =
@@ -166,7 +169,7 @@ constexpr std::string_view kCompletionExamples =
     "  runner completion zsh > \"${fpath[1]}/_runner\"\n"
     "  runner completion fish > ~/.config/fish/completions/runner.fish\n";
 
-const std::array<CommandSpec, 19> kCommands{{
+const std::array<CommandSpec, 20> kCommands{{
     {"exec", "[JOB...] [options]", "run the pipeline of this working tree", kExecText, kExecExamples, "JOB",
      true, kExecOptions, nullptr},
     serve_command(),
@@ -182,6 +185,8 @@ const std::array<CommandSpec, 19> kCommands{{
      kHelpOnly, pipeline_commands},
     {"schedule", "COMMAND", "pipelines that a server starts by the clock", kScheduleText, "", "", false,
      kHelpOnly, schedule_commands},
+    {"variable", "COMMAND", "passwords and settings for the jobs of a project", kVariableText, "", "", false,
+     kHelpOnly, variable_commands},
     {"job", "COMMAND", "logs of jobs on a server; play, retry, cancel", kJobText, "", "", false, kHelpOnly,
      job_commands},
     {"env", "COMMAND", "where a server deploys to, and who may", kEnvText, "", "", false, kHelpOnly,

@@ -13,6 +13,7 @@
 #include "runner/cli/raw_arguments.h"
 #include "runner/cli/schedule_options.h"
 #include "runner/cli/serve_options.h"
+#include "runner/cli/variable_options.h"
 
 namespace runner::cli {
 namespace {
@@ -212,6 +213,7 @@ Command make_command(const CommandSpec& command, RawArguments raw) {
   if (command.name.starts_with("artifact ")) return artifact_command(command.name, std::move(raw));
   if (command.name.starts_with("cache ")) return cache_command(command.name, std::move(raw));
   if (command.name.starts_with("schedule ")) return schedule_command(command.name, raw);
+  if (command.name.starts_with("variable ")) return variable_command(command.name, raw);
   if (is_deploy_command(command.name)) return deploy_command(command.name, raw);
   if (is_client_command(command.name)) return client_command(command.name, raw);
   return help_command(raw.positional);

@@ -147,10 +147,11 @@ struct UsageError {
   std::string help;  // may be empty
 };
 
-using Command = std::variant<ExecOptions, ServeOptions, LintOptions, CacheOptions, CacheTransferOptions,
-                             ArtifactOptions, ProjectOptions, PipelineOptions, ScheduleOptions,
-                             RemoteJobOptions, AccountOptions, EnvironmentOptions, DeployOptions,
-                             DoctorOptions, VersionOptions, CompletionOptions, HelpText, UsageError>;
+using Command =
+    std::variant<ExecOptions, ServeOptions, LintOptions, CacheOptions, CacheTransferOptions, ArtifactOptions,
+                 ProjectOptions, PipelineOptions, ScheduleOptions, VariableOptions, RemoteJobOptions,
+                 AccountOptions, EnvironmentOptions, DeployOptions, DoctorOptions, VersionOptions,
+                 CompletionOptions, HelpText, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

@@ -21,6 +21,7 @@
 #include "runner/daemon/job_process.h"
 #include "runner/daemon/log_lines.h"
 #include "runner/daemon/process_jobs.h"
+#include "runner/daemon/project_variables.h"
 #include "runner/daemon/resource_modes.h"
 #include "runner/daemon/schedule_clock.h"
 #include "runner/daemon/service_actions.h"
@@ -76,7 +77,8 @@ struct Daemon::Impl {
         sweeper(launcher, engine_options.containers, data.path() / "jobs"),
         base_environment(options.base_environment),
         jobs({engine_options, options.mount_mode, data.rebooted(), [this] { return health_of.good(); },
-              &base_environment},
+              &base_environment,
+              [this](const engine::JobOrder& order) { return variables_of_job(*store, sealer, order); }},
              launcher, *layers, [this] { housekeeper.wake(); }),
         statuses(*store, sealer, clock, options.statuses),
         desk({*store, clock, [this](std::int64_t pipeline, std::size_t job) { engine.pass(pipeline, job); },

@@ -1,6 +1,7 @@
 #include "runner/daemon/pipeline_maker.h"
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "runner/daemon/commit_readers.h"
 #include "runner/daemon/commit_recipe.h"
 #include "runner/daemon/project_access.h"
+#include "runner/daemon/project_variables.h"
 #include "runner/engine/job_containers.h"
 #include "runner/storage/event_table.h"
 #include "runner/storage/names.h"
@@ -76,6 +78,9 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
     facts.pipeline_id = tx.take_ids("pipelines", 1);
     facts.pipeline_iid = storage::Projects(tx).take_iid(project.id);
   });
+  std::vector<pipelines::Variable> kept;
+  parts_.store.read([&](storage::Tx& tx) { kept = variables_of_pipeline(tx, parts_.sealer, facts); });
+  std::move(kept.begin(), kept.end(), std::back_inserter(facts.variables));
   const auto file = readers.read_local(project.pipeline_file);
   if (!file) {
     return refuse(project, trigger, facts,

@@ -41,6 +41,9 @@ constexpr std::chrono::milliseconds kBetweenLooks{5};
 constexpr std::chrono::seconds kEndDeadline{10};
 // A process that ends again and again before it could begin: the machinery is at fault, and it says so.
 constexpr int kMostStarts = 3;
+// For a store that is away, before a job fails for the lack of its variables.
+constexpr std::chrono::seconds kStorePatience{60};
+constexpr std::chrono::milliseconds kBetweenReads{200};
 
 JobOutcome failed(std::string why) {
   JobOutcome outcome;
@@ -140,7 +143,7 @@ JobOutcome ProcessJobs::run_or_throw(const JobOrder& order, engine::StopControl&
       make_directories(place_of(attempt), 0700);
       UniqueFd lock = try_lock_place(place_of(attempt));
       if (!lock) continue;  // cannot be: nobody else starts this attempt
-      connection = spawn(order, std::move(lock));
+      connection = spawn(order, control, std::move(lock));
     }
     control.pass_on([connection](engine::StopCause cause) {
       send_signal(connection->socket.get(),
@@ -197,17 +200,41 @@ JobOutcome ProcessJobs::read_outcome(std::int64_t attempt) const {
   }
 }
 
-ProcessJobs::Shared ProcessJobs::spawn(const JobOrder& order, UniqueFd lock) {
+std::vector<pipelines::Variable> ProcessJobs::late_variables(const JobOrder& order,
+                                                             const engine::StopControl& control) {
+  if (!options_.variables) return {};
+  const auto end = std::chrono::steady_clock::now() + kStorePatience;
+  for (;;) {
+    try {
+      return options_.variables(order);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::unavailable || std::chrono::steady_clock::now() > end) throw;
+      const std::lock_guard lock(mutex_);
+      if (released_ || control.token().stop_requested()) throw;
+    }
+    std::this_thread::sleep_for(kBetweenReads);
+  }
+}
+
+ProcessJobs::Shared ProcessJobs::spawn(const JobOrder& order, const engine::StopControl& control,
+                                       UniqueFd lock) {
   const std::int64_t attempt = order.state.id;
   const fs::path place = place_of(attempt);
   JobOrder sent = order;
   sent.work_dir = place / job_file::kWork;
   std::optional<engine::PipelineRequest> renewed;
   const BaseEnvironment* environment = options_.base_environment;
-  if (environment != nullptr && environment->is_outdated(order.request->base_environment)) {
+  const bool outdated = environment != nullptr && environment->is_outdated(order.request->base_environment);
+  const std::vector<pipelines::Variable> more = late_variables(order, control);
+  if (outdated || !more.empty()) {
     renewed = *order.request;
-    renewed->base_environment = environment->get();
     sent.request = &*renewed;
+  }
+  if (outdated) renewed->base_environment = environment->get();
+  if (!more.empty()) {
+    auto& variables = renewed->plan.jobs[order.state.plan_index].variables;
+    // Last: of one rank the later one counts.
+    variables.insert(variables.end(), more.begin(), more.end());
   }
   write_file_atomic(place / job_file::kOrder, engine::freeze(sent, options_.engine, options_.mount_mode),
                     0600, false);

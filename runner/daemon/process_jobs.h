@@ -10,10 +10,12 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "cache/layer_store.h"
 #include "cache/workspace.h"
 #include "executors/launcher.h"
+#include "pipelines/facts.h"
 #include "runner/daemon/base_environment.h"
 #include "runner/engine/job_host.h"
 #include "runner/engine/outcome_text.h"
@@ -29,6 +31,10 @@ struct ProcessJobsOptions {
   std::function<bool()> accepts = {};
   /// What is withheld by now, jobs of pipelines that were made before are not given either. May be null.
   const BaseEnvironment* base_environment = nullptr;
+  /// More variables of the job, asked for when its process is about to start, and nowhere kept. What it
+  /// throws fails the job; Error{unavailable} is asked again for a while. Called by threads of jobs. May be
+  /// empty.
+  std::function<std::vector<pipelines::Variable>(const engine::JobOrder& order)> variables = {};
 };
 
 /// What the processes use beside DATA/layers lies in DATA/jobs/ATTEMPT/. Any thread.
@@ -60,7 +66,9 @@ class ProcessJobs final : public engine::JobHost {
 
   engine::JobOutcome run_or_throw(const engine::JobOrder& order, engine::StopControl& control);
   Shared reach(const engine::JobOrder& order, bool& ended);
-  Shared spawn(const engine::JobOrder& order, UniqueFd lock);
+  std::vector<pipelines::Variable> late_variables(const engine::JobOrder& order,
+                                                  const engine::StopControl& control);
+  Shared spawn(const engine::JobOrder& order, const engine::StopControl& control, UniqueFd lock);
   Shared wait_for_connection(std::int64_t attempt);
   Shared remember(std::int64_t attempt, UniqueFd socket);
   Shared known(std::int64_t attempt);

@@ -29,7 +29,7 @@ constexpr std::string_view kInsert = "INSERT INTO projects (" RUNNER_PROJECT_COL
 #define RUNNER_JOBS_OF_PROJECT "(SELECT id FROM jobs WHERE pipeline_id IN " RUNNER_PIPELINES_OF_PROJECT ")"
 
 /// What refers comes before what it refers to.
-constexpr std::array<std::string_view, 15> kRemoval = {
+constexpr std::array<std::string_view, 16> kRemoval = {
     "DELETE FROM effects WHERE job_id IN " RUNNER_JOBS_OF_PROJECT,
     "DELETE FROM job_archives WHERE project_id = $1",
     "DELETE FROM job_results WHERE job_id IN " RUNNER_JOBS_OF_PROJECT,
@@ -38,6 +38,7 @@ constexpr std::array<std::string_view, 15> kRemoval = {
     "DELETE FROM pipeline_plans WHERE pipeline_id IN " RUNNER_PIPELINES_OF_PROJECT,
     "DELETE FROM pipelines WHERE project_id = $1",
     "DELETE FROM credentials WHERE project_id = $1",
+    "DELETE FROM variables WHERE project_id = $1",
     "DELETE FROM ref_heads WHERE project_id = $1",
     "DELETE FROM deliveries WHERE project_id = $1",
     "DELETE FROM schedules WHERE project_id = $1",

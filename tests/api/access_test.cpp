@@ -31,6 +31,11 @@ constexpr Right kRights[] = {
     {"POST", "/api/v1/projects/{name}/test", "admin"},
     {"GET", "/api/v1/projects/{name}/resource_groups", "viewer"},
     {"PUT", "/api/v1/projects/{name}/resource_groups/{group}", "admin"},
+    {"GET", "/api/v1/projects/{name}/variables", "developer"},
+    {"POST", "/api/v1/projects/{name}/variables", "admin"},
+    {"GET", "/api/v1/projects/{name}/variables/{key}", "developer"},
+    {"PUT", "/api/v1/projects/{name}/variables/{key}", "admin"},
+    {"DELETE", "/api/v1/projects/{name}/variables/{key}", "admin"},
     {"GET", "/api/v1/projects/{name}/environments", "viewer"},
     {"GET", "/api/v1/projects/{name}/environments/{environment}", "viewer"},
     {"PUT", "/api/v1/projects/{name}/environments/{environment}", "admin"},
@@ -88,6 +93,7 @@ std::string filled(std::string path) {
   path = replace_all(path, "{kind}", "archive");
   path = replace_all(path, "{group}", "production");
   path = replace_all(path, "{environment}", "production");
+  path = replace_all(path, "{key}", "PASSWORD");
   return replace_all(path, "{id}", "999999");
 }
 

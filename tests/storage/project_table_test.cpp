@@ -9,6 +9,7 @@
 #include "runner/storage/ref_table.h"
 #include "runner/storage/schedule_table.h"
 #include "runner/storage/tables.h"
+#include "runner/storage/variable_table.h"
 #include "tests/storage/store_kinds.h"
 
 namespace runner::storage {
@@ -47,6 +48,10 @@ class ProjectTable : public EachStore {
       ScheduleRecord schedule;
       schedule.project = project;
       Schedules(tx, sealer_).insert(schedule, "{}");
+      VariableRecord variable;
+      variable.project = project;
+      variable.key = "A";
+      Variables(tx, sealer_).insert(variable, "s3cret");
     });
   }
 };
@@ -257,7 +262,7 @@ TEST_P(ProjectTable, NumbersOfPipelinesRiseFromOneInEachProject) {
 TEST_P(ProjectTable, RemovalTakesAllThatHangsOnItAndNothingElse) {
   const std::vector<std::string> tables = {"projects",   "pipelines", "pipeline_plans", "jobs",
                                            "job_events", "effects",   "credentials",    "ref_heads",
-                                           "deliveries", "schedules"};
+                                           "deliveries", "schedules", "variables"};
   const std::int64_t shop = new_project("shop"), depot = new_project("depot");
   furnish(shop);
   furnish(depot);

@@ -1,0 +1,24 @@
+#pragma once
+// Which variables of a project a pipeline, and which only a job that starts, is given. Blocks on the store.
+
+#include <vector>
+
+#include "pipelines/facts.h"
+#include "runner/engine/job_order.h"
+#include "runner/storage/sealer.h"
+#include "runner/storage/store.h"
+
+namespace runner::daemon {
+
+/// Those for all jobs, which rules see as well; protected ones only when the ref is. They are part of the
+/// pipeline from then on. Throws Error.
+std::vector<pipelines::Variable> variables_of_pipeline(storage::Tx& tx, const storage::Sealer& sealer,
+                                                       const pipelines::PipelineFacts& facts);
+
+/// Those for its environment, of several for one key the most specific: read when the job starts, so that
+/// before somebody approved it they are nowhere but sealed in the store. Of a protected environment only jobs
+/// get them that deploy there, and that its gate has let begin. Throws Error.
+std::vector<pipelines::Variable> variables_of_job(const storage::Store& store, const storage::Sealer& sealer,
+                                                  const engine::JobOrder& order);
+
+}  // namespace runner::daemon
