@@ -254,18 +254,19 @@ try:
     git("remote", "add", "origin", str(REMOTE))
     git("add", "-A")
     git("commit", "-q", "-m", "A link shortener and its pipeline")
-    git("push", "-q", "origin", "HEAD:main", "HEAD:develop")
 
     start(RUNNER, "serve", "--data", str(TOP / "data"), "--listen", f"127.0.0.1:{PORT}", "--executor", "shell",
           log="serve.log")
     wait_until("the server", lambda: answers(PORT))
     wait_until("the balancer", lambda: answers(front))
 
-    say("The project, its two secrets, and who has to agree before anything gets to production")
+    say("The project, its secrets, and who has to agree before anything gets to production")
     runner("project", "add", "shortlinks", str(REMOTE), "--branch", "main", "--branch", "develop", "--file",
            ".runner-hosts.yml", "--poll", "1s")
     runner("variable", "set", "shortlinks", "DEPLOY_KEY", "--type", "file", stdin=(TOP / "key").read_text())
     runner("variable", "set", "shortlinks", "DEPLOY_KNOWN_HOSTS", "--no-mask", stdin=known)
+    # The system's Python is the one that Debian's flake8 and pytest belong to.
+    runner("variable", "set", "shortlinks", "PYTHON", "--no-mask", stdin="/usr/bin/python3")
     (TOP / "production.json").write_text(
         '{"approvals": {"rules": [{"name": "peers", "count": 1, "who": ["role:developer"]}]}}')
     runner("env", "set", "shortlinks", "production", "--protection", str(TOP / "production.json"))

@@ -19,6 +19,15 @@ std::string object_or_empty(const std::string& json) {
   return value.is_object() ? value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) : "{}";
 }
 
+/// Without what is for the server alone.
+std::string plan_json(const std::string& json) {
+  auto plan = nlohmann::json::parse(json, nullptr, false);
+  if (!plan.is_object()) return "{}";
+  for (const char* own : {"attempt", "journal"}) plan.erase(own);
+  if (plan.contains("commit_authors") && plan["commit_authors"].empty()) plan.erase("commit_authors");
+  return plan.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 bool waits(const DeploymentRecord& deployment) {
   const auto& states = deployments::waiting_states();
   return std::find(states.begin(), states.end(), deployment.state) != states.end();
@@ -173,7 +182,7 @@ std::string deployment_json(const Context& context, storage::Tx& tx, const deplo
       .raw("approvals", approvals_json(tx, view))
       .raw("elsewhere", elsewhere_json(tx, *environment, deployment.sha))
       .raw("steps", steps_json(tx, deployment.id))
-      .raw("plan", object_or_empty(deployment.plan));
+      .raw("plan", plan_json(deployment.plan));
   return std::move(json).take();
 }
 

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "runner/base/text.h"
 #include "runner/cli/client_times.h"
@@ -54,8 +56,12 @@ class DeploymentLines {
     for (std::size_t at = 0; at < deployment.steps.size(); ++at) {
       const std::string text = step_text(deployment.steps[at]);
       if (at >= told_.size()) told_.emplace_back();
-      if (told_[at] == text) continue;
-      told_[at] = text;
+      Told& told = told_[at];
+      if (told.text == text) continue;
+      // Of what takes no longer than from one look to the next, the end alone is told.
+      const bool is_new = !std::exchange(told.seen, true);
+      if (is_new && deployment.steps[at].result.empty()) continue;
+      told.text = text;
       say("  " + text + "\n");
     }
     if (deployment.state == state_ && deployment.reason == reason_) return;
@@ -66,8 +72,12 @@ class DeploymentLines {
   }
 
  private:
+  struct Told {
+    std::string text;
+    bool seen = false;
+  };
   const ClientDesk& desk_;
-  std::vector<std::string> told_;
+  std::vector<Told> told_;
   std::string state_, reason_;
 };
 

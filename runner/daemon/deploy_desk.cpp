@@ -47,7 +47,9 @@ NewDeployment wanted_by(const engine::AtGate& at) {
   wanted.pipeline = at.pipeline;
   wanted.job = at.job.name;
   wanted.ref = at.facts.ref_name;
-  wanted.sha = wanted.release = at.facts.sha;
+  wanted.sha = at.facts.sha;
+  // Of a block it is known once its files are there.
+  if (at.job.deploy.empty()) wanted.release = at.facts.sha;
   // Of a push it is not known here whose it was; its pipelines are said to be started by "push".
   const bool pushed = at.facts.source == "push" || at.facts.source == "merge_request_event";
   if (!pushed) wanted.triggered_by = at.facts.user_login;

@@ -219,8 +219,8 @@ TEST_F(DeployCommands, WatchTellsEachStepOnce) {
   EXPECT_EQ(ended.out,
             "started deployment 12 of 'shop' to 'production'\n"
             "queued\n"
-            "  forward: place app1 (blue) ...\n"
             "progressing\n"
+            "  forward: place app1 (blue) ...\n"
             "  forward: place app1 (blue), done\n"
             "  forward: hold ...\n"
             "succeeded\n");
