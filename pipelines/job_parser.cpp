@@ -119,8 +119,10 @@ void read_keys(JobBuild& build, const Node& node) {
 /// Keys of the defaults that mean nothing to a job without a script of its own.
 bool replaced_by_work(const Node& job, std::string_view key) {
   if (job.find("run") != nullptr) return key == "before_script" || key == "after_script";
+  // What is half deployed is not given up for a newer push, unless the job itself says so.
   if (job.find("deploy") != nullptr)
-    return std::find(kNotWithDeploy.begin(), kNotWithDeploy.end(), key) != kNotWithDeploy.end();
+    return key == "interruptible" ||
+           std::find(kNotWithDeploy.begin(), kNotWithDeploy.end(), key) != kNotWithDeploy.end();
   return job.find("build_image") != nullptr &&
          std::find(kNotWithBuild.begin(), kNotWithBuild.end(), key) != kNotWithBuild.end();
 }

@@ -28,6 +28,9 @@ namespace fs = std::filesystem;
 using pipelines::DeploySpec;
 using storage::DeploymentRecord;
 
+// For a process of an attempt before this one, which is about to end.
+constexpr std::chrono::seconds kPlacePatience{30};
+
 struct StepEnd {
   DeployExit exit = DeployExit::machinery;
   std::string why;
@@ -93,7 +96,7 @@ class DeployStep {
         spec_(spec_of(request)) {}
 
   StepEnd run() {
-    const UniqueFd place = take_place(place_of(request_));
+    const UniqueFd place = take_place(place_of(request_), kPlacePatience, abort_);
     const auto store = storage::open_file_store(request_.database, clock_);
     DeployTurn turn(*store, clock_, request_);
     Release release;

@@ -8,6 +8,7 @@
 
 #include "deployments/gate.h"
 #include "deployments/journal.h"
+#include "deployments/pause.h"
 #include "deployments/record.h"
 #include "runner/base/digest.h"
 #include "runner/base/error.h"
@@ -23,6 +24,7 @@ using storage::Environments;
 using storage::Tx;
 
 constexpr std::size_t kPlaceDigits = 32;
+constexpr std::chrono::milliseconds kBetweenTries{50};
 
 std::string named(const DeployRequest& request) {
   return in_quotes(request.environment) + " of " + in_quotes(request.project);
@@ -34,14 +36,19 @@ std::filesystem::path place_of(const DeployRequest& request) {
   return request.places / sha256_hex(request.project + '\0' + request.environment).substr(0, kPlaceDigits);
 }
 
-UniqueFd take_place(const std::filesystem::path& place) {
+UniqueFd take_place(const std::filesystem::path& place, std::chrono::milliseconds patience,
+                    const std::stop_token& stop) {
   make_directories(place, 0700);
   const std::filesystem::path file = place / "lock";
   UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) throw_errno("cannot open " + in_quotes(file.native()));
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  if (errno != EWOULDBLOCK) throw_errno("cannot lock " + in_quotes(file.native()));
-  throw Error(ErrorCode::conflict, "another process of this machine deploys there now");
+  for (const auto end = std::chrono::steady_clock::now() + patience;;) {
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+    if (errno != EWOULDBLOCK && errno != EINTR) throw_errno("cannot lock " + in_quotes(file.native()));
+    if (std::chrono::steady_clock::now() >= end)
+      throw Error(ErrorCode::conflict, "another process of this machine deploys there now; try again later");
+    pause_for(kBetweenTries, stop);
+  }
 }
 
 DeploymentRecord DeployTurn::now(std::int64_t deployment) const {

@@ -2,9 +2,13 @@
 // Which deployment a job carries out, and under which fence. Internal to this folder; one thread; blocks on
 // the store.
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
 
 #include "deployments/job/deploy_request.h"
 #include "deployments/state.h"
@@ -21,8 +25,10 @@ namespace runner::deployments {
 std::filesystem::path place_of(const DeployRequest& request);
 
 /// Held for as long as this process works on the environment: nobody else of this machine does meanwhile.
-/// Throws Error{conflict} when somebody does.
-UniqueFd take_place(const std::filesystem::path& place);
+/// Waits for who does, such as a process before this one that is about to end. Throws Error: conflict when it
+/// still is held after `patience`, cancelled.
+UniqueFd take_place(const std::filesystem::path& place, std::chrono::milliseconds patience,
+                    std::stop_token stop);
 
 class DeployTurn {
  public:

@@ -259,6 +259,17 @@ TEST(DeployJob, SaysWhereToAndHasNoScript) {
   EXPECT_EQ(planned("  environment: a\n" + kScript).before_script.size(), 0U);
 }
 
+TEST(DeployJob, ANewerPushDoesNotInterruptIt) {
+  PlanWorld world;
+  const std::string defaults = "default: {interruptible: true, before_script: [x]}\n";
+  const auto job = [&](const std::string& more) {
+    return world.plan(defaults + "job:\n  environment: a\n" + more + kScript).plan->jobs.at(0);
+  };
+  EXPECT_FALSE(job("").interruptible);
+  EXPECT_TRUE(job("").before_script.empty());
+  EXPECT_TRUE(job("  interruptible: true\n").interruptible);
+}
+
 TEST(DeployJob, ComposeIsRefusedWhenItsTurnComes) {
   const PlanJob job = planned(
       "  environment: a\n  deploy:\n    target: compose\n    release: {image: a}\n"

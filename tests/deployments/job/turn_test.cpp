@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "deployments/gate.h"
 #include "deployments/journal.h"
 #include "runner/base/error.h"
@@ -111,10 +113,13 @@ TEST_F(TurnTest, WithAGateItIsTheOneThatTheGateLetThrough) {
 
 TEST_F(TurnTest, OnlyOneProcessOfAMachineWorksInAPlace) {
   const auto place = place_of(request_);
-  UniqueFd held = take_place(place);
-  EXPECT_THROW(take_place(place), Error);
-  held.reset();
-  EXPECT_TRUE(take_place(place));
+  UniqueFd held = take_place(place, std::chrono::seconds(0), {});
+  EXPECT_THROW(take_place(place, std::chrono::milliseconds(60), {}), Error);
+  std::stop_source asked;
+  asked.request_stop();
+  EXPECT_THROW(take_place(place, std::chrono::hours(1), asked.get_token()), Error);
+  std::jthread leaves([&] { held.reset(); });
+  EXPECT_TRUE(take_place(place, std::chrono::minutes(1), {}));
   request_.environment = "../../etc";
   EXPECT_EQ(place_of(request_).parent_path(), request_.places);
 }
