@@ -28,7 +28,7 @@ std::filesystem::path place_of(const DeployRequest& request);
 /// Waits for who does, such as a process before this one that is about to end. Throws Error: conflict when it
 /// still is held after `patience`, cancelled.
 UniqueFd take_place(const std::filesystem::path& place, std::chrono::milliseconds patience,
-                    std::stop_token stop);
+                    const std::stop_token& stop);
 
 class DeployTurn {
  public:
