@@ -224,6 +224,15 @@ TEST_F(ProjectVariables, ForAllJobsCountInRulesAndProtectedOnesOnlyOnProtectedRe
               HasSubstr("A=of the project P=none D=of who asks R=a $A\n"));
 }
 
+TEST_F(ProjectVariables, AreMaskedInWhatIsSaidOfAWrongFile) {
+  begin("deploy: {environment: 'a:$A', script: ['true']}\n");
+  set("A", "s3cret-value", "*", {{"masked", true}});
+  const auto answer = server_.ask("POST", "/api/v1/projects/shop/pipelines", json{{"ref", "main"}});
+  EXPECT_EQ(answer.status, 422);
+  EXPECT_THAT(answer.body, HasSubstr("invalid environment name 'a:[MASKED]'"));
+  EXPECT_THAT(answer.body, Not(HasSubstr("s3cret")));
+}
+
 TEST_F(ProjectVariables, OfAnEnvironmentTheMostSpecificCountsWhenTheJobStarts) {
   const fs::path hold = repository_.top() / "hold";
   write_file_atomic(hold, "", 0644, false);
