@@ -62,6 +62,7 @@ bool is_for(const VariableRecord& record, const PipelineFacts& facts) {
 std::vector<VariableRecord> fitting(const std::vector<VariableRecord>& records,
                                     const std::string& environment) {
   std::vector<Variable> scopes;
+  scopes.reserve(records.size());
   for (const VariableRecord& record : records) scopes.push_back(described(record));
   pipelines::VariableSet set;
   pipelines::add_scoped_variables(set, scopes, environment);
