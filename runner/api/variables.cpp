@@ -103,6 +103,7 @@ std::optional<VariableRecord> find_named(const Context& context, const Call& cal
   const auto found = variables.of_key(project, key);
   if (found.size() < 2) return found.empty() ? std::nullopt : std::optional(found.front());
   std::vector<std::string> scopes;
+  scopes.reserve(found.size());
   for (const VariableRecord& one : found) scopes.push_back(in_quotes(one.scope));
   refuse(409, "there are several variables " + in_quotes(key) + "; say environment_scope=..., one of " +
                   join(scopes, ", "));

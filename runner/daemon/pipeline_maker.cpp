@@ -18,6 +18,7 @@
 #include "runner/daemon/project_access.h"
 #include "runner/daemon/project_variables.h"
 #include "runner/engine/job_containers.h"
+#include "runner/engine/masker.h"
 #include "runner/storage/event_table.h"
 #include "runner/storage/names.h"
 #include "runner/storage/ref_table.h"
@@ -49,6 +50,18 @@ std::string text_of(const PlanResult& result) {
     if (!found.help.empty()) text += "; " + found.help;
   }
   return text;
+}
+
+/// Names that variables are filled in to are in messages, and those are for everybody.
+std::string masked(const std::string& text, const PipelineFacts& facts) {
+  std::vector<std::string> secrets;
+  for (const pipelines::Variable& variable : facts.variables)
+    if (variable.masked) secrets.push_back(variable.value);
+  engine::Masker masker(secrets);
+  std::string out;
+  masker.feed(text, out);
+  masker.finish(out);
+  return out;
 }
 
 }  // namespace
@@ -91,7 +104,7 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
   }
   PlanResult planned = pipelines::make_plan(project.pipeline_file, *file, facts, readers, readers);
   if (planned.outcome == PlanOutcome::invalid)
-    return refuse(project, trigger, facts, text_of(planned), settle);
+    return refuse(project, trigger, facts, masked(text_of(planned), facts), settle);
   if (!planned.plan) {
     if (trigger.asked) throw Error(ErrorCode::invalid_input, planned.why);
     parts_.store.write([&](storage::Tx& tx) {

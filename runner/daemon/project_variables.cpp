@@ -47,14 +47,22 @@ Variable opened(storage::Variables& table, const VariableRecord& record) {
   return variable;
 }
 
+/// Of a merge request whose branch is not known to be of the project's own repository.
+bool is_of_strangers(const PipelineFacts& facts) {
+  return facts.ref_kind == pipelines::RefKind::merge_request &&
+         !facts.extra_predefined.contains("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME");
+}
+
 bool is_for(const VariableRecord& record, const PipelineFacts& facts) {
-  return !record.is_protected || facts.ref_protected;
+  if (record.is_protected && !facts.ref_protected) return false;
+  return !record.masked || !is_of_strangers(facts);
 }
 
 /// The records that `environment` gets: of each key the one whose scope fits best.
 std::vector<VariableRecord> fitting(const std::vector<VariableRecord>& records,
                                     const std::string& environment) {
   std::vector<Variable> scopes;
+  scopes.reserve(records.size());
   for (const VariableRecord& record : records) scopes.push_back(described(record));
   pipelines::VariableSet set;
   pipelines::add_scoped_variables(set, scopes, environment);

@@ -10,8 +10,8 @@
 
 namespace runner::daemon {
 
-/// Those for all jobs, which rules see as well; protected ones only when the ref is. They are part of the
-/// pipeline from then on. Throws Error.
+/// Those for all jobs, which rules see as well; protected ones only when the ref is, masked ones not when a
+/// fork may have written what runs (so below, too). They are part of the pipeline from then on. Throws Error.
 std::vector<pipelines::Variable> variables_of_pipeline(storage::Tx& tx, const storage::Sealer& sealer,
                                                        const pipelines::PipelineFacts& facts);
 

@@ -144,6 +144,21 @@ TEST_F(JobVariables, AProtectionMaySayWhoseTheyAre) {
   EXPECT_THAT(given(), ElementsAre("A of production"));
 }
 
+TEST_F(JobVariables, OfForksAreNotWhatNobodyMaySee) {
+  set("A", "*");
+  set("A", "production");
+  const auto all = [&] {
+    std::size_t count = given().size();
+    store_->read(
+        [&](storage::Tx& tx) { count += variables_of_pipeline(tx, sealer_, request_.facts).size(); });
+    return count;
+  };
+  request_.facts.ref_kind = pipelines::RefKind::merge_request;
+  EXPECT_EQ(all(), 0U);
+  request_.facts.extra_predefined["CI_MERGE_REQUEST_SOURCE_BRANCH_NAME"] = "topic";
+  EXPECT_EQ(all(), 2U) << "whoever may push the branch may change it without a merge request, too";
+}
+
 TEST_F(JobVariables, ForAllJobsAreThePipelines) {
   set("A", "*");
   set("A", "production");

@@ -11,6 +11,10 @@
 #include "runner/base/files.h"
 #include "runner/base/text.h"
 #include "runner/database/sqlite.h"
+#include "runner/storage/data_key.h"
+#include "runner/storage/pipeline_table.h"
+#include "runner/storage/sealer.h"
+#include "runner/storage/store.h"
 #include "tests/daemon/pushed_repository.h"
 
 namespace runner::test {
@@ -126,6 +130,18 @@ class ProjectVariables : public testing::Test {
     look("what the server said", server_.said());
     return found;
   }
+  /// Plan and facts of the first pipeline. While nobody serves.
+  std::string unsealed_plan() {
+    const SystemClock clock;
+    const auto store = storage::open_file_store(server_.data() / "runner.db", clock);
+    const storage::Sealer sealer(storage::read_data_key(server_.data() / "secrets/data.key"));
+    std::string text;
+    store->read([&](storage::Tx& tx) {
+      const auto frozen = storage::Pipelines(tx).frozen(1, sealer).value();
+      text = std::string(frozen.plan.text()) + std::string(frozen.facts.text());
+    });
+    return text;
+  }
   /// The kernel says that these have no size.
   static std::string read_proc(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
@@ -172,6 +188,11 @@ TEST_F(ProjectVariables, OfAProtectedEnvironmentAreNowhereBeforeItsApprovalAndMa
   run();
   wait_for_state(1, "waiting_approval");
   server_.kill();
+  // Nor for who has the key.
+  const std::string plan = unsealed_plan();
+  EXPECT_THAT(plan, HasSubstr("for everybody else")) << "one looks in the right place";
+  EXPECT_THAT(plan, Not(HasSubstr(kSecret)));
+  EXPECT_THAT(plan, Not(HasSubstr(kKeyLine)));
   server_.start();
   wait_for_state(1, "waiting_approval");
   for (const std::string& secret : {std::string(kSecret), std::string(kKeyLine)})
@@ -222,6 +243,15 @@ TEST_F(ProjectVariables, ForAllJobsCountInRulesAndProtectedOnesOnlyOnProtectedRe
               json{{"ref", "main"}, {"variables", {{"D", "of who asks"}}}});
   EXPECT_THAT(log(server_.wait_for(2).back(), "show"),
               HasSubstr("A=of the project P=none D=of who asks R=a $A\n"));
+}
+
+TEST_F(ProjectVariables, AreMaskedInWhatIsSaidOfAWrongFile) {
+  begin("deploy: {environment: 'a:$A', script: ['true']}\n");
+  set("A", "s3cret-value", "*", {{"masked", true}});
+  const auto answer = server_.ask("POST", "/api/v1/projects/shop/pipelines", json{{"ref", "main"}});
+  EXPECT_EQ(answer.status, 422);
+  EXPECT_THAT(answer.body, HasSubstr("invalid environment name 'a:[MASKED]'"));
+  EXPECT_THAT(answer.body, Not(HasSubstr("s3cret")));
 }
 
 TEST_F(ProjectVariables, OfAnEnvironmentTheMostSpecificCountsWhenTheJobStarts) {
