@@ -77,6 +77,13 @@ class Check {
       in_.error("missing-key", at("ssh"), "deploy:ssh needs either service, or start and stop");
     if (!ssh.start.empty() != !ssh.stop.empty())
       in_.error("missing-key", at("ssh"), "deploy:ssh: start and stop go together");
+    const bool one_place =
+        is(DeployStrategy::recreate) || (is(DeployStrategy::rolling) && !spec_.strategy.start_first);
+    if (one_place && ssh.ports.count("single") == 0 && !ssh.ports.empty())
+      in_.warning("useless-value", at("ssh"),
+                  "deploy:ssh:ports has blue and green, but " + strategy_name() +
+                      " runs in one place, whose port is not known",
+                  "write the port alone, or choose blue_green");
     if (!is(DeployStrategy::blue_green) && !is(DeployStrategy::canary)) return;
     if (!ssh.service.empty() && ssh.service.find("%slot") == std::string::npos)
       in_.error("bad-value", at("ssh"),

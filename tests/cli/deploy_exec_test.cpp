@@ -84,7 +84,7 @@ class ExecDeploy : public testing::Test {
     std::filesystem::remove_all(box_.project() / "app");
     test::make_app(box_.project() / "app", version, broken);
     return box_.run(
-        {"exec", "--var", "KEY=" + read_file(hosts_[0]->key()).value_or(""), "--var", "HOSTS=" + known_});
+        {"exec", "--secret", "KEY=" + read_file(hosts_[0]->key()).value_or(""), "--var", "HOSTS=" + known_});
   }
 
   TempDir top_;

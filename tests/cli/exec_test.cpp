@@ -144,6 +144,17 @@ TEST(Exec, SecretsAreMaskedEverywhere) {
   EXPECT_THAT(refused.err, Not(HasSubstr("short\n")));
 }
 
+TEST(Exec, ASecretOfSeveralLinesIsMaskedLineByLine) {
+  Sandboxed box("leak: {script: ['echo \"$KEY\"', 'true']}\n");
+  box.environment = {"KEY=-----BEGIN KEY-----\nfirst line of it\nlast-line-of-it\n"};
+  const Ended ended = box.run({"exec", "--secret", "KEY"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  for (const char* line : {"BEGIN KEY", "first line of it", "last-line-of-it"})
+    EXPECT_THAT(ended.out + ended.err, Not(HasSubstr(line)));
+  EXPECT_EQ(box.run({"exec", "--secret", "A=a\nb\nc\nd\ne\nf"}).code, 2);
+  EXPECT_EQ(box.run({"exec", "--secret", "A=one two three"}).code, 2);
+}
+
 TEST(Exec, UnknownJobsAreRefused) {
   const Sandboxed box(kEcho);
   const Ended ended = box.run({"exec", "helo"});

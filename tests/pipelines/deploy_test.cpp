@@ -35,11 +35,11 @@ const std::string kHealth = "    health: {http: {path: /ready}}\n";
 const std::string kHaproxy = "    balancer: {type: haproxy, socket: /run/haproxy.sock, backend: shop}\n";
 
 TEST(Deploy, WhatIsRightIsOnlySaidNotToRunHere) {
-  for (const std::string& block : {kSsh, kSsh + kHealth + "    strategy: rolling\n",
-                                   kSsh + kHealth + kHaproxy + "    strategy: blue_green\n",
-                                   std::string("    target: script\n    script: {activate: ./go}\n"),
-                                   std::string("    target: compose\n    release: {image: r.example/shop:1}\n"
-                                               "    compose: {file: compose.yml, service: web}\n")})
+  for (const std::string& block :
+       {kSsh + kHealth + "    strategy: rolling\n", kSsh + kHealth + kHaproxy + "    strategy: blue_green\n",
+        std::string("    target: script\n    script: {activate: ./go}\n"),
+        std::string("    target: compose\n    release: {image: r.example/shop:1}\n"
+                    "    compose: {file: compose.yml, service: web}\n")})
     EXPECT_EQ(messages(block), "") << block;
 }
 
@@ -82,6 +82,9 @@ TEST(Deploy, EachRuleRefuses) {
       {kSsh + kHealth + "    strategy: blue_green\n    balancer: {type: haproxy}\n",
        "needs socket and backend"},
       {kSsh + "    strategy: rolling\n", "deploy:health is needed for rolling"},
+      {kSsh, "deploy:ssh:ports has blue and green, but recreate runs in one place"},
+      {kSsh + kHealth + "    strategy: {type: rolling, order: stop_first}\n",
+       "but rolling runs in one place"},
       {kSsh + kHealth + "    strategy: {type: rolling, max_parallel: 3}\n", "this equals recreate"},
       {kSsh + kHealth + "    strategy: {type: rolling, max_parallel: 0}\n",
        "a number from 1, or a percentage"},
