@@ -70,7 +70,7 @@ class ExecDeploy : public testing::Test {
             "    balancer: {type: haproxy, socket: " +
             haproxy_->socket() +
             ", backend: shop}\n"
-            "    health: {http: {path: /ready, status: 200}, interval: 1s, successes: 1, deadline: 4s}\n"
+            "    health: {http: {path: /ready, status: 200}, interval: 1s, successes: 1, deadline: 15s}\n"
             "    smoke: {before_switch: ['test -n \"$RUNNER_CANDIDATE_URL\" && echo smoke of $LEVEL']}\n"
             "  variables: {LEVEL: staging}\n");
   }
