@@ -215,7 +215,7 @@ TEST_F(HaproxyLoadTest, ShowsTheFailuresWhenTheOldOneIsKilledWithoutDrain) {
 TEST_F(HaproxyLoadTest, GivesEachServerTheShareOfItsWeight) {
   // A round of HAProxy is 16 times the sum of the weights (BE_WEIGHT_SCALE): the one in which they change is
   // shared by the old and the new ones, and only a whole one has the shares asked for.
-  constexpr std::uint64_t kRound = 16 * 100;
+  constexpr std::uint64_t kRound = 1600;
   for (const unsigned weight : {10U, 50U}) {
     haproxy->set({{kGreen, {Admission::ready, weight}}, {kBlue, {Admission::ready, 100 - weight}}}, {});
     load->wait_for_ok(kRound);
