@@ -105,24 +105,26 @@ void DeployDesk::recover() {
   std::vector<std::string> open = deployments::waiting_states();
   const std::vector<std::string>& begun = deployments::effectful_states();
   open.insert(open.end(), begun.begin(), begun.end());
-  std::vector<DeploymentRecord> found;
-  parts_.store.read([&](Tx& tx) { found = storage::Deployments(tx).in_states(open); });
-  auto state = state_.lock();
-  for (const DeploymentRecord& deployment : found) {
-    if (!deployment.pipeline) continue;
-    std::optional<JobRecord> newest;
-    parts_.store.read([&](Tx& tx) {
-      newest.reset();
+  // All of it is read before the state is locked: note() comes with the store held.
+  std::vector<std::pair<DeploymentRecord, JobRecord>> found;
+  parts_.store.read([&](Tx& tx) {
+    found.clear();
+    for (DeploymentRecord& deployment : storage::Deployments(tx).in_states(open)) {
+      if (!deployment.pipeline) continue;
+      std::optional<JobRecord> newest;
       for (JobRecord& job : storage::Jobs(tx).of_pipeline(*deployment.pipeline))
         if (job.name == deployment.job) newest = std::move(job);
-    });
-    if (!newest) continue;
-    const Key key{newest->pipeline, newest->plan_index};
+      if (newest) found.emplace_back(std::move(deployment), *std::move(newest));
+    }
+  });
+  auto state = state_.lock();
+  for (const auto& [deployment, newest] : found) {
+    const Key key{newest.pipeline, newest.plan_index};
     const bool waits = is_waiting(state_of(deployment));
-    if (waits && deployment.kind == "rollback" && newest->id == deployments::attempt_of(deployment))
+    if (waits && deployment.kind == "rollback" && newest.id == deployments::attempt_of(deployment))
       continue;  // its attempt is to come: look()
-    if (is_completed(newest->status))
-      state->ended[key] = {newest->id, deployment.id};
+    if (is_completed(newest.status))
+      state->ended[key] = {newest.id, deployment.id};
     else if (!waits)
       state->under_way[key] = deployment.id;
   }
