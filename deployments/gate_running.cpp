@@ -6,7 +6,6 @@
 #include "deployments/gate.h"
 #include "runner/base/error.h"
 #include "runner/base/text.h"
-#include "runner/storage/tables.h"
 
 namespace runner::deployments {
 namespace {
@@ -33,13 +32,6 @@ std::string objection_to(const std::string& request, State state) {
   if (request == "abort" && state == State::finalizing) return "there is no way back any more: roll it back";
   if (request == "abort" && state == State::rolling_back) return "it is on its way back already";
   return {};
-}
-
-std::optional<storage::JobRecord> newest_attempt(Tx& tx, std::int64_t pipeline, const std::string& name) {
-  std::optional<storage::JobRecord> newest;
-  for (storage::JobRecord& job : storage::Jobs(tx).of_pipeline(pipeline))
-    if (job.name == name) newest = std::move(job);
-  return newest;
 }
 
 }  // namespace

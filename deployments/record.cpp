@@ -1,9 +1,11 @@
 #include "deployments/record.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "runner/base/error.h"
 #include "runner/base/text.h"
+#include "runner/storage/tables.h"
 
 namespace runner::deployments {
 namespace {
@@ -33,6 +35,14 @@ bool has_journal(const storage::DeploymentRecord& deployment) {
 std::int64_t attempt_of(const storage::DeploymentRecord& deployment) {
   const json plan = json::parse(deployment.plan, nullptr, false);
   return plan.is_object() ? plan.value("attempt", std::int64_t{0}) : 0;
+}
+
+std::optional<storage::JobRecord> newest_attempt(storage::Tx& tx, std::int64_t pipeline,
+                                                 const std::string& name) {
+  std::optional<storage::JobRecord> newest;
+  for (storage::JobRecord& job : storage::Jobs(tx).of_pipeline(pipeline))
+    if (job.name == name) newest = std::move(job);
+  return newest;
 }
 
 const std::vector<std::string>& waiting_states() {

@@ -106,6 +106,9 @@ class Check {
     if (spec_.target == DeployTarget::ssh && spec_.release.artifact.empty() && spec_.release.config.empty())
       in_.error("missing-key", at(set("release") ? "release" : "target"),
                 "deploy:target ssh needs release:artifact");
+    if (spec_.target == DeployTarget::ssh && !spec_.release.image.empty())
+      in_.error("bad-value", at("release"), "deploy:release:image is not for the target ssh: hosts get files",
+                "write release:artifact");
   }
 
   void strategy() {
@@ -138,6 +141,9 @@ class Check {
 
   void balancer() {
     const BalancerSpec& balancer = spec_.balancer;
+    if (spec_.target == DeployTarget::script && balancer.type != BalancerKind::none)
+      in_.error("keys-exclude", at("balancer"),
+                "deploy:balancer is not for the target script: its activate moves the traffic");
     const bool needs = (is(DeployStrategy::blue_green) || is(DeployStrategy::canary)) &&
                        (spec_.target == DeployTarget::ssh || spec_.target == DeployTarget::compose);
     if (needs && balancer.type == BalancerKind::none)

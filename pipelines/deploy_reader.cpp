@@ -282,6 +282,9 @@ void read_migrate(Shapes& in, const Node& node, MigrationSpec& migration) {
   block.texts("run", migration.run);
   if (migration.run.empty()) in.error("missing-key", node.range(), "deploy:migrate needs run");
   block.texts("list", migration.list);
+  // Shown to nobody yet.
+  if (const Node* list = block.get("list"); list != nullptr && !in.silent())
+    in.no_effect().try_emplace("deploy:migrate:list", list->range());
   block.texts("down", migration.down);
   block.texts("backup", migration.backup);
   block.flag("compatible", migration.compatible);
@@ -432,7 +435,10 @@ DeploySpec read_deploy_spec(Shapes& in, const Node& node) {
   }
   if (const Node* outputs = block.get("outputs"))
     for (const MapEntry& output : outputs->entries())
-      if (const auto text = in.string("deploy:outputs", *output.value))
+      if (output.key != "url")
+        in.error("unknown-key", output.key_range,
+                 "deploy:outputs has the unknown key '" + std::string(output.key) + "'", "it has url alone");
+      else if (const auto text = in.string("deploy:outputs", *output.value))
         spec.outputs.emplace(output.key, *text);
   check_deploy_spec(in, node, spec);
   return spec;

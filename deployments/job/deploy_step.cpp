@@ -117,7 +117,9 @@ class DeployStep {
     if (fresh) {
       write_release(*store, record.id, release);
     } else if (release.id != record.release) {
-      tell_("", "the workspace has another release than what is under way: that one is finished");
+      tell_("",
+            (no_release.empty() ? "the workspace has another release than what is under way" : no_release) +
+                "; what is under way is finished by what the target has of it");
       release = {};
       release.id = record.release;
     }

@@ -111,9 +111,7 @@ void DeployDesk::recover() {
     found.clear();
     for (DeploymentRecord& deployment : storage::Deployments(tx).in_states(open)) {
       if (!deployment.pipeline) continue;
-      std::optional<JobRecord> newest;
-      for (JobRecord& job : storage::Jobs(tx).of_pipeline(*deployment.pipeline))
-        if (job.name == deployment.job) newest = std::move(job);
+      auto newest = deployments::newest_attempt(tx, *deployment.pipeline, deployment.job);
       if (newest) found.emplace_back(std::move(deployment), *std::move(newest));
     }
   });

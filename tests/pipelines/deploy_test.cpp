@@ -82,6 +82,13 @@ TEST(Deploy, EachRuleRefuses) {
       {kSsh + kHealth + "    strategy: blue_green\n    balancer: {type: haproxy}\n",
        "needs socket and backend"},
       {kSsh + "    strategy: rolling\n", "deploy:health is needed for rolling"},
+      {kSsh + "    outputs: {ulr: 'https://x/'}\n", "deploy:outputs has the unknown key 'ulr'"},
+      {"    target: ssh\n    release: {image: a, config: [b]}\n    ssh: {hosts: [a], root: /s, known_hosts: "
+       "f, service: s}\n",
+       "deploy:release:image is not for the target ssh"},
+      {"    target: script\n    script: {activate: x}\n" + kHaproxy,
+       "deploy:balancer is not for the target script"},
+      {kSsh + kHealth + "    migrate: {run: m, list: l}\n", "deploy:migrate:list"},
       {kSsh, "deploy:ssh:ports has blue and green, but recreate runs in one place"},
       {kSsh + kHealth + "    strategy: {type: rolling, order: stop_first}\n",
        "but rolling runs in one place"},
