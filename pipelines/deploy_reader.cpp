@@ -433,13 +433,15 @@ DeploySpec read_deploy_spec(Shapes& in, const Node& node) {
     of.time("total", spec.timeout.total);
     of.time("lock", spec.timeout.lock);
   }
-  if (const Node* outputs = block.get("outputs"))
-    for (const MapEntry& output : outputs->entries())
+  if (const Node* outputs = block.get("outputs")) {
+    for (const MapEntry& output : outputs->entries()) {
       if (output.key != "url")
         in.error("unknown-key", output.key_range,
                  "deploy:outputs has the unknown key '" + std::string(output.key) + "'", "it has url alone");
       else if (const auto text = in.string("deploy:outputs", *output.value))
         spec.outputs.emplace(output.key, *text);
+    }
+  }
   check_deploy_spec(in, node, spec);
   return spec;
 }
