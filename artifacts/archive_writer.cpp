@@ -1,7 +1,6 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,40 +25,13 @@
 #include "runner/base/fd.h"
 #include "runner/base/files.h"
 #include "runner/base/layered_tree.h"
+#include "runner/base/name_locale.h"
 #include "runner/base/opened_up.h"
 #include "runner/base/text.h"
 
 namespace runner::artifacts {
 namespace fs = std::filesystem;
 namespace {
-
-/// libarchive asks the thread's locale what the bytes of a name mean, and marks names in a zip accordingly.
-/// Whatever the environment says, a name that is UTF-8 is marked so, and any other is stored as it is.
-class NameLocale {
- public:
-  NameLocale()
-      : utf8_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)),
-        plain_(::newlocale(LC_CTYPE_MASK, "C", nullptr)) {
-    before_ = ::uselocale(nullptr);
-  }
-  NameLocale(const NameLocale&) = delete;
-  NameLocale& operator=(const NameLocale&) = delete;
-  ~NameLocale() {
-    ::uselocale(before_);
-    if (utf8_ != nullptr) ::freelocale(utf8_);
-    if (plain_ != nullptr) ::freelocale(plain_);
-  }
-
-  void use_for(std::string_view name) const noexcept {
-    const locale_t wanted = is_utf8(name) ? utf8_ : plain_;
-    if (wanted != nullptr) ::uselocale(wanted);
-  }
-
- private:
-  locale_t utf8_;
-  locale_t plain_;
-  locale_t before_ = nullptr;
-};
 
 /// An exception waits until libarchive has returned.
 struct Output {

@@ -3,7 +3,6 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <sys/stat.h>
 
 #include <memory>
@@ -11,26 +10,12 @@
 #include "runner/base/error.h"
 #include "runner/base/fd.h"
 #include "runner/base/log.h"
+#include "runner/base/name_locale.h"
 #include "runner/base/text.h"
 #include "runner/base/unpack_target.h"
 
 namespace runner {
 namespace {
-
-/// libarchive turns names into the characters of the thread's locale; in this one UTF-8 stays what it is.
-class Utf8Locale {
- public:
-  Utf8Locale() : ours_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)), before_(::uselocale(ours_)) {}
-  Utf8Locale(const Utf8Locale&) = delete;
-  Utf8Locale& operator=(const Utf8Locale&) = delete;
-  ~Utf8Locale() {
-    ::uselocale(before_);
-    if (ours_ != nullptr) ::freelocale(ours_);
-  }
-
- private:
-  locale_t ours_, before_;
-};
 
 struct FreeReader {
   void operator()(archive* reader) const noexcept { ::archive_read_free(reader); }
@@ -176,7 +161,7 @@ auto named(const std::filesystem::path& archive, std::string_view act, Body body
 UnpackReport unpack(const std::filesystem::path& archive, const std::filesystem::path& directory,
                     const UnpackOptions& options) {
   return named(archive, "unpack", [&] {
-    const Utf8Locale locale;
+    const NameLocale locale;
     Reader reader(archive);
     UnpackTarget target(directory, options, reader.bytes(), false);
     try {
@@ -200,7 +185,7 @@ UnpackReport unpack(const std::filesystem::path& archive, const std::filesystem:
 
 std::vector<ArchiveEntry> list_archive(const std::filesystem::path& archive, const UnpackLimits& limits) {
   return named(archive, "list", [&] {
-    const Utf8Locale locale;
+    const NameLocale locale;
     Reader reader(archive);
     std::vector<ArchiveEntry> list;
     while (archive_entry* read = reader.next()) {

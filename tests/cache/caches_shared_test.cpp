@@ -85,6 +85,16 @@ TEST(SharedCache, TwoHundredJobsAtOnceSeeItWholeAndCopyNothing) {
 
   const MountMode mode = probe_mount_mode(top.path() / "probe").mode;
   const bool mounts = mode == MountMode::overlay_root;
+  const auto own = [](int number) { return "dir/job-" + std::to_string(number); };
+  std::vector<std::unique_ptr<testing::MountedChild>> children(kJobs);
+  for (int number = 0; mounts && number < kJobs; number += 20) {
+    children[static_cast<std::size_t>(number)] = std::make_unique<testing::MountedChild>([&own, number] {
+      if (read_file("dir/7") != std::string(kSize, 'h')) return std::string("content");
+      put(own(number), "own");
+      fs::remove("dir/3");
+      return std::string();
+    });
+  }
   std::atomic<int> wrong = 0;
   const auto job = [&](int number) {
     HeldEntry hit = find(caches);
@@ -94,17 +104,11 @@ TEST(SharedCache, TwoHundredJobsAtOnceSeeItWholeAndCopyNothing) {
     const auto workspace =
         Workspaces(mounts ? mode : MountMode::overlay_root)
             .create({top.path() / ("job-" + std::to_string(number)), lowers, top.path() / "seen"});
-    const std::string own = "dir/job-" + std::to_string(number);
-    if (mounts && number % 20 == 0) {
-      const std::string said = testing::run_mounted(*workspace, [&] {
-        if (read_file("dir/7") != std::string(kSize, 'h')) return std::string("content");
-        put(own, "own");
-        fs::remove("dir/3");
-        return std::string();
-      });
+    if (const auto& child = children[static_cast<std::size_t>(number)]) {
+      const std::string said = child->run(*workspace);
       if (!said.empty()) ++wrong;
     } else {
-      put(workspace->upper() / own, "own");
+      put(workspace->upper() / own(number), "own");
     }
     if (save(caches, workspace->upper(), checkout, hit).result != SavedCache::Result::saved) ++wrong;
   };

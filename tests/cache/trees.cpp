@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstring>
 #include <exception>
 
@@ -70,6 +72,47 @@ void mount_overlay(const OverlayPlan& plan) {
     throw_errno("mount " + options);
 }
 
+/// What a child needs of a workspace: its path, and the plan's parts when there is one. Each ends with a
+/// zero, the whole with another: other children may hold the same pipe, so that it has no end.
+std::string order_text(const Workspace& workspace) {
+  std::string text = workspace.path().native() + '\0';
+  if (const std::optional<OverlayPlan> plan = workspace.overlay()) {
+    text += std::string(plan->user_namespace ? "user" : "root") + '\0';
+    for (const fs::path& part : {plan->upper, plan->work, plan->target}) text += part.native() + '\0';
+    for (const fs::path& lower : plan->lowers) text += lower.native() + '\0';
+  }
+  return text + '\0';
+}
+
+struct Order {
+  fs::path path;
+  std::optional<OverlayPlan> plan;
+};
+
+Order read_order(int from) {
+  std::vector<std::string> parts(1);
+  for (char next = 0;;) {
+    if (::read(from, &next, 1) != 1) throw Error(ErrorCode::internal, "nobody tells the workspace");
+    if (next != '\0') {
+      parts.back() += next;
+    } else if (parts.back().empty()) {
+      break;
+    } else {
+      parts.emplace_back();
+    }
+  }
+  parts.pop_back();
+  Order order{parts.at(0), std::nullopt};
+  if (parts.size() == 1) return order;
+  OverlayPlan& plan = order.plan.emplace();
+  plan.user_namespace = parts.at(1) == "user";
+  plan.upper = parts.at(2);
+  plan.work = parts.at(3);
+  plan.target = parts.at(4);
+  plan.lowers.assign(parts.begin() + 5, parts.end());
+  return order;
+}
+
 }  // namespace
 
 Snapshot snapshot_of(const fs::path& directory, Times times) {
@@ -126,33 +169,50 @@ std::string why_not_mounted(MountMode mode) {
   return best == MountMode::overlay_root || best == mode ? "" : "no overlay mounts here";
 }
 
-std::string run_mounted(const Workspace& workspace, const std::function<std::string()>& body) {
-  Pipe pipe = make_pipe();
-  const pid_t child = ::fork();
-  if (child < 0) throw_errno("fork");
-  if (child == 0) {
-    std::string said;
-    try {
-      if (const std::optional<OverlayPlan> plan = workspace.overlay()) mount_overlay(*plan);
-      if (::chdir(workspace.path().c_str()) != 0) throw_errno("chdir");
-      said = body();
-    } catch (const std::exception& error) {
-      said = error.what();
-    }
-    pipe.read.reset();
-    write_all(pipe.write.get(), said);
-    ::_exit(0);
+MountedChild::MountedChild(const std::function<std::string()>& body) {
+  Pipe order = make_pipe(), answer = make_pipe();
+  pid_ = ::fork();
+  if (pid_ < 0) throw_errno("fork");
+  if (pid_ > 0) {
+    order_ = std::move(order.write);
+    answer_ = std::move(answer.read);
+    return;
   }
-  pipe.write.reset();
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  std::string said;
+  try {
+    const Order given = read_order(order.read.get());
+    if (given.plan) mount_overlay(*given.plan);
+    if (::chdir(given.path.c_str()) != 0) throw_errno("chdir");
+    said = body();
+  } catch (const std::exception& error) {
+    said = error.what();
+  }
+  answer.read.reset();
+  write_all(answer.write.get(), said);
+  ::_exit(0);
+}
+
+MountedChild::~MountedChild() {
+  if (pid_ < 0) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+}
+
+std::string MountedChild::run(const Workspace& workspace) {
+  write_all(order_.get(), order_text(workspace));
   std::string said;
   char buffer[4096];
-  for (ssize_t got = 0; (got = ::read(pipe.read.get(), buffer, sizeof buffer)) > 0;) {
+  for (ssize_t got = 0; (got = ::read(answer_.get(), buffer, sizeof buffer)) > 0;) {
     said.append(buffer, static_cast<std::size_t>(got));
   }
   int status = 0;
-  ::waitpid(child, &status, 0);
-  if (!WIFEXITED(status)) return "the child was killed";
-  return said;
+  ::waitpid(std::exchange(pid_, -1), &status, 0);
+  return WIFEXITED(status) ? said : "the child was killed";
+}
+
+std::string run_mounted(const Workspace& workspace, const std::function<std::string()>& body) {
+  return MountedChild(body).run(workspace);
 }
 
 }  // namespace runner::cache::testing

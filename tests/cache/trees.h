@@ -1,6 +1,8 @@
 #pragma once
 // Building, mounting and comparing trees.
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -8,6 +10,7 @@
 #include <string_view>
 
 #include "cache/workspace.h"
+#include "runner/base/fd.h"
 #include "runner/base/layered_tree.h"
 
 namespace runner::cache::testing {
@@ -30,8 +33,25 @@ void put(const std::filesystem::path& file, std::string_view content);
 /// Why this machine, or this build, cannot mount workspaces so; empty when it can, and always for copies.
 std::string why_not_mounted(MountMode mode);
 
-/// Runs `body` in a child process that sees the workspace mounted at its path (its working directory too).
-/// What it returns, empty for success, is returned.
+/// A child process that waits for a workspace, and runs `body` where it sees it mounted at its path (its
+/// working directory too). Made before the test has threads: what is forked beside them may find the locks of
+/// the allocator held for ever.
+class MountedChild {
+ public:
+  explicit MountedChild(const std::function<std::string()>& body);
+  MountedChild(const MountedChild&) = delete;
+  MountedChild& operator=(const MountedChild&) = delete;
+  ~MountedChild();
+
+  /// Once. What `body` returns, empty for success.
+  std::string run(const Workspace& workspace);
+
+ private:
+  pid_t pid_ = -1;
+  UniqueFd order_, answer_;
+};
+
+/// Both at once.
 std::string run_mounted(const Workspace& workspace, const std::function<std::string()>& body);
 
 }  // namespace runner::cache::testing
