@@ -3,20 +3,15 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 
 #include "runner/base/text.h"
+#include "runner/base/timestamp.h"
 #include "runner/http/problem.h"
 
 namespace runner::api {
 
 std::string format_time(TimePoint time) {
-  const auto second = std::chrono::floor<std::chrono::seconds>(time);
-  std::string text = format_iso8601(std::chrono::time_point_cast<std::chrono::milliseconds>(second));
-  std::array<char, 8> fraction{};
-  std::snprintf(fraction.data(), fraction.size(), ".%03d", static_cast<int>((time - second).count()));
-  text.insert(text.size() - 1, fraction.data());
-  return text;
+  return format_iso8601_ms(time);
 }
 
 JsonObject& JsonObject::raw(std::string_view name, std::string_view json) {

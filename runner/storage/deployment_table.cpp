@@ -1,8 +1,10 @@
 #include "runner/storage/deployment_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "runner/base/error.h"
+#include "runner/storage/audit_table.h"
 #include "runner/storage/names.h"
 #include "runner/storage/row.h"
 
@@ -71,6 +73,26 @@ std::vector<DeploymentRecord> to_deployments(const std::vector<Row>& rows) {
   return records;
 }
 
+/// A deployment has another state than `before`. People who made it so have a record of their own.
+void write_down(Tx& tx, const DeploymentRecord& deployment, const char* action, const std::string& before) {
+  AuditRecord record;
+  record.at = deployment.state_since;
+  record.actor =
+      before.empty() && !deployment.triggered_by.empty() ? deployment.triggered_by : std::string(kAuditSelf);
+  record.action = action;
+  record.object = "deployment " + std::to_string(deployment.id);
+  record.deployment = deployment.id;
+  record.before = before;
+  record.after = deployment.state;
+  record.reason = deployment.reason;
+  record.fingerprint = deployment.fingerprint;
+  if (const auto environment = Environments(tx).find(deployment.environment)) {
+    record.project = environment->project;
+    record.environment = environment->name;
+  }
+  AuditLog(tx).append(std::move(record));
+}
+
 }  // namespace
 
 DeploymentRecord Deployments::insert(DeploymentRecord record) {
@@ -107,6 +129,7 @@ DeploymentRecord Deployments::insert(DeploymentRecord record) {
                            to_value(record.expires_at),
                            to_value(record.locked_at),
                            to_value(record.finished_at)});
+  write_down(tx_, record, "deployment.created", "");
   return record;
 }
 
@@ -142,6 +165,7 @@ std::vector<DeploymentRecord> Deployments::in_states(const std::vector<std::stri
 }
 
 bool Deployments::replace(DeploymentRecord& record) {
+  const auto before = tx_.sql().query("SELECT state FROM deployments WHERE id = $1", {record.id});
   const bool changed =
       tx_.sql().exec(
           "UPDATE deployments SET state = $3, state_since = $4, version = version + 1, fence = $5, "
@@ -152,8 +176,11 @@ bool Deployments::replace(DeploymentRecord& record) {
            record.fingerprint, to_value(record.base), record.snapshot, record.request,
            storable_text(record.reason), storable_text(record.forced), to_value(record.expires_at),
            to_value(record.locked_at), to_value(record.finished_at), record.plan, record.release}) == 1;
-  if (changed) ++record.version;
-  return changed;
+  if (!changed) return false;
+  ++record.version;
+  if (as_text(before.at(0)[0]) != record.state)
+    write_down(tx_, record, "deployment.state", as_text(before.at(0)[0]));
+  return true;
 }
 
 bool Deployments::set_request(std::int64_t id, const std::string& request,

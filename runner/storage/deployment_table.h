@@ -87,6 +87,7 @@ class Environments {
   Tx& tx_;
 };
 
+/// Each new one, and each change of a state, is also a record of audit_table.h.
 class Deployments {
  public:
   explicit Deployments(Tx& tx) noexcept : tx_(tx) {}
