@@ -45,7 +45,7 @@ std::optional<Caller> caller_of(Context& context, const std::string& token) {
     const auto user = record ? storage::Users(tx).find(record->user) : std::nullopt;
     const auto role = user ? storage::role_now(*record, *user, now) : std::nullopt;
     if (!role) return;
-    caller = {.name = user->name, .role = *role, .user = user->id};
+    caller = {.name = user->name, .role = *role, .user = user->id, .token = record->id};
     if (storage::is_use_written(*record, now)) use = record->id;
   });
   if (use != 0) {
@@ -98,6 +98,13 @@ Caller identify(Context& context, const http::Request& request) {
 Caller authenticate(Context& context, const http::Request& request, Access access) {
   if (access == Access::open || access == Access::signature) return {};
   Caller caller = identify(context, request);
+  caller.source = request.peer.address;
+  caller.request = request.id;
+  return caller;
+}
+
+void check_role(const Caller& caller, Access access) {
+  if (access == Access::open || access == Access::signature) return;
   const storage::Role needed = access == Access::admin       ? storage::Role::admin
                                : access == Access::developer ? storage::Role::developer
                                                              : storage::Role::viewer;
@@ -105,7 +112,6 @@ Caller authenticate(Context& context, const http::Request& request, Access acces
     refuse_role(needed, "this needs the role " + in_quotes(to_string(needed)) + ", and " +
                             in_quotes(caller.name) + " has " + in_quotes(to_string(caller.role)) +
                             " with this token");
-  return caller;
 }
 
 void check_own(const Caller& caller, const std::optional<storage::UserRecord>& user) {

@@ -1,5 +1,6 @@
 #include "runner/api/api.h"
 
+#include "runner/api/audit.h"
 #include "runner/api/json_input.h"
 #include "runner/api/query.h"
 #include "runner/api/refusal.h"
@@ -15,8 +16,10 @@ void check_readiness(Context& context) {
   if (!why.empty()) throw Refusal({.status = 503, .detail = why}, {{"Retry-After", "5"}});
 }
 
-http::Response answer(Context& context, const ApiRoute& route, const http::Request& request) {
-  const Call call{request, authenticate(context, request, route.access)};
+http::Response answer(Context& context, const ApiRoute& route, const http::Request& request, Caller& caller) {
+  caller = authenticate(context, request, route.access);
+  check_role(caller, route.access);
+  const Call call{request, caller};
   // Forges add what they like to the address they were given.
   if (route.access != Access::signature) check_query(request, route.query, route.repeatable);
   if (route.method != "GET") check_readiness(context);
@@ -27,10 +30,12 @@ http::Response answer(Context& context, const ApiRoute& route, const http::Reque
 /// What the handler of a route does around it: rights, and errors as the contract has them.
 http::Response handle(Context& context, const ApiRoute& route, const http::Request& request) {
   http::Response response;
+  Caller caller;
   try {
-    response = answer(context, route, request);
+    response = answer(context, route, request, caller);
   } catch (const Refusal& refusal) {
     if (refusal.needed()) context.counts.denied(*refusal.needed());
+    write_refusal(context, request, caller, refusal);
     response = to_response(request, refusal);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::invalid_input || error.system()) throw;

@@ -12,6 +12,7 @@
 #include "runner/api/actions.h"
 #include "runner/base/clock.h"
 #include "runner/http/router.h"
+#include "runner/storage/audit_chain.h"
 #include "runner/storage/sealer.h"
 #include "runner/storage/store.h"
 
@@ -21,6 +22,7 @@ namespace runner::api {
 struct ApiParts {
   storage::Store& store;
   const storage::Sealer& sealer;
+  const storage::AuditKey& audit_key;
   const Clock& clock;
   Actions& actions;
   /// logs/PIPELINE/ATTEMPT.log lies below; those files grow and never change, and hold no secret.

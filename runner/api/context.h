@@ -22,6 +22,8 @@ inline constexpr http::RateLimit kFailureLimit{.per_second = 20.0 / 60, .burst =
 inline constexpr std::chrono::seconds kFailurePause{3};  // for one more of them
 inline constexpr http::RateLimit kDeliveryLimit{.per_second = 1, .burst = 60};
 inline constexpr std::size_t kLimitedKeys = 10'000;
+// Of refusals that are written down, by person, and of bad tokens in all: more of them are only counted.
+inline constexpr http::RateLimit kWrittenLimit{.per_second = 1, .burst = 60};
 
 struct Context {
   explicit Context(ApiParts given) : parts(std::move(given)) {}
@@ -29,6 +31,7 @@ struct Context {
   ApiParts parts;
   Synchronized<http::RateLimiter> failures{kFailureLimit, kLimitedKeys};     // of tokens and signatures
   Synchronized<http::RateLimiter> deliveries{kDeliveryLimit, kLimitedKeys};  // by project
+  Synchronized<http::RateLimiter> written{kWrittenLimit, kLimitedKeys};      // of refusals
   AccessCounts counts;
   Followers followers;  // the last: its thread uses these
 };
@@ -38,6 +41,9 @@ struct Caller {
   std::string name;
   storage::Role role = storage::Role::viewer;
   std::optional<std::int64_t> user;  // nullopt: at the unix socket, by the kernel's word
+  std::optional<std::int64_t> token = {};
+  std::string source = {};   // the address they come from; "" at the socket
+  std::string request = {};  // its id
 };
 
 struct Call {

@@ -62,7 +62,15 @@ void tell(const Context& context, storage::Tx& tx, const char* kind,
       .text("environment", environment->name)
       .number("number", deployment.number)
       .text("said", said);
-  tell_change(context, tx, project->id, kind, std::move(payload), caller);
+  tell_change(context, tx,
+              {.project = project->id,
+               .kind = kind,
+               .object = "deployment " + std::to_string(deployment.id),
+               .environment = environment->name,
+               .reason = said,
+               .deployment = deployment.id,
+               .fingerprint = deployment.fingerprint},
+              std::move(payload), caller);
 }
 
 std::string detail_of(Context& context, const Gate& gate, std::int64_t id) {

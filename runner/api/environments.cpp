@@ -9,6 +9,7 @@
 #include "runner/api/query.h"
 #include "runner/api/routes.h"
 #include "runner/api/shapes.h"
+#include "runner/base/digest.h"
 #include "runner/base/error.h"
 #include "runner/base/text.h"
 
@@ -95,6 +96,11 @@ std::vector<DeploymentRecord> find_deployments(storage::Tx& tx, std::int64_t env
   return found;
 }
 
+/// Of a protection: two versions are told apart by it.
+std::string digest_of(const std::string& text) {
+  return text.empty() ? "none" : "sha256:" + sha256_hex(text);
+}
+
 }  // namespace
 
 http::Response list_environments(Context& context, const Call& call) {
@@ -134,10 +140,18 @@ http::Response change_environment(Context& context, const Call& call) {
     if (!environments.set_protection(environment.id, protection, version.value_or(environment.version)))
       refuse(409, "environment " + in_quotes(name) + " was changed meanwhile: its version is " +
                       std::to_string(environment.version) + "; look at it again");
+    const std::string before = digest_of(environment.protection);
     environment = environments.find(environment.id).value();
     JsonObject payload;
     payload.text("environment", name).number("version", environment.version);
-    tell_change(context, tx, project.id, "environment.changed", std::move(payload), call.caller);
+    tell_change(context, tx,
+                {.project = project.id,
+                 .kind = "environment.changed",
+                 .object = "environment " + name,
+                 .environment = name,
+                 .before = before,
+                 .after = digest_of(environment.protection)},
+                std::move(payload), call.caller);
     json = environment_json(tx, environment);
   });
   context.followers.changed();

@@ -1,4 +1,5 @@
 // Attempts of jobs: shown, played, run again, canceled.
+#include "runner/api/audit.h"
 #include "runner/api/json_output.h"
 #include "runner/api/refusal.h"
 #include "runner/api/routes.h"
@@ -33,6 +34,15 @@ storage::JobRecord job_of(Context& context, const Call& call) {
   return job;
 }
 
+void write_down_job(Context& context, const Call& call, const storage::JobRecord& job, const char* action) {
+  context.parts.store.write([&](storage::Tx& tx) {
+    write_down(context, tx, call.caller,
+               {.action = action,
+                .object = "job " + std::to_string(job.id) + " (" + job.name + ")",
+                .project = get_pipeline(tx, job.pipeline).project});
+  });
+}
+
 http::Response answer(Context& context, int status, std::int64_t id) {
   std::string json;
   context.parts.store.read([&](storage::Tx& tx) { json = job_json(tx, get_job(tx, id)); });
@@ -49,6 +59,7 @@ http::Response play_job(Context& context, const Call& call) {
   const storage::JobRecord job = job_of(context, call);
   if (job.status != JobStatus::manual && job.status != JobStatus::scheduled && !is_completed(job.status))
     refuse_status(job, "only one that waits for a person or a time, or has ended, can be played");
+  write_down_job(context, call, job, "job.played");
   context.parts.actions.play_job(job.pipeline, job.plan_index);
   return answer(context, 202, job.id);
 }
@@ -56,6 +67,7 @@ http::Response play_job(Context& context, const Call& call) {
 http::Response retry_job(Context& context, const Call& call) {
   const storage::JobRecord job = job_of(context, call);
   if (!is_completed(job.status)) refuse_status(job, "only one that has ended can be run again");
+  write_down_job(context, call, job, "job.retried");
   context.parts.actions.play_job(job.pipeline, job.plan_index);
   return answer(context, 202, job.id);
 }
@@ -63,6 +75,7 @@ http::Response retry_job(Context& context, const Call& call) {
 http::Response cancel_job(Context& context, const Call& call) {
   const storage::JobRecord job = job_of(context, call);
   if (is_completed(job.status)) refuse_status(job, "there is nothing to cancel");
+  write_down_job(context, call, job, "job.canceled");
   context.parts.actions.cancel_job(job.pipeline, job.plan_index);
   return answer(context, 202, job.id);
 }

@@ -130,6 +130,23 @@ constexpr std::string_view kSchemas = R"json({
     "name": {"type": "string"}, "role": {"$ref": "#/components/schemas/Role"}, "disabled": {"type": "boolean"},
     "created_at": {"$ref": "#/components/schemas/Time"},
     "disabled_at": {"$ref": "#/components/schemas/TimeOrNull"}}},
+"AuditRecord": {"type": "object", "additionalProperties": false,
+  "description": "hash is the SHA-256 of prev_hash and the record as JSON with its keys sorted, without blanks, hash and prev_hash",
+  "required": ["seq", "at", "action", "result", "hash", "prev_hash"], "properties": {
+    "seq": {"type": "integer"}, "at": {"$ref": "#/components/schemas/Time"},
+    "actor": {"type": "string"}, "role": {"$ref": "#/components/schemas/Role"},
+    "method": {"type": "string", "enum": ["token", "socket"]}, "token": {"type": "integer"},
+    "source": {"type": "string"}, "action": {"type": "string"}, "object": {"type": "string"},
+    "project": {"type": "string"}, "environment": {"type": "string"},
+    "result": {"type": "string", "enum": ["allow", "deny", "error"]}, "reason": {"type": "string"},
+    "before": {"type": "string"}, "after": {"type": "string"}, "deployment": {"type": "integer"},
+    "fingerprint": {"type": "string"}, "request_id": {"type": "string"}, "details": {"type": "object"},
+    "hash": {"type": "string"}, "prev_hash": {"type": "string"}}},
+"AuditCheckpoint": {"type": "object", "additionalProperties": false,
+  "description": "signed by key (Ed25519, base64) as JSON with its keys sorted, without blanks and signature",
+  "required": ["seq", "hash", "at", "key", "signature"], "properties": {
+    "seq": {"type": "integer"}, "hash": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"},
+    "key": {"type": "string"}, "signature": {"type": "string"}}},
 "NewUser": {"type": "object", "required": ["name", "role"], "additionalProperties": false, "properties": {
     "name": {"type": "string", "maxLength": 64}, "role": {"$ref": "#/components/schemas/Role"}}},
 "UserChange": {"type": "object", "additionalProperties": false, "properties": {

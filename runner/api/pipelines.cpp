@@ -2,6 +2,7 @@
 #include <map>
 
 #include "runner/api/action_errors.h"
+#include "runner/api/audit.h"
 #include "runner/api/json_input.h"
 #include "runner/api/json_output.h"
 #include "runner/api/query.h"
@@ -62,6 +63,10 @@ void check_priority(const Caller& caller, const storage::ProjectRecord& project,
                   in_quotes(to_string(caller.role)));
 }
 
+storage::AuditRecord about(const storage::PipelineRecord& pipeline, const char* action) {
+  return {.action = action, .object = "pipeline " + std::to_string(pipeline.id), .project = pipeline.project};
+}
+
 }  // namespace
 
 http::Response list_pipelines(Context& context, const Call& call) {
@@ -92,6 +97,10 @@ http::Response start_pipeline(Context& context, const Call& call) {
   context.parts.store.read(
       [&](storage::Tx& tx) { project = get_project(tx, call.request.parameters.at("name")); });
   check_priority(call.caller, project, start);
+  write_before(context, call.caller,
+               {.action = "pipeline.started",
+                .object = start.ref.empty() ? "the default branch" : start.ref,
+                .project = project.name});
   const std::int64_t id = start_or_refuse(context.parts.actions, project, start);
   context.followers.changed();
   std::string json;
@@ -111,23 +120,27 @@ http::Response show_pipeline(Context& context, const Call& call) {
 
 http::Response cancel_pipeline(Context& context, const Call& call) {
   const std::int64_t id = id_of(call, "pipeline");
+  storage::PipelineRecord pipeline;
   context.parts.store.read([&](storage::Tx& tx) {
-    const auto pipeline = get_pipeline(tx, id);
+    pipeline = get_pipeline(tx, id);
     if (is_completed(pipeline.status))
       refuse(409, "pipeline " + std::to_string(id) + " has ended: its status is " +
                       in_quotes(to_string(pipeline.status)));
   });
+  write_before(context, call.caller, about(pipeline, "pipeline.canceled"));
   context.parts.actions.cancel_pipeline(id);
   return accepted(context, id);
 }
 
 http::Response retry_pipeline(Context& context, const Call& call) {
   const std::int64_t id = id_of(call, "pipeline");
+  storage::PipelineRecord pipeline;
   context.parts.store.read([&](storage::Tx& tx) {
-    get_pipeline(tx, id);
+    pipeline = get_pipeline(tx, id);
     if (!has_job_to_retry(tx, id))
       refuse(409, "no job of pipeline " + std::to_string(id) + " has failed or was canceled");
   });
+  write_before(context, call.caller, about(pipeline, "pipeline.retried"));
   context.parts.actions.retry_pipeline(id);
   return accepted(context, id);
 }

@@ -16,7 +16,8 @@ void tell(const Context& context, storage::Tx& tx, const char* kind, const stora
           const Caller& caller) {
   JsonObject payload;
   payload.text("project", project.name);
-  tell_change(context, tx, project.id, kind, std::move(payload), caller);
+  tell_change(context, tx, {.project = project.id, .kind = kind, .object = "project " + project.name},
+              std::move(payload), caller);
 }
 
 void projects_changed(Context& context) {

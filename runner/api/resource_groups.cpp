@@ -1,6 +1,7 @@
 // Process modes of resource groups.
 #include "runner/storage/resource_group_table.h"
 
+#include "runner/api/audit.h"
 #include "runner/api/configured.h"
 #include "runner/api/json_input.h"
 #include "runner/api/json_output.h"
@@ -51,6 +52,11 @@ http::Response change_resource_group(Context& context, const Call& call) {
     if (!is_utf8(record.name)) refuse_missing("resource group " + in_quotes(to_utf8(record.name)));
     check_not_configured(tx, project, {storage::resource_group_field(record.name)});
     storage::ResourceGroupModes(tx).put(record);
+    write_down(context, tx, call.caller,
+               {.action = "resource_group.changed",
+                .object = "resource group " + record.name,
+                .project = project.name,
+                .after = *text});
   });
   context.parts.actions.set_resource_mode(project, record.name, *mode);
   return json_response(200, group_json(record));

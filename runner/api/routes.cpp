@@ -159,6 +159,15 @@ constexpr std::array kRoutes = {
              "What happens, as it happens; Last-Event-ID goes on from there, 'missed' says that some is gone",
              200, "", kEvents, "project,pipeline"},
 
+    ApiRoute{
+        "GET", "/api/v1/audit", "list_audit", Access::admin, list_audit,
+        "Who did what, and was let or not, newest first or, by 'sort=asc', oldest first; 'action' is how it "
+        "begins. Each record has the hash of the one before in its own",
+        200, "", "[AuditRecord]", "limit,cursor,sort,actor,action,project,environment,result"},
+    ApiRoute{"GET", "/api/v1/audit/checkpoint", "get_audit_checkpoint", Access::admin, make_audit_checkpoint,
+             "Where the audit log stands, signed: kept elsewhere, it shows later when an end was cut off",
+             200, "", "AuditCheckpoint"},
+
     ApiRoute{"GET", "/api/v1/users", "list_users", Access::admin, list_users, "All users, by name", 200, "",
              "[User]", kPage},
     ApiRoute{"POST", "/api/v1/users", "create_user", Access::admin, add_user, "Adds a user", 201, "NewUser",

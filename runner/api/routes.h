@@ -95,6 +95,9 @@ http::Response follow_events(Context& context, const Call& call);
 http::Response list_resource_groups(Context& context, const Call& call);
 http::Response change_resource_group(Context& context, const Call& call);
 
+http::Response list_audit(Context& context, const Call& call);
+http::Response make_audit_checkpoint(Context& context, const Call& call);
+
 http::Response list_users(Context& context, const Call& call);
 http::Response add_user(Context& context, const Call& call);
 http::Response change_user(Context& context, const Call& call);

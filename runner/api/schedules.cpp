@@ -1,5 +1,6 @@
 // Schedules: when pipelines start by the clock. Values of their variables go in and never come out.
 #include "runner/api/action_errors.h"
+#include "runner/api/audit.h"
 #include "runner/api/change_events.h"
 #include "runner/api/configured.h"
 #include "runner/api/json_output.h"
@@ -66,7 +67,10 @@ void tell(const Context& context, storage::Tx& tx, const char* kind, const Sched
           const Caller& caller) {
   JsonObject payload;
   payload.number("schedule", schedule.id).text("description", schedule.description);
-  tell_change(context, tx, schedule.project, kind, std::move(payload), caller);
+  tell_change(
+      context, tx,
+      {.project = schedule.project, .kind = kind, .object = "schedule " + std::to_string(schedule.id)},
+      std::move(payload), caller);
 }
 
 void schedules_changed(Context& context) {
@@ -179,6 +183,9 @@ http::Response play_schedule(Context& context, const Call& call) {
   });
   start.started_by = call.caller.name;
   start.source = "schedule";
+  write_before(
+      context, call.caller,
+      {.action = "schedule.played", .object = "schedule " + std::to_string(id), .project = project.name});
   const std::int64_t pipeline = start_or_refuse(context.parts.actions, project, start);
   std::string json;
   context.parts.store.write([&](storage::Tx& tx) {

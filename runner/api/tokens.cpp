@@ -1,4 +1,5 @@
 // Tokens: made, shown once, listed, revoked.
+#include "runner/api/audit.h"
 #include "runner/api/json_input.h"
 #include "runner/api/json_output.h"
 #include "runner/api/query.h"
@@ -111,6 +112,11 @@ http::Response add_token(Context& context, const Call& call) {
              .revoked_at = {}};
     if (wish.lifetime) token.expires_at = now + *wish.lifetime;
     token.id = storage::Tokens(tx).insert(token);
+    write_down(context, tx, call.caller,
+               {.action = "token.created",
+                .object = "token " + std::to_string(token.id) + " of " + user.name,
+                .reason = token.name,
+                .after = std::string(to_string(token.role))});
   });
   log_info("api", in_quotes(call.caller.name) + " made token " + std::to_string(token.id) + " for " +
                       in_quotes(user.name));
@@ -131,6 +137,10 @@ http::Response revoke_token(Context& context, const Call& call) {
                                    " has " + in_quotes(to_string(call.caller.role)));
     if (!token) refuse_missing("token " + std::to_string(id));
     tokens.revoke(id, context.parts.clock.now());
+    const auto owner = storage::Users(tx).find(token->user);
+    write_down(context, tx, call.caller,
+               {.action = "token.revoked",
+                .object = "token " + std::to_string(id) + (owner ? " of " + owner->name : "")});
   });
   log_info("api", in_quotes(call.caller.name) + " revoked token " + std::to_string(id));
   http::Response response;

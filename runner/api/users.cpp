@@ -1,4 +1,5 @@
 // Users, and the tokens they show.
+#include "runner/api/audit.h"
 #include "runner/api/json_input.h"
 #include "runner/api/json_output.h"
 #include "runner/api/query.h"
@@ -37,6 +38,11 @@ void check_admin_is_left(storage::Users& users, const Caller& caller) {
     refuse(409, "nobody would be left who may do this; make another user an admin first");
 }
 
+/// "admin", "viewer, disabled".
+std::string state_of(const storage::UserRecord& user) {
+  return std::string(to_string(user.role)) + (user.disabled_at ? ", disabled" : "");
+}
+
 }  // namespace
 
 http::Response list_users(Context& context, const Call& call) {
@@ -65,7 +71,13 @@ http::Response add_user(Context& context, const Call& call) {
   user.name = *name;
   user.role = *role;
   user.created_at = context.parts.clock.now();
-  context.parts.store.write([&](storage::Tx& tx) { storage::Users(tx).insert(user); });
+  context.parts.store.write([&](storage::Tx& tx) {
+    storage::Users(tx).insert(user);
+    write_down(context, tx, call.caller,
+               {.action = "user.created",
+                .object = "user " + user.name,
+                .after = std::string(to_string(user.role))});
+  });
   log_info("api", in_quotes(call.caller.name) + " added user " + in_quotes(user.name));
   http::Response response = json_response(201, user_json(user));
   response.headers.add("Location", "/api/v1/users/" + user.name);
@@ -88,6 +100,11 @@ http::Response change_user(Context& context, const Call& call) {
       users.set_disabled(found->id, *disabled ? std::optional(context.parts.clock.now()) : std::nullopt);
     check_admin_is_left(users, call.caller);
     user = users.find(found->id).value();
+    write_down(context, tx, call.caller,
+               {.action = "user.changed",
+                .object = "user " + user.name,
+                .before = state_of(*found),
+                .after = state_of(user)});
   });
   log_info("api", in_quotes(call.caller.name) + " changed user " + in_quotes(user.name));
   return json_response(200, user_json(user));

@@ -120,7 +120,12 @@ void tell(const Context& context, storage::Tx& tx, const char* kind, const Varia
           const Caller& caller) {
   JsonObject payload;
   payload.text("key", variable.key).text(kScope, variable.scope);
-  tell_change(context, tx, variable.project, kind, std::move(payload), caller);
+  tell_change(context, tx,
+              {.project = variable.project,
+               .kind = kind,
+               .object = "variable " + variable.key,
+               .environment = variable.scope == "*" ? "" : variable.scope},
+              std::move(payload), caller);
 }
 
 /// A new one, in the transaction that tells of it. Returns it as it is shown. Throws Refusal.
@@ -135,7 +140,7 @@ std::string insert(const Context& context, const Call& call, storage::Tx& tx, Va
     if (error.code() != ErrorCode::conflict) throw;
     refuse(409, error.what());
   }
-  tell(context, tx, "variable.changed", variable, call.caller);
+  tell(context, tx, "variable.created", variable, call.caller);
   return variable_json(variable);
 }
 

@@ -7,6 +7,7 @@
 
 #include "runner/base/error.h"
 #include "runner/base/text.h"
+#include "runner/storage/audit_table.h"
 #include "runner/storage/configured_table.h"
 #include "runner/storage/credential_table.h"
 #include "runner/storage/event_table.h"
@@ -236,6 +237,15 @@ class Application {
 
   void say(const ProjectRecord& project, const char* kind, const std::string& what) {
     changes_.push_back("project " + in_quotes(project.name) + " " + what);
+    storage::AuditRecord record;
+    record.at = now_;
+    record.actor = storage::kAuditSelf;
+    record.source = config_.path.native();
+    record.action = kind;
+    record.object = "project " + project.name;
+    record.project = project.name;
+    record.reason = what;
+    storage::AuditLog(tx_).append(std::move(record));
     storage::LogRecord event;
     event.project = project.id;
     event.kind = kind;

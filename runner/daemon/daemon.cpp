@@ -13,6 +13,7 @@
 #include "runner/base/files.h"
 #include "runner/base/log.h"
 #include "runner/base/text.h"
+#include "runner/daemon/audit_heart.h"
 #include "runner/daemon/commit_recipe.h"
 #include "runner/daemon/config_keeper.h"
 #include "runner/daemon/container_work.h"
@@ -70,6 +71,8 @@ struct Daemon::Impl {
         data(options.data),
         store(storage::open_counted_store(data.path() / "runner.db", clock, database_counts)),
         sealer(open_sealer(data.path(), *store)),
+        audit_key(open_audit_key(data.path())),
+        heart(*store, audit_key, clock, options.version),
         health_of(*store, clock, data.path()),
         layers(cache::LayerStore::open(data.path() / "layers", clock)),
         housekeeper(*layers, cache::HousekeepingOptions{}),
@@ -78,7 +81,9 @@ struct Daemon::Impl {
         base_environment(options.base_environment),
         jobs({engine_options, options.mount_mode, data.rebooted(), [this] { return health_of.good(); },
               &base_environment,
-              [this](const engine::JobOrder& order) { return variables_of_job(*store, sealer, order); }},
+              [this](const engine::JobOrder& order) {
+                return variables_of_job(*store, sealer, order, clock.now());
+              }},
              launcher, *layers, [this] { housekeeper.wake(); }),
         statuses(*store, sealer, clock, options.statuses),
         desk({*store, clock, [this](std::int64_t pipeline, std::size_t job) { engine.pass(pipeline, job); },
@@ -122,8 +127,8 @@ struct Daemon::Impl {
                         [this] { return pages->refusal(); },
                         [this](const api::HealthQuestion& asked) { return pages->health(asked, *server); },
                         [this] { return pages->metrics(*server, *api, *requests); }});
-    api = std::make_unique<api::Api>(
-        api::ApiParts{*store, sealer, clock, *actions, data.path(), options.version, options.commit});
+    api = std::make_unique<api::Api>(api::ApiParts{*store, sealer, audit_key, clock, *actions, data.path(),
+                                                   options.version, options.commit});
     counts.on_change = [this] {
       api->changed();
       statuses.wake();
@@ -168,6 +173,7 @@ struct Daemon::Impl {
   }
 
   void run(const std::stop_token& stop) {
+    heart.start();
     server->start();
     schedules->start();
     desk.start();
@@ -205,6 +211,7 @@ struct Daemon::Impl {
     server->stop(kHttpGrace);
     jobs.release();
     statuses.stop();
+    heart.stop();
   }
 
   std::string address() const {
@@ -219,6 +226,8 @@ struct Daemon::Impl {
   database::DatabaseCounts database_counts;
   const std::unique_ptr<storage::Store> store;
   const storage::Sealer sealer;
+  const storage::AuditKey audit_key;
+  AuditHeart heart;
   ServiceHealth health_of;
   const std::unique_ptr<cache::LayerStore> layers;
   cache::Housekeeper housekeeper;

@@ -54,4 +54,9 @@ storage::Sealer open_sealer(const std::filesystem::path& data, const storage::St
   return storage::Sealer(sealed ? storage::read_data_key(key) : storage::read_or_make_data_key(key));
 }
 
+storage::AuditKey open_audit_key(const std::filesystem::path& data) {
+  make_directories(data / "secrets", 0700);
+  return storage::AuditKey(storage::read_or_make_data_key(data / "secrets" / "audit.key"));
+}
+
 }  // namespace runner::daemon

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "runner/base/fd.h"
+#include "runner/storage/audit_chain.h"
 #include "runner/storage/sealer.h"
 #include "runner/storage/store.h"
 
@@ -26,5 +27,7 @@ class DataDirectory {
 
 /// PATH/secrets/data.key; made when nothing is sealed yet. Throws Error.
 storage::Sealer open_sealer(const std::filesystem::path& data, const storage::Store& store);
+/// PATH/secrets/audit.key; made when it is not there. Throws Error.
+storage::AuditKey open_audit_key(const std::filesystem::path& data);
 
 }  // namespace runner::daemon

@@ -91,9 +91,9 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
     facts.pipeline_id = tx.take_ids("pipelines", 1);
     facts.pipeline_iid = storage::Projects(tx).take_iid(project.id);
   });
-  std::vector<pipelines::Variable> kept;
+  GivenVariables kept;
   parts_.store.read([&](storage::Tx& tx) { kept = variables_of_pipeline(tx, parts_.sealer, facts); });
-  std::move(kept.begin(), kept.end(), std::back_inserter(facts.variables));
+  std::move(kept.variables.begin(), kept.variables.end(), std::back_inserter(facts.variables));
   const auto file = readers.read_local(project.pipeline_file);
   if (!file) {
     return refuse(project, trigger, facts,
@@ -137,6 +137,7 @@ Made PipelineMaker::make(engine::Engine& engine, const ProjectRecord& project, g
     if (trigger.merge_request) record.ref = short_ref(trigger.ref);
     if (is_push(trigger)) record.once_key = storage::push_once_key(project.id, trigger.ref, trigger.sha);
     note_head(tx, project, trigger);
+    note_given(tx, kept, record);
   };
   request.after_insert = [&](storage::Tx& tx, const storage::PipelineRecord& record) {
     storage::Pipelines(tx).keep_frozen(record.id, plan, frozen_facts, parts_.sealer);

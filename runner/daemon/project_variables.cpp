@@ -1,6 +1,7 @@
 #include "runner/daemon/project_variables.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "runner/base/error.h"
 #include "runner/base/log.h"
 #include "runner/base/text.h"
+#include "runner/storage/audit_table.h"
 #include "runner/storage/deployment_table.h"
 #include "runner/storage/variable_table.h"
 
@@ -86,8 +88,24 @@ void check_begun(storage::Tx& tx, const storage::EnvironmentRecord& environment,
                                        "that it is not given the variables of it; retry the job");
 }
 
-std::vector<Variable> read_for(storage::Tx& tx, const storage::Sealer& sealer, const engine::JobOrder& order,
-                               const pipelines::EnvironmentSpec& environment) {
+/// Without values.
+void write_down(storage::Tx& tx, const GivenVariables& given, storage::AuditRecord record, TimePoint now) {
+  if (given.secrets.empty()) return;
+  record.at = now;
+  record.actor = storage::kAuditSelf;
+  record.action = "variable.read";
+  record.details = nlohmann::json{{"versions", given.secrets}}.dump();
+  storage::AuditLog(tx).append(std::move(record));
+}
+
+/// Opens one, and counts it when it is a secret.
+void give(GivenVariables& given, storage::Variables& table, const VariableRecord& record) {
+  given.variables.push_back(opened(table, record));
+  if (record.masked) given.secrets[record.key] = record.version;
+}
+
+GivenVariables read_for(storage::Tx& tx, const storage::Sealer& sealer, const engine::JobOrder& order,
+                        const pipelines::EnvironmentSpec& environment) {
   const PipelineFacts& facts = order.request->facts;
   storage::Variables table(tx, sealer);
   auto records = table.of_project(facts.project_id);
@@ -113,33 +131,46 @@ std::vector<Variable> read_for(storage::Tx& tx, const storage::Sealer& sealer, c
     return {};
   }
   if (is_protected) check_begun(tx, *known, order);
-  std::vector<Variable> variables;
+  GivenVariables given;
   for (const VariableRecord& record : records) {
-    variables.push_back(opened(table, record));
-    variables.back().environment_scope = kAllJobs;  // from here on it is this job's
+    give(given, table, record);
+    given.variables.back().environment_scope = kAllJobs;  // from here on it is this job's
   }
-  return variables;
+  return given;
 }
 
 }  // namespace
 
-std::vector<Variable> variables_of_pipeline(storage::Tx& tx, const storage::Sealer& sealer,
-                                            const PipelineFacts& facts) {
+GivenVariables variables_of_pipeline(storage::Tx& tx, const storage::Sealer& sealer,
+                                     const PipelineFacts& facts) {
   storage::Variables table(tx, sealer);
-  std::vector<Variable> variables;
+  GivenVariables given;
   for (const VariableRecord& record : table.of_project(facts.project_id)) {
-    if (record.scope == kAllJobs && is_for(record, facts)) variables.push_back(opened(table, record));
+    if (record.scope == kAllJobs && is_for(record, facts)) give(given, table, record);
   }
-  return variables;
+  return given;
 }
 
-std::vector<Variable> variables_of_job(const storage::Store& store, const storage::Sealer& sealer,
-                                       const engine::JobOrder& order) {
+void note_given(storage::Tx& tx, const GivenVariables& given, const storage::PipelineRecord& pipeline) {
+  storage::AuditRecord record;
+  record.object = "pipeline " + std::to_string(pipeline.id);
+  record.project = pipeline.project;
+  write_down(tx, given, std::move(record), pipeline.created_at);
+}
+
+std::vector<Variable> variables_of_job(storage::Store& store, const storage::Sealer& sealer,
+                                       const engine::JobOrder& order, TimePoint now) {
   const pipelines::PlanJob& job = order.request->plan.jobs[order.state.plan_index];
-  std::vector<Variable> variables;
-  if (!job.environment) return variables;
-  store.read([&](storage::Tx& tx) { variables = read_for(tx, sealer, order, *job.environment); });
-  return variables;
+  GivenVariables given;
+  if (!job.environment) return {};
+  store.read([&](storage::Tx& tx) { given = read_for(tx, sealer, order, *job.environment); });
+  if (given.secrets.empty()) return std::move(given.variables);
+  storage::AuditRecord record;
+  record.object = "job " + order.state.name + " of pipeline " + std::to_string(order.state.pipeline);
+  record.project = order.request->scope;
+  record.environment = job.environment->name;
+  store.write([&](storage::Tx& tx) { write_down(tx, given, record, now); });
+  return std::move(given.variables);
 }
 
 }  // namespace runner::daemon

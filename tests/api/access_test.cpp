@@ -73,6 +73,8 @@ constexpr Right kRights[] = {
     {"GET", "/api/v1/jobs/{id}/artifacts", "viewer"},
     {"GET", "/api/v1/jobs/{id}/artifacts/{kind}", "viewer"},
     {"GET", "/api/v1/events", "viewer"},
+    {"GET", "/api/v1/audit", "admin"},
+    {"GET", "/api/v1/audit/checkpoint", "admin"},
     {"GET", "/api/v1/users", "admin"},
     {"POST", "/api/v1/users", "admin"},
     {"PATCH", "/api/v1/users/{name}", "admin"},

@@ -69,6 +69,7 @@ ApiTest::ApiTest()
   shop_ = add_project("shop");
   api_ = std::make_unique<Api>(ApiParts{.store = *store_,
                                         .sealer = sealer_,
+                                        .audit_key = audit_key_,
                                         .clock = clock_,
                                         .actions = actions_,
                                         .data_dir = dir_.path(),

@@ -115,6 +115,7 @@ class ApiTest : public ::testing::Test {
   FakeClock clock_;
   std::unique_ptr<storage::Store> store_;
   storage::Sealer sealer_;
+  const storage::AuditKey audit_key_{storage::Secret::copy_of(std::string(storage::kDataKeySize, 'a'))};
   FakeActions actions_;
   std::map<std::string, std::string> tokens_;
   std::map<std::string, std::int64_t> users_;

@@ -208,7 +208,7 @@ TEST_F(ApiVariableTest, NoAnswerAndNoEventHasAValue) {
     EXPECT_EQ(json::parse(event.payload), json::parse(R"({"key":"A","environment_scope":"*","by":"anna"})"));
   }
   EXPECT_THAT(all, Not(HasSubstr("s3cret")));
-  EXPECT_THAT(kinds, ::testing::ElementsAre("variable.changed", "variable.changed", "variable.removed"));
+  EXPECT_THAT(kinds, ::testing::ElementsAre("variable.created", "variable.changed", "variable.removed"));
 }
 
 TEST_F(ApiVariableTest, AProjectHasNoMoreThanItMay) {

@@ -65,7 +65,7 @@ class JobVariables : public testing::Test {
   }
   std::vector<std::string> given() {
     std::vector<std::string> values;
-    for (const auto& variable : variables_of_job(*store_, sealer_, order_)) {
+    for (const auto& variable : variables_of_job(*store_, sealer_, order_, clock_.now())) {
       values.push_back(variable.value.substr(std::string("value ").size()));
       EXPECT_TRUE(variable.masked && variable.file);
       EXPECT_FALSE(variable.is_public);
@@ -149,8 +149,9 @@ TEST_F(JobVariables, OfForksAreNotWhatNobodyMaySee) {
   set("A", "production");
   const auto all = [&] {
     std::size_t count = given().size();
-    store_->read(
-        [&](storage::Tx& tx) { count += variables_of_pipeline(tx, sealer_, request_.facts).size(); });
+    store_->read([&](storage::Tx& tx) {
+      count += variables_of_pipeline(tx, sealer_, request_.facts).variables.size();
+    });
     return count;
   };
   request_.facts.ref_kind = pipelines::RefKind::merge_request;
@@ -167,7 +168,7 @@ TEST_F(JobVariables, ForAllJobsAreThePipelines) {
     std::vector<std::string> found;
     store_->read([&](storage::Tx& tx) {
       found.clear();
-      for (const auto& each : variables_of_pipeline(tx, sealer_, request_.facts))
+      for (const auto& each : variables_of_pipeline(tx, sealer_, request_.facts).variables)
         found.push_back(each.value.substr(std::string("value ").size()));
     });
     return found;
