@@ -14,8 +14,6 @@ namespace runner::cli {
 namespace {
 
 constexpr std::size_t kPage = 100;  // the longest that servers hand out
-// More than this is a server that hands out cursors for ever.
-constexpr std::size_t kMaxPages = 1'000;
 // Of a message; the rest would be noise.
 constexpr std::size_t kMaxShown = 2'000;
 
@@ -95,10 +93,11 @@ std::string ClientDesk::ask(std::string_view method, std::string_view path, std:
   return std::move(answer.body);
 }
 
-void ClientDesk::each_page(std::string path, const std::function<bool(const std::string& page)>& take) {
+void ClientDesk::each_page(std::string path, const std::function<bool(const std::string& page)>& take,
+                           std::size_t most) {
   path += path.find('?') == std::string::npos ? "?" : "&";
   std::string cursor;
-  for (std::size_t page = 0; page < kMaxPages; ++page) {
+  for (std::size_t page = 0; page < most; ++page) {
     const std::string body = ask("GET", path + "limit=" + std::to_string(kPage) + cursor);
     if (!take(body)) return;
     const auto next = read_next(body);

@@ -50,8 +50,9 @@ class ClientDesk {
   /// The body of a successful answer. Throws Refused for any other, Error when none comes.
   std::string ask(std::string_view method, std::string_view path, std::string_view json = {});
   /// Pages of a list, one after another, until `take` has enough or there are no more. `path` may have a
-  /// query.
-  void each_page(std::string path, const std::function<bool(const std::string& page)>& take);
+  /// query. Throws Error{corrupt} for a list of more than `most` pages: it may have no end.
+  void each_page(std::string path, const std::function<bool(const std::string& page)>& take,
+                 std::size_t most = 1'000);
   /// All items as one JSON array, or as many as `limit`.
   std::string all_items(const std::string& path, std::size_t limit);
 

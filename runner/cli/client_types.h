@@ -86,6 +86,16 @@ struct VariableOptions {
   std::optional<std::string> description;
 };
 
+enum class AuditAction : std::uint8_t { list, export_all, verify, checkpoint };
+
+struct AuditOptions {
+  AuditAction action = AuditAction::list;
+  ClientCommon common;
+  std::size_t limit = 20;  // of list
+  std::string actor, kind, project, environment, result;
+  std::filesystem::path file, against;  // of verify: an export, checkpoints; "-" is standard input
+};
+
 enum class RemoteJobAction : std::uint8_t { show, log, play, retry, cancel };
 
 struct RemoteJobOptions {

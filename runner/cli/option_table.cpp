@@ -169,7 +169,11 @@ constexpr std::string_view kCompletionExamples =
     "  runner completion zsh > \"${fpath[1]}/_runner\"\n"
     "  runner completion fish > ~/.config/fish/completions/runner.fish\n";
 
-const std::array<CommandSpec, 20> kCommands{{
+constexpr std::string_view kAuditText =
+    "Who did what on a server, and was let or not; each record has the hash of the one before it in its own. "
+    "For admins.";
+
+const std::array<CommandSpec, 21> kCommands{{
     {"exec", "[JOB...] [options]", "run the pipeline of this working tree", kExecText, kExecExamples, "JOB",
      true, kExecOptions, nullptr},
     serve_command(),
@@ -198,6 +202,7 @@ const std::array<CommandSpec, 20> kCommands{{
     {"user", "COMMAND", "who may use a server", kUserText, "", "", false, kHelpOnly, user_commands},
     {"token", "COMMAND", "what programs are let in with", kTokenText, "", "", false, kHelpOnly,
      token_commands},
+    {"audit", "COMMAND", "who did what on a server", kAuditText, "", "", false, kHelpOnly, audit_commands},
     {"doctor", "[options]", "say what is wrong with this machine", kDoctorText, kDoctorExamples, "", false,
      kDoctorOptions, nullptr},
     {"version", "[--json]", "print the version", "", "", "", false, kVersionOptions, nullptr},

@@ -45,6 +45,7 @@ std::span<const CommandSpec> project_commands();
 std::span<const CommandSpec> pipeline_commands();
 std::span<const CommandSpec> schedule_commands();
 std::span<const CommandSpec> variable_commands();
+std::span<const CommandSpec> audit_commands();
 std::span<const CommandSpec> job_commands();
 std::span<const CommandSpec> environment_commands();
 std::span<const CommandSpec> deploy_commands();

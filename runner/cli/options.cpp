@@ -6,6 +6,7 @@
 #include "runner/base/duration.h"
 #include "runner/base/text.h"
 #include "runner/cli/artifact_options.h"
+#include "runner/cli/audit_options.h"
 #include "runner/cli/cache_options.h"
 #include "runner/cli/client_options.h"
 #include "runner/cli/deploy_options.h"
@@ -214,6 +215,7 @@ Command make_command(const CommandSpec& command, RawArguments raw) {
   if (command.name.starts_with("cache ")) return cache_command(command.name, std::move(raw));
   if (command.name.starts_with("schedule ")) return schedule_command(command.name, raw);
   if (command.name.starts_with("variable ")) return variable_command(command.name, raw);
+  if (command.name.starts_with("audit ")) return audit_command(command.name, raw);
   if (is_deploy_command(command.name)) return deploy_command(command.name, raw);
   if (is_client_command(command.name)) return client_command(command.name, raw);
   return help_command(raw.positional);

@@ -149,7 +149,7 @@ struct UsageError {
 
 using Command =
     std::variant<ExecOptions, ServeOptions, LintOptions, CacheOptions, CacheTransferOptions, ArtifactOptions,
-                 ProjectOptions, PipelineOptions, ScheduleOptions, VariableOptions, RemoteJobOptions,
+                 ProjectOptions, PipelineOptions, ScheduleOptions, VariableOptions, AuditOptions, RemoteJobOptions,
                  AccountOptions, EnvironmentOptions, DeployOptions, DoctorOptions, VersionOptions,
                  CompletionOptions, HelpText, UsageError>;
 
