@@ -32,16 +32,20 @@ std::optional<EndRecord> read_end(const std::filesystem::path& dir) {
   return text ? decode_end(*text) : std::nullopt;
 }
 
+/// For writing, as what was read is taken out of it. A disk that is read-only at the moment leaves it there:
+/// that must not end a step that runs.
+UniqueFd open_spool(const std::filesystem::path& file) {
+  UniqueFd spool(::open(file.c_str(), O_RDWR | O_CLOEXEC));
+  if (!spool && errno == EROFS) spool.reset(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!spool) throw_errno("cannot open '" + file.native() + "'");
+  return spool;
+}
+
 /// The spool, from an offset into a sink.
 class SpoolReader {
  public:
   SpoolReader(const std::filesystem::path& dir, std::uint64_t offset, LogSink& sink)
-      : file_(::open((dir / kSpoolFile).c_str(), O_RDWR | O_CLOEXEC)),
-        offset_(offset),
-        punched_(offset),
-        sink_(sink) {
-    if (!file_) throw_errno("cannot open '" + (dir / kSpoolFile).native() + "'");
-  }
+      : file_(open_spool(dir / kSpoolFile)), offset_(offset), punched_(offset), sink_(sink) {}
 
   void pass_on() {
     if (!buffer_) buffer_ = std::make_unique<std::byte[]>(kReadSize);

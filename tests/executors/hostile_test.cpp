@@ -135,6 +135,46 @@ TEST_P(Hostile, StepOutlivesAKilledRunner) {
   EXPECT_EQ(sink().text(), "one\ngo\ntwo\n");
 }
 
+/// Where a directory is seen and nothing can be written, as on a disk that found itself damaged.
+class ReadOnlyView {
+ public:
+  explicit ReadOnlyView(const std::filesystem::path& of) {
+    const std::filesystem::path at = dir_.path() / "seen";
+    make_directories(at);
+    if (::mount(of.c_str(), at.c_str(), nullptr, MS_BIND, nullptr) != 0) return;
+    mounted_ = at;
+    if (::mount(nullptr, at.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0)
+      throw_errno("remount");
+  }
+  ReadOnlyView(const ReadOnlyView&) = delete;
+  ReadOnlyView& operator=(const ReadOnlyView&) = delete;
+  ~ReadOnlyView() {
+    if (!mounted_.empty()) ::umount2(mounted_.c_str(), MNT_DETACH);
+  }
+  /// Empty: this user cannot mount.
+  const std::filesystem::path& path() const { return mounted_; }
+
+ private:
+  TempDir dir_;
+  std::filesystem::path mounted_;
+};
+
+TEST_P(Hostile, AStepGoesOnWhenItsOutputCannotBeTakenOutOfTheDisk) {
+  const Gate gate, go;
+  auto step = prepare()->start(
+      shell("echo one; echo x > " + gate.path() + "; cat " + go.path() + "; echo two; exit 6"), sink());
+  gate.read();
+  const ReadOnlyView view(state_dir());
+  if (view.path().empty()) GTEST_SKIP() << "cannot mount";
+  RecordingSink other;
+  auto again = executor().reopen(SandboxId{"job"}, view.path())->attach(StepId{"script"}, 0, other);
+  ASSERT_NE(again, nullptr);
+  std::ofstream(go.path()) << "go\n";
+  EXPECT_EQ(describe(again->wait()), "exited 6");
+  EXPECT_EQ(other.text(), "one\ngo\ntwo\n");
+  EXPECT_EQ(describe(step->wait()), "exited 6");
+}
+
 TEST_P(Hostile, ForkBombIsEnded) {
   const std::string mark = unique_mark();
   const Gate gate;
