@@ -86,6 +86,10 @@ class Gate {
   GateAnswer roll_back(std::int64_t environment, std::int64_t to, const Person& person,
                        storage::DeploymentRecord& made);
 
+  /// What it would deploy is other than what its plan said: who approved agreed to something else, and those
+  /// approvals are void. `plan` takes the place of the plan, `parts` tell the two apart. Fine when it waits
+  /// no more.
+  void revise(std::int64_t deployment, const std::string& plan, const std::vector<std::string>& parts);
   /// Its job will not come any more: canceled, if it has not begun. Fine when it has ended.
   void give_up(std::int64_t deployment, const std::string& why);
 

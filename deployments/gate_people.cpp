@@ -104,6 +104,20 @@ GateAnswer Gate::cancel(std::int64_t id, const Person& person) {
   });
 }
 
+void Gate::revise(std::int64_t id, const std::string& plan, const std::vector<std::string>& parts) {
+  change(id, [&](Tx& tx, DeploymentRecord& deployment, const Protection&) -> GateAnswer {
+    if (!waits(deployment)) return over(deployment);
+    std::vector<std::string> all{"revised", deployment.fingerprint};
+    all.insert(all.end(), parts.begin(), parts.end());
+    deployment.fingerprint = fingerprint_of(all);
+    deployment.plan = plan;
+    if (!storage::Deployments(tx).replace(deployment))
+      throw Error(ErrorCode::internal, "a deployment was changed within its own transaction");
+    if (on_change_) on_change_(tx, deployment);
+    return {};
+  });
+}
+
 void Gate::give_up(std::int64_t id, const std::string& why) {
   change(id, [&](Tx& tx, DeploymentRecord& deployment, const Protection&) -> GateAnswer {
     if (!waits(deployment)) return over(deployment);

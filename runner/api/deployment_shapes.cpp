@@ -23,9 +23,15 @@ std::string object_or_empty(const std::string& json) {
 std::string plan_json(const std::string& json) {
   auto plan = nlohmann::json::parse(json, nullptr, false);
   if (!plan.is_object()) return "{}";
-  for (const char* own : {"attempt", "journal"}) plan.erase(own);
+  for (const char* own : {"attempt", "journal", "inputs"}) plan.erase(own);
   if (plan.contains("commit_authors") && plan["commit_authors"].empty()) plan.erase("commit_authors");
   return plan.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+/// What the jobs before it gave it; null when its plan does not say.
+nlohmann::json inputs_of(const DeploymentRecord& deployment) {
+  const auto plan = nlohmann::json::parse(deployment.plan, nullptr, false);
+  return plan.is_object() && plan.contains("inputs") ? plan["inputs"] : nlohmann::json();
 }
 
 bool waits(const DeploymentRecord& deployment) {
@@ -121,15 +127,23 @@ JsonObject deployment_object(const EnvironmentRecord& environment, const Deploym
 
 /// Where else of the project the same commit was deployed, of each place the last time: whoever approves
 /// wants to know how it did there.
-std::string elsewhere_json(storage::Tx& tx, const EnvironmentRecord& here, const std::string& sha) {
+std::string elsewhere_json(storage::Tx& tx, const EnvironmentRecord& here,
+                           const DeploymentRecord& deployment) {
   constexpr std::size_t kLooked = 50;
+  const std::string& sha = deployment.sha;
+  const nlohmann::json inputs = inputs_of(deployment);
   std::vector<std::string> items;
   for (const EnvironmentRecord& other : storage::Environments(tx).of_project(here.project)) {
     if (other.id == here.id || sha.empty()) continue;
     const auto all = storage::Deployments(tx).of_environment(other.id, 0, kLooked);
     const auto found = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.sha == sha; });
     if (found == all.end()) continue;
+    const nlohmann::json theirs = inputs_of(*found);
     JsonObject one;
+    if (inputs.is_null() || theirs.is_null())
+      one.raw("same_inputs", "null");
+    else
+      one.flag("same_inputs", inputs == theirs);
     one.number("id", found->id)
         .text("environment", other.name)
         .text("state", found->state)
@@ -180,7 +194,8 @@ std::string deployment_json(const Context& context, storage::Tx& tx, const deplo
       .text("fingerprint", deployment.fingerprint)
       .raw("current", current_json(tx, *environment))
       .raw("approvals", approvals_json(tx, view))
-      .raw("elsewhere", elsewhere_json(tx, *environment, deployment.sha))
+      .raw("elsewhere", elsewhere_json(tx, *environment, deployment))
+      .raw("inputs", inputs_of(deployment).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
       .raw("steps", steps_json(tx, deployment.id))
       .raw("plan", plan_json(deployment.plan));
   return std::move(json).take();

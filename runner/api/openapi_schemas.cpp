@@ -268,7 +268,7 @@ constexpr std::string_view kSchemas = R"json({
   "required": ["id", "project", "environment", "number", "kind", "state", "state_since", "pipeline", "job", "ref",
     "sha", "triggered_by", "release", "reason", "forced", "created_at", "finished_at",
     "expires_at", "opens_at", "frozen_until", "base", "fingerprint", "current", "approvals",
-    "elsewhere", "steps", "plan"],
+    "elsewhere", "inputs", "steps", "plan"],
   "properties": {
     "id": {"type": "integer"}, "project": {"type": "string"}, "environment": {"type": "string"},
     "number": {"type": "integer", "description": "in its environment"},
@@ -294,10 +294,16 @@ constexpr std::string_view kSchemas = R"json({
         "decisions": {"type": "array", "items": {"$ref": "#/components/schemas/ApprovalDecision"}}}},
     "elsewhere": {"type": "array", "items": {"$ref": "#/components/schemas/DeploymentElsewhere"},
       "description": "the last deployment of the same commit to each other environment"},
+    "inputs": {"type": "array", "nullable": true, "items": {"$ref": "#/components/schemas/DeploymentInput"},
+      "description": "what the jobs before gave it; part of what is approved"},
     "steps": {"type": "array", "items": {"$ref": "#/components/schemas/DeploymentStep"}},
     "plan": {"type": "object"}}},
+"DeploymentInput": {"type": "object", "additionalProperties": false, "required": ["job"], "properties": {
+    "job": {"type": "string"}, "archive": {"type": "string", "description": "sha256:... of what the job left"},
+    "bytes": {"type": "integer"}, "images": {"type": "array", "items": {"type": "string"}}}},
 "DeploymentElsewhere": {"type": "object", "additionalProperties": false,
-  "required": ["id", "environment", "state", "state_since", "release", "current"], "properties": {
+  "required": ["id", "environment", "state", "state_since", "release", "current", "same_inputs"], "properties": {
+    "same_inputs": {"type": "boolean", "nullable": true, "description": "the same archives and images went there"},
     "id": {"type": "integer"}, "environment": {"type": "string"},
     "state": {"$ref": "#/components/schemas/DeploymentState"},
     "state_since": {"$ref": "#/components/schemas/Time"}, "release": {"type": "string"},

@@ -87,6 +87,18 @@ void take_elsewhere(const Reader& outer, DeploymentAnswer& out) {
     other.take("state", one.state);
     other.take("state_since", one.since);
     other.take("current", one.current);
+    if (other.find("same_inputs") != nullptr) other.take("same_inputs", one.same_inputs.emplace());
+  });
+}
+
+void take_inputs(const Reader& outer, DeploymentAnswer& out) {
+  outer.for_each("inputs", [&](const json& item) {
+    const Reader input(item, "deployment input");
+    InputAnswer& one = out.inputs.emplace_back();
+    input.take("job", one.job);
+    input.take("archive", one.archive);
+    input.take("bytes", one.bytes);
+    input.take("images", one.images);
   });
 }
 
@@ -118,6 +130,7 @@ DeploymentAnswer deployment_of(const json& value) {
   out.current = current_of(reader);
   out.plan = lines_of(reader.find("plan"));
   take_elsewhere(reader, out);
+  take_inputs(reader, out);
   take_steps(reader, out);
   if (const json* approvals = reader.find("approvals")) take_approvals(*approvals, out);
   return out;

@@ -43,6 +43,14 @@ struct ElsewhereAnswer {
   std::string environment, state;
   std::optional<TimePoint> since;
   bool current = false;
+  std::optional<bool> same_inputs;
+};
+
+/// What a job before gave the deployment.
+struct InputAnswer {
+  std::string job, archive;  // archive: "sha256:..."; "" = none
+  std::uint64_t bytes = 0;
+  std::vector<std::string> images;
 };
 
 struct StepAnswer {
@@ -61,6 +69,7 @@ struct DeploymentAnswer {
   std::vector<std::string> void_ones;
   std::vector<DecisionAnswer> decisions;
   std::vector<ElsewhereAnswer> elsewhere;
+  std::vector<InputAnswer> inputs;
   std::vector<StepAnswer> steps;  // the oldest first
   std::string fingerprint, plan;  // plan: JSON in lines; "" = none
 };

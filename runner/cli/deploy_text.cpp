@@ -46,13 +46,32 @@ std::string moment_text(const std::optional<TimePoint>& time) {
   return time ? format_iso8601(*time) : "";
 }
 
+/// Whether what went there is what would come here.
+std::string same_text(std::optional<bool> same) {
+  if (!same) return {};
+  return *same ? ", the same archives and images" : ", OTHER archives or images of this commit";
+}
+
 /// Each with its line: "staging: succeeded 3 h ago, and runs there now".
 std::string elsewhere_text(const DeploymentAnswer& deployment, const Clock& clock) {
   std::string text;
   for (const ElsewhereAnswer& one : deployment.elsewhere)
     text += (text.empty() ? "" : "\n") + printable(one.environment) + ": " + printable(one.state) + " " +
-            ago_text(one.since, clock) + (one.current ? ", and runs there now" : "");
+            ago_text(one.since, clock) + same_text(one.same_inputs) +
+            (one.current ? ", and runs there now" : "");
   return text;
+}
+
+/// "build: registry.example.com/shop@sha256:...", a line each.
+std::string inputs_text(const DeploymentAnswer& deployment) {
+  std::vector<std::string> lines;
+  for (const InputAnswer& one : deployment.inputs) {
+    const std::string of = printable(one.job) + ": ";
+    if (!one.archive.empty())
+      lines.push_back(of + "archive " + printable(one.archive) + ", " + format_bytes(one.bytes));
+    for (const std::string& image : one.images) lines.push_back(of + "image " + printable(image));
+  }
+  return join(lines, "\n");
 }
 
 /// The newest of them: a canary has many.
@@ -140,6 +159,7 @@ std::string deployment_sheet(const Screen& screen, const Clock& clock, const Dep
   add("started by", printable(deployment.triggered_by));
   if (deployment.pipeline) add("pipeline", std::to_string(*deployment.pipeline));
   add("job", printable(deployment.job));
+  add("of", inputs_text(deployment));
   add("elsewhere", elsewhere_text(deployment, clock));
   add("approvals", rules_text(deployment));
   add("void", void_text(deployment));

@@ -8,6 +8,7 @@
 #include "deployments/people.h"
 #include "runner/base/error.h"
 #include "runner/base/log.h"
+#include "runner/daemon/deploy_inputs.h"
 #include "runner/storage/tables.h"
 
 namespace runner::daemon {
@@ -23,6 +24,8 @@ using storage::Tx;
 
 // After a look that failed: the store is away, or full.
 constexpr std::chrono::seconds kAfterFailure{2};
+// An archive that is made after its job has ended.
+constexpr std::chrono::milliseconds kUntilArchived{200};
 // Before another attempt goes on with what one left half done; the first comes at once.
 constexpr std::chrono::seconds kAgainAfter{5}, kAgainAtMost{300};
 
@@ -168,7 +171,9 @@ bool DeployDesk::holds(const engine::AtGate& at) {
     return false;
   state->again.erase(key);
   Waiting& waiting = state->waiting[key];
-  if (waiting.attempt_id != at.attempt_id) waiting = {at.attempt_id, wanted_by(at)};
+  if (waiting.attempt_id != at.attempt_id)
+    waiting = {
+        at.attempt_id, wanted_by(at), {at.job.artifact_sources.begin(), at.job.artifact_sources.end()}};
   return true;
 }
 
@@ -177,6 +182,12 @@ void DeployDesk::note(const engine::StoredChange& change) {
   for (const JobRecord* job : change.jobs) {
     if (!is_completed(job->status)) continue;
     const Key key{job->pipeline, job->plan_index};
+    const bool renewed = std::any_of(state->waiting.begin(), state->waiting.end(), [&](const auto& entry) {
+      const auto& sources = entry.second.sources;
+      return entry.first.first == job->pipeline &&
+             std::find(sources.begin(), sources.end(), job->plan_index) != sources.end();
+    });
+    if (renewed) state->renewed.insert(job->id);
     if (const auto found = state->under_way.find(key); found != state->under_way.end())
       state->ended[key] = {job->id, found->second};
     else if (const auto waits = state->waiting.find(key); waits != state->waiting.end())
@@ -206,10 +217,14 @@ void DeployDesk::work(const std::stop_token& stop) {
   }
 }
 
+void DeployDesk::look_again_at(TimePoint time) {
+  if (!next_ || time < *next_) next_ = time;
+}
+
 /// Something is to be read from the store that was not there before.
 bool DeployDesk::undecided() {
   auto state = state_.lock();
-  return !state->ended.empty() || !state->again.empty() ||
+  return !state->ended.empty() || !state->again.empty() || !state->renewed.empty() ||
          std::any_of(state->waiting.begin(), state->waiting.end(),
                      [](const auto& entry) { return entry.second.deployment == 0; });
 }
@@ -229,13 +244,14 @@ void DeployDesk::look(bool due) {
   deployments::Gate current = gate();
   find_rollbacks();
   settle_ended(current);
-  make_deployments(current);
   next_.reset();
+  make_deployments(current);
+  check_inputs(current);
   for (const std::int64_t environment : environments()) current.advance(environment);
   settle_waiting();
   for (const std::int64_t environment : environments()) {
     const auto wake = current.next_wake(environment);
-    if (wake && (!next_ || *wake < *next_)) next_ = wake;
+    if (wake) look_again_at(*wake);
   }
   try_again();
 }
@@ -291,7 +307,7 @@ void DeployDesk::try_again() {
   const auto all = state_.lock()->again;
   for (const auto& [key, again] : all) {
     if (again.at > now) {
-      next_ = next_ ? std::min(*next_, again.at) : again.at;
+      look_again_at(again.at);
       continue;
     }
     std::optional<DeploymentRecord> deployment;
@@ -303,7 +319,7 @@ void DeployDesk::try_again() {
     parts_.again(key.first, key.second);
     // Asked for until the attempt is there: holds() takes it off.
     const TimePoint next = now + kAgainAfter;
-    next_ = next_ ? std::min(*next_, next) : next;
+    look_again_at(next);
     auto state = state_.lock();
     if (const auto found = state->again.find(key); found != state->again.end()) found->second.at = next;
   }
@@ -322,12 +338,63 @@ void DeployDesk::make_deployments(deployments::Gate& current) {
     // One that ended is of an earlier attempt, or says what to tell this one.
     if (known && is_end(state_of(*known)) && deployments::attempt_of(*known) != wait.attempt_id)
       known.reset();
-    if (!known) known = current.add(wait.wanted);
+    if (!known) {
+      std::optional<std::string> inputs;
+      parts_.store.read([&, sources = wait.sources](Tx& tx) { inputs = inputs_of(tx, pipeline, sources); });
+      if (!inputs) {
+        look_again_at(parts_.clock.now() + kUntilArchived);
+        continue;
+      }
+      NewDeployment wanted = wait.wanted;
+      wanted.plan = with_inputs(wanted.plan, *inputs);
+      wanted.fingerprint.push_back(*inputs);
+      known = current.add(wanted);
+    }
     auto state = state_.lock();
     const auto found = state->waiting.find(key);
     if (found == state->waiting.end() || found->second.attempt_id != wait.attempt_id) continue;
     found->second.deployment = known->id;
     found->second.environment = known->environment;
+  }
+}
+
+/// A job before one that waits was run again: what people agreed to, or what a rollback goes back to, is not
+/// what would be deployed.
+void DeployDesk::check_inputs(deployments::Gate& current) {
+  const auto [waiting, renewed] = [&] {
+    auto state = state_.lock();
+    return std::pair(state->waiting, state->renewed);
+  }();
+  bool known = true;
+  for (const auto& [key, wait] : waiting) {
+    if (wait.deployment == 0 || (wait.checked && renewed.empty())) continue;
+    std::optional<DeploymentRecord> deployment;
+    std::optional<std::string> inputs;
+    parts_.store.read([&, id = wait.deployment, pipeline = key.first, sources = wait.sources](Tx& tx) {
+      deployment = storage::Deployments(tx).find(id);
+      inputs = inputs_of(tx, pipeline, sources);
+    });
+    if (!inputs) {
+      known = false;
+      continue;
+    }
+    const auto planned = deployment ? planned_inputs(*deployment) : std::nullopt;
+    if (planned && *planned != *inputs) {
+      if (deployment->kind == "rollback")
+        current.give_up(
+            deployment->id,
+            "a job before it was run again since: what was deployed then is not what would be now");
+      else
+        current.revise(deployment->id, with_inputs(deployment->plan, *inputs), {*inputs});
+    }
+    auto state = state_.lock();
+    if (const auto found = state->waiting.find(key); found != state->waiting.end())
+      found->second.checked = found->second.deployment == wait.deployment;
+  }
+  if (!known) return look_again_at(parts_.clock.now() + kUntilArchived);
+  for (const std::int64_t id : renewed) {
+    const auto job = attempt(id);
+    if (job && is_completed(job->status)) state_.lock()->renewed.erase(id);
   }
 }
 

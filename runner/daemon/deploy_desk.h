@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "deployments/gate.h"
 #include "runner/base/clock.h"
@@ -62,7 +63,9 @@ class DeployDesk {
   struct Waiting {
     std::int64_t attempt_id = 0;
     deployments::NewDeployment wanted;
+    std::vector<std::size_t> sources = {};         // jobs of its pipeline whose artifacts it takes
     std::int64_t deployment = 0, environment = 0;  // 0: not made yet
+    bool checked = false;                          // that it would deploy what its plan says
   };
   /// A job that ended, or will have once it is written.
   struct Ended {
@@ -80,6 +83,8 @@ class DeployDesk {
     std::map<Key, Waiting> waiting;
     std::map<Key, std::int64_t> under_way;  // deployments
     std::map<Key, Ended> ended;
+    /// Attempts of jobs that one which waits takes something of: it may be something else now.
+    std::set<std::int64_t> renewed;
   };
 
   void read_protected();
@@ -90,7 +95,9 @@ class DeployDesk {
   void settle_job(deployments::Gate& gate, std::int64_t deployment, const storage::JobRecord& job);
   void find_rollbacks();
   void try_again();
+  void look_again_at(TimePoint time);
   void make_deployments(deployments::Gate& gate);
+  void check_inputs(deployments::Gate& gate);
   void settle_waiting();
   std::set<std::int64_t> environments();
   std::optional<storage::JobRecord> attempt(std::int64_t id) const;

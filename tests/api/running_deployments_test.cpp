@@ -165,6 +165,29 @@ TEST_F(ApiRunningDeployment, TellsItsStepsAndWhereElseTheCommitRuns) {
   EXPECT_EQ(told.at("elsewhere").at(0).at("id"), elsewhere);
   EXPECT_EQ(told.at("elsewhere").at(0).at("environment"), "staging");
   EXPECT_EQ(told.at("elsewhere").at(0).at("current"), false);
+  EXPECT_TRUE(told.at("elsewhere").at(0).at("same_inputs").is_null());
+  EXPECT_TRUE(told.at("inputs").is_null());
+}
+
+TEST_F(ApiRunningDeployment, TellsWhetherTheSameWasDeployedElsewhere) {
+  const std::int64_t here = running(kHalf);
+  protect("{}", std::string(kEnvironments) + "/staging");
+  const std::int64_t there = add("staging");
+  const auto give = [&](std::int64_t id, const std::string& archive) {
+    store_->write([&](storage::Tx& tx) {
+      auto deployment = storage::Deployments(tx).find(id).value();
+      deployment.plan = R"({"attempt":1,"inputs":[{"job":"package","archive":"sha256:)" + archive + "\"}]}";
+      ASSERT_TRUE(storage::Deployments(tx).replace(deployment));
+    });
+  };
+  give(here, "aa");
+  for (const bool same : {true, false}) {
+    give(there, same ? "aa" : "bb");
+    const json told = ask("GET", path(here)).json();
+    EXPECT_EQ(told.at("elsewhere").at(0).at("same_inputs"), same);
+    EXPECT_EQ(told.at("inputs").at(0).at("archive"), "sha256:aa");
+    EXPECT_FALSE(told.at("plan").contains("inputs"));
+  }
 }
 
 }  // namespace

@@ -35,7 +35,10 @@ constexpr const char* kWaiting =
     R"("void":["kim: too long ago"],"decisions":[{"person":"dan","decision":"approve","comment":"fine",)"
     R"("at":"2026-01-31T03:05:00.000Z","method":"token"}]},"plan":{"hosts":2},)"
     R"("elsewhere":[{"id":11,"environment":"staging","state":"succeeded",)"
-    R"("state_since":"2026-01-31T02:00:00.000Z","release":"r2","current":true}]})";
+    R"("state_since":"2026-01-31T02:00:00.000Z","release":"r2","current":true,"same_inputs":true},)"
+    R"({"id":10,"environment":"demo","state":"failed","state_since":"2026-01-31T02:00:00.000Z",)"
+    R"("release":"r2","current":false,"same_inputs":false}],"inputs":[{"job":"package",)"
+    R"("archive":"sha256:abcd","bytes":2048,"images":["r.example/shop@sha256:ef"]}]})";
 
 std::string list_of(const std::string& items) {
   return R"({"items":[)" + items + R"(],"next":null})";
@@ -156,7 +159,10 @@ TEST_F(DeployCommands, StatusTellsWhatAnApproverNeeds) {
                            "ops: 0 of 2, missing out of user:eli, role:admin\n",
                            "kim: too long ago\n",
                            "staging: succeeded ",
-                           ", and runs there now\n",
+                           ", the same archives and images, and runs there now\n",
+                           ", OTHER archives or images of this commit\n",
+                           "package: archive sha256:abcd, 2.0 KiB\n",
+                           "package: image r.example/shop@sha256:ef\n",
                            "dan approve, ",
                            ", by token: fine\n",
                            "2026-02-02T07:00:00Z\n",

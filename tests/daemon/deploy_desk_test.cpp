@@ -1,208 +1,13 @@
-// Jobs that deploy to a protected environment: what the desk tells the engine and the gate, without an
-// engine.
-#include "runner/daemon/deploy_desk.h"
-
-#include <gmock/gmock.h>
-
-#include "deployments/journal.h"
-#include "deployments/people.h"
-#include "runner/storage/access_table.h"
-#include "runner/storage/tables.h"
+// Jobs that deploy to a protected environment: what the desk tells the engine and the gate.
+#include "tests/daemon/desk_fixture.h"
 
 namespace runner::daemon {
 namespace {
 
-using pipelines::JobStatus;
-using storage::DeploymentRecord;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
-
-constexpr const char* kOneApproval =
-    R"({"approvals": {"rules": [{"name": "peers", "count": 1, "who": ["role:developer"]}]}})";
-
-class DeployDeskTest : public testing::Test {
- protected:
-  DeployDeskTest() {
-    store_->write([&](storage::Tx& tx) {
-      for (const auto& [name, role] : std::map<std::string, storage::Role>{
-               {"ada", storage::Role::developer}, {"ben", storage::Role::developer}}) {
-        storage::UserRecord user;
-        user.name = name;
-        user.role = role;
-        storage::Users(tx).insert(user);
-      }
-    });
-    protect(kOneApproval);
-    restart();
-  }
-
-  void protect(const std::string& json) {
-    store_->write([&](storage::Tx& tx) {
-      storage::Environments environments(tx);
-      const auto environment = environments.of("shop", "production", clock_.now());
-      environments.set_protection(environment.id, json, environment.version);
-    });
-    if (desk_) desk_->changed();
-  }
-  void restart() {
-    desk_ = std::make_unique<DeployDesk>(DeskParts{
-        *store_, clock_,
-        [this](std::int64_t pipeline, std::size_t job) {
-          told_.push_back("pass " + std::to_string(pipeline) + "." + std::to_string(job));
-        },
-        [this](std::int64_t pipeline, std::size_t job, const std::string& why) {
-          told_.push_back("away " + std::to_string(pipeline) + "." + std::to_string(job) + " " + why);
-        },
-        [this](std::int64_t pipeline, std::size_t job) {
-          told_.push_back("again " + std::to_string(pipeline) + "." + std::to_string(job));
-        }});
-  }
-
-  /// A pipeline with one job, which is not written yet.
-  storage::JobRecord job(const std::string& ref = "main") {
-    storage::JobRecord job;
-    store_->write([&](storage::Tx& tx) {
-      storage::PipelineRecord pipeline;
-      pipeline.project = "local/shop";
-      pipeline.ref = ref;
-      pipeline.created_at = clock_.now();
-      job = {};
-      job.pipeline = storage::Pipelines(tx).insert(pipeline);
-      job.id = tx.take_ids("jobs", 1);
-      job.name = "deploy";
-      job.stage = "deploy";
-      job.created_at = clock_.now();
-      storage::Jobs(tx).insert(job);
-    });
-    refs_[job.pipeline] = ref;
-    return job;
-  }
-  bool ask(const storage::JobRecord& job, const std::string& environment = "production",
-           const std::string& action = "start") {
-    pipelines::PlanJob planned;
-    planned.name = job.name;
-    if (block_.empty())
-      planned.script = {"./deploy"};
-    else
-      planned.deploy = block_;
-    planned.environment = pipelines::EnvironmentSpec{};
-    planned.environment->name = environment;
-    planned.environment->action = action;
-    pipelines::PipelineFacts facts;
-    facts.ref_name = refs_[job.pipeline];
-    facts.sha = std::string(40, 'c');
-    facts.source = source_;
-    facts.user_login = "ada";
-    const std::string scope = "shop";
-    return desk_->holds({job.pipeline, job.plan_index, job.id, scope, planned, facts});
-  }
-  void write(storage::JobRecord& job, JobStatus status, const std::string& reason = {}) {
-    job.status = status;
-    job.reason = reason;
-    store_->write([&](storage::Tx& tx) {
-      storage::JobRecord next = job;
-      ++next.version;
-      ASSERT_TRUE(storage::Jobs(tx).replace(next, job.version));
-      const storage::PipelineRecord pipeline;
-      desk_->note({pipeline, false, {&next}});
-    });
-    ++job.version;
-    desk_->look(false);
-  }
-  /// A job that waits at the gate.
-  storage::JobRecord waiting(const std::string& ref = "main") {
-    storage::JobRecord one = job(ref);
-    EXPECT_TRUE(ask(one));
-    write(one, JobStatus::waiting_for_resource);
-    return one;
-  }
-
-  deployments::Gate gate() { return {*store_, clock_, deployments::people_now(*store_)}; }
-  void approve(const DeploymentRecord& deployment) {
-    EXPECT_EQ(gate().approve(deployment.id, {"ben", "developer", {}, {}, {}, true}, {}, "test").why, "");
-    desk_->changed();
-    desk_->look(false);
-  }
-  std::vector<DeploymentRecord> deployments_of(const storage::JobRecord& job) {
-    std::vector<DeploymentRecord> all;
-    store_->read([&](storage::Tx& tx) {
-      all.clear();
-      const auto environment = storage::Environments(tx).find("shop", "production");
-      for (auto& one : storage::Deployments(tx).of_environment(environment->id))
-        if (one.pipeline == job.pipeline) all.push_back(std::move(one));
-    });
-    return all;
-  }
-  DeploymentRecord deployment_of(const storage::JobRecord& job) {
-    const auto all = deployments_of(job);
-    EXPECT_FALSE(all.empty());
-    return all.empty() ? DeploymentRecord() : all.front();
-  }
-  storage::EnvironmentRecord environment() {
-    storage::EnvironmentRecord found;
-    store_->read(
-        [&](storage::Tx& tx) { found = storage::Environments(tx).find("shop", "production").value(); });
-    return found;
-  }
-  std::vector<std::string> told() { return std::exchange(told_, {}); }
-  static std::string name_of(const storage::JobRecord& job) {
-    return std::to_string(job.pipeline) + "." + std::to_string(job.plan_index);
-  }
-
-  SystemClock clock_;
-  std::unique_ptr<storage::Store> store_ = storage::make_memory_store(clock_);
-  std::unique_ptr<DeployDesk> desk_;
-  std::map<std::int64_t, std::string> refs_;
-  std::vector<std::string> told_;
-  std::string source_ = "api", block_;
-};
-
-/// Jobs with `deploy:`, to an environment without protection.
-class BlockDeskTest : public DeployDeskTest {
- protected:
-  BlockDeskTest() {
-    protect("");
-    block_ = "{}";
-  }
-  /// One that the gate let through.
-  storage::JobRecord running() {
-    storage::JobRecord one = waiting();
-    EXPECT_THAT(told(), ElementsAre("pass " + name_of(one)));
-    write(one, JobStatus::running);
-    return one;
-  }
-  void lead(const storage::JobRecord& job, std::initializer_list<deployments::State> states) {
-    deployments::Journal journal(*store_, clock_, deployment_of(job).id, {});
-    for (const auto state : states) journal.go(state);
-  }
-  storage::JobRecord another_attempt(const storage::JobRecord& before) {
-    storage::JobRecord next = before;
-    next.status = JobStatus::created;
-    next.attempt = before.attempt + 1;
-    next.version = 0;
-    store_->write([&](storage::Tx& tx) {
-      next.id = tx.take_ids("jobs", 1);
-      storage::Jobs(tx).insert(next);
-    });
-    return next;
-  }
-  void deploy_two_releases() {
-    for (const char* release : {"one", "two"}) {
-      auto one = running();
-      auto record = deployment_of(one);
-      record.release = release;
-      store_->write([&](storage::Tx& tx) { storage::Deployments(tx).replace(record); });
-      lead(one, kHalf);
-      lead(one, {deployments::State::switched, deployments::State::verifying, deployments::State::finalizing,
-                 deployments::State::succeeded});
-      write(one, JobStatus::success);
-    }
-  }
-  static constexpr std::initializer_list<deployments::State> kHalf = {
-      deployments::State::preparing, deployments::State::snapshotted, deployments::State::progressing};
-};
 
 TEST_F(DeployDeskTest, HoldsWhatStartsAProtectedEnvironmentOnly) {
   const auto one = job();
@@ -282,6 +87,55 @@ TEST_F(DeployDeskTest, ANewerOneTakesThePlaceOfOneThatWaitsForItsTurn) {
                                        "and goes in its place"));
 }
 
+TEST_F(DeployDeskTest, WhatTheJobsBeforeLeftIsPartOfWhatIsApproved) {
+  sources_ = {1};
+  storage::JobRecord one = job();
+  package(one, 1, "aa");
+  EXPECT_TRUE(ask(one));
+  write(one, JobStatus::waiting_for_resource);
+  const DeploymentRecord before = deployment_of(one);
+  EXPECT_EQ(planned_inputs(before), R"([{"archive":"sha256:aa","bytes":7,"images":["r.example/shop@sha256:)" +
+                                        std::string(64, 'e') + R"("],"job":"package"}])");
+  approve(before);
+  EXPECT_THAT(told(), ElementsAre("pass " + name_of(one)));
+}
+
+TEST_F(DeployDeskTest, AJobBeforeThatIsRunAgainMakesApprovalsVoid) {
+  sources_ = {1};
+  protect(R"({"approvals": {"rules": [{"name": "peers", "count": 2, "who": ["role:developer"]}]}})");
+  storage::JobRecord one = job();
+  package(one, 1, "aa");
+  EXPECT_TRUE(ask(one));
+  write(one, JobStatus::waiting_for_resource);
+  const DeploymentRecord before = deployment_of(one);
+  approve(before);
+  EXPECT_THAT(told(), IsEmpty());
+  package(one, 2, "bb");
+  desk_->look(false);
+  const DeploymentRecord after = deployment_of(one);
+  EXPECT_EQ(after.id, before.id);
+  EXPECT_NE(after.fingerprint, before.fingerprint);
+  EXPECT_THAT(planned_inputs(after).value_or(""), HasSubstr("sha256:bb"));
+  EXPECT_EQ(gate().view(after.id)->approvals.void_ones.size(), 1U);
+  EXPECT_EQ(gate().view(after.id)->approvals.rules[0].approved_by.size(), 0U);
+  // The same once more changes nothing.
+  package(one, 3, "bb");
+  desk_->look(false);
+  EXPECT_EQ(deployment_of(one).fingerprint, after.fingerprint);
+}
+
+TEST_F(DeployDeskTest, AnArchiveThatIsBeingMadeIsWaitedFor) {
+  sources_ = {1};
+  storage::JobRecord one = job();
+  const auto before = package(one, 1, "", true);
+  EXPECT_TRUE(ask(one));
+  write(one, JobStatus::waiting_for_resource);
+  EXPECT_THAT(deployments_of(one), IsEmpty());
+  leave(before, "cc", false);
+  desk_->look(false);
+  EXPECT_THAT(planned_inputs(deployment_of(one)).value_or(""), HasSubstr("sha256:cc"));
+}
+
 TEST_F(DeployDeskTest, APushIsNobodysThatIsKnown) {
   source_ = "push";
   EXPECT_EQ(deployment_of(waiting()).triggered_by, "");
@@ -357,88 +211,6 @@ TEST_F(DeployDeskTest, WhatIsNoLongerProtectedGoesOn) {
   protect("");
   desk_->look(false);
   EXPECT_THAT(told(), ElementsAre("pass " + name_of(one)));
-}
-
-TEST_F(BlockDeskTest, IsHeldWithoutAProtectionAndBeginsAtOnce) {
-  auto one = running();
-  EXPECT_EQ(deployment_of(one).kind, "deploy");
-  EXPECT_EQ(deployment_of(one).state, "locked");
-  auto other = waiting();
-  EXPECT_THAT(told(), IsEmpty()) << "one at a time";
-  lead(one, kHalf);
-  lead(one, {deployments::State::switched, deployments::State::verifying, deployments::State::finalizing,
-             deployments::State::succeeded});
-  write(one, JobStatus::success);
-  desk_->look(true);
-  EXPECT_THAT(told(), ElementsAre("pass " + name_of(other)));
-}
-
-TEST_F(BlockDeskTest, WhatDiedBeforeItDidAnythingFails) {
-  auto one = running();
-  write(one, JobStatus::failed, "no space");
-  EXPECT_EQ(deployment_of(one).state, "failed");
-  EXPECT_THAT(deployment_of(one).reason, HasSubstr("no space"));
-  EXPECT_FALSE(environment().holder);
-  EXPECT_THAT(told(), IsEmpty());
-}
-
-TEST_F(BlockDeskTest, WhatIsHalfDoneGoesOnInAnotherAttempt) {
-  for (const JobStatus end : {JobStatus::failed, JobStatus::canceled}) {
-    auto one = running();
-    lead(one, kHalf);
-    write(one, end);
-    EXPECT_THAT(told(), ElementsAre("again " + name_of(one)));
-    EXPECT_EQ(deployment_of(one).request, end == JobStatus::canceled ? "abort" : "");
-    // The same is found by whoever comes after a crash.
-    restart();
-    desk_->look(true);
-    EXPECT_THAT(told(), ElementsAre("again " + name_of(one)));
-    auto next = another_attempt(one);
-    EXPECT_TRUE(ask(next));
-    write(next, JobStatus::waiting_for_resource);
-    EXPECT_THAT(told(), ElementsAre("pass " + name_of(one)));
-    EXPECT_EQ(deployments_of(one).size(), 1U) << "it is the same deployment";
-    write(next, JobStatus::running);
-    lead(one, {deployments::State::rolling_back, deployments::State::rolled_back});
-    write(next, JobStatus::failed);
-    EXPECT_THAT(told(), IsEmpty());
-  }
-}
-
-TEST_F(BlockDeskTest, ARollbackLetsTheJobRunOnceMoreUntilItsAttemptComes) {
-  deploy_two_releases();
-  told();
-  DeploymentRecord made;
-  EXPECT_EQ(gate().roll_back(environment().id, 0, {"ben", "developer", {}, {}, {}, true}, made).why, "");
-  EXPECT_EQ(made.release, "one");
-  desk_->changed();
-  desk_->look(false);
-  const std::string again = "again " + std::to_string(*made.pipeline) + ".0";
-  EXPECT_THAT(told(), ElementsAre(again));
-  restart();
-  desk_->look(true);
-  EXPECT_THAT(told(), ElementsAre(again)) << "also when the server died before";
-  storage::JobRecord first;
-  store_->read([&](storage::Tx& tx) { first = storage::Jobs(tx).of_pipeline(*made.pipeline).front(); });
-  auto next = another_attempt(first);
-  EXPECT_TRUE(ask(next));
-  write(next, JobStatus::waiting_for_resource);
-  EXPECT_THAT(told(), ElementsAre("pass " + name_of(first)));
-  EXPECT_EQ(deployment_of(first).kind, "rollback");
-  desk_->changed();
-  desk_->look(true);
-  EXPECT_THAT(told(), IsEmpty());
-}
-
-TEST_F(BlockDeskTest, ARollbackThatIsCanceledIsNotRun) {
-  deploy_two_releases();
-  told();
-  DeploymentRecord made;
-  gate().roll_back(environment().id, 0, {"ben", "developer", {}, {}, {}, true}, made);
-  EXPECT_EQ(gate().cancel(made.id, {"ben", "developer", {}, {}, {}, true}).why, "");
-  desk_->changed();
-  desk_->look(true);
-  EXPECT_THAT(told(), IsEmpty());
 }
 
 }  // namespace
