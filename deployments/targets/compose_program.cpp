@@ -42,6 +42,7 @@ std::map<std::string, std::string> environment_of(const ComposeCall& call) {
   environment["DOCKER_CONFIG"] = call.home.native();
   environment["DOCKER_HOST"] = "unix://" + call.socket.native();
   environment["COMPOSE_HTTP_TIMEOUT"] = "300";
+  environment["COMPOSE_IGNORE_ORPHANS"] = "true";  // commands, and services that other jobs deploy
   return environment;
 }
 
