@@ -55,6 +55,15 @@ void check_port(const Json& service, const ComposeWishes& wishes) {
          wanted + "; write ports: [\"127.0.0.1:${" + wishes.port_variable + "}:PORT\"] in its compose file");
 }
 
+void check_count(const Json& service, const ComposeWishes& wishes) {
+  Json count = service.value("scale", Json());
+  if (const Json deploy = service.value("deploy", Json()); deploy.is_object() && deploy.contains("replicas"))
+    count = deploy["replicas"];
+  if (count.is_null() || shown(count) == "1") return;
+  refuse("deploy:compose:file: the service " + in_quotes(wishes.service) + " shall run " + shown(count) +
+         " times, but a place holds one container; remove scale and deploy:replicas");
+}
+
 bool lies_below(const std::string& path, const fs::path& top) {
   if (top.empty() || !path.starts_with('/')) return false;
   const fs::path clean = fs::path(path).lexically_normal();
@@ -135,6 +144,7 @@ std::string text_of(const Json& json) {
 std::string compose_config(const std::string& rendered, const ComposeWishes& wishes) {
   Json file = from_yaml(rendered);
   Json& service = service_in(file, wishes.service);
+  check_count(service, wishes);
   check_port(service, wishes);
   check_mounts(file, service, wishes);
   if (wishes.two_slots && service.contains("container_name"))

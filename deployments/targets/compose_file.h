@@ -20,8 +20,8 @@ struct ComposeWishes {
 };
 
 /// The rendered YAML as JSON, with the image in place of the service's own. Throws Error{invalid_input} with
-/// the key and the mend for what cannot work: no such service, another port than the slot's, a fixed name for
-/// two containers, files of the workspace that are mounted.
+/// the key and the mend for what cannot work: no such service, another port than the slot's, more than one
+/// container, a fixed name for two, files of the workspace that are mounted.
 std::string compose_config(const std::string& rendered, const ComposeWishes& wishes);
 
 /// The file by which a container of the service is made: with these labels.
