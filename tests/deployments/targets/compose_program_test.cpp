@@ -26,8 +26,10 @@ struct ComposeProgramTest : testing::Test {
   void SetUp() override {
     make_directories(bin());
     for (const char* name : {"sh", "cat", "sleep", "mv"}) fs::create_symlink("/bin/busybox", bin() / name);
+    path_before = std::getenv("PATH");
     ::setenv("PATH", bin().c_str(), 1);
   }
+  void TearDown() override { ::setenv("PATH", path_before.c_str(), 1); }
   fs::path bin() const { return top.path() / "bin"; }
   void play(const std::string& name, const std::string& script) const {
     write_file_atomic(bin() / name, "#!" + (bin() / "sh").native() + "\n" + script, 0755, false);
@@ -51,6 +53,7 @@ struct ComposeProgramTest : testing::Test {
   }
 
   TempDir top{"compose-program-"};
+  std::string path_before;
 };
 
 constexpr const char* kSays =
