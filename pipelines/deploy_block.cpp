@@ -89,13 +89,11 @@ void expand_deploy_texts(DeploySpec& spec, const std::function<std::string(std::
 
 // Shape and rules were told; what is kept is what the file says.
 void read_deploy(JobBuild& build, const MapEntry& entry) {
-  const DeploySpec spec = read_deploy_spec(build.in, *entry.value);
+  read_deploy_spec(build.in, *entry.value);
   Json block = Json::parse(node_to_json(*entry.value), nullptr, false);
   put_inputs(build.in, block, entry.value->range());
   PlanJob& job = build.job.job;
   job.deploy = block.dump();
-  if (spec.target == DeployTarget::compose)
-    job.unsupported = "deploy:target compose is not available in this version";
   build.job.has_script = true;
 }
 

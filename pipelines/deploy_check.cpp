@@ -51,8 +51,7 @@ class Check {
       in_.error("unsupported", at("target"), "deploy:target " + named + " is not there yet",
                 "script, ssh and compose are");
     if (spec_.ssh) ssh(*spec_.ssh);
-    if (spec_.compose && (spec_.compose->file.empty() || spec_.compose->service.empty()))
-      in_.error("missing-key", at("compose"), "deploy:compose needs file and service");
+    if (spec_.compose) compose(*spec_.compose);
     if (spec_.script && spec_.script->activate.empty())
       in_.error("missing-key", at("script"), "deploy:script needs activate");
   }
@@ -97,12 +96,49 @@ class Check {
       in_.error("missing-key", at("ssh"), "deploy:ssh:ports needs blue and green for " + strategy_name());
   }
 
+  void compose(const ComposeService& compose) {
+    if (compose.file.empty() || compose.service.empty())
+      in_.error("missing-key", at("compose"), "deploy:compose needs file and service");
+    // What a variable stands for is known when it is deployed.
+    const std::string& host = compose.host;
+    if (!host.empty() && host.find('$') == std::string::npos && !host.starts_with("unix:///"))
+      in_.error(
+          "unsupported", at("compose"),
+          "deploy:compose:host " + host + " is not there yet: only an engine on the machine of the job is",
+          "write unix:///PATH of its socket, or run the job on that machine by its tags");
+    if (is(DeployStrategy::rolling))
+      in_.error("unsupported", at(set("strategy") ? "strategy" : "target"),
+                "deploy:strategy rolling is not there yet for the target compose: it has one place at a time",
+                "write blue_green, with compose:ports: {blue: PORT, green: PORT} and a balancer");
+    const auto& ports = compose.ports;
+    const bool both = ports.count("blue") > 0 && ports.count("green") > 0;
+    if ((is(DeployStrategy::blue_green) || is(DeployStrategy::canary)) && !both)
+      in_.error("missing-key", at("compose"),
+                "deploy:compose:ports needs blue and green for " + strategy_name());
+    if (both && ports.at("blue") == ports.at("green"))
+      in_.error("bad-value", at("compose"), "deploy:compose:ports: blue and green run at the same time",
+                "give them two ports");
+    if (is(DeployStrategy::recreate) && !ports.empty() && ports.count("single") == 0)
+      in_.error("bad-value", at("compose"),
+                "deploy:compose:ports has blue and green, but recreate runs in one place",
+                "write the port alone, or choose blue_green");
+    const bool asks_port = (spec_.health.kind == ProbeKind::http || spec_.health.kind == ProbeKind::tcp) &&
+                           spec_.health.port == 0;
+    if (is(DeployStrategy::recreate) && asks_port && ports.empty())
+      in_.error("missing-key", at("compose"),
+                "deploy:compose needs ports: the one that deploy:health asks, on this machine",
+                "write ports: PORT, or health:exec, which runs in the container");
+  }
+
   void release() {
     if (!spec_.release.image.empty() && !spec_.release.artifact.empty())
       in_.error("keys-exclude", at("release"), "deploy:release has either image or artifact");
     if (spec_.target == DeployTarget::compose && spec_.release.image.empty())
       in_.error("missing-key", at(set("release") ? "release" : "target"),
                 "deploy:target compose needs release:image");
+    if (spec_.target == DeployTarget::compose && !spec_.release.config.empty())
+      in_.error("bad-value", at("release"), "deploy:release:config is not for the target compose",
+                "the compose file has env_file and environment");
     if (spec_.target == DeployTarget::ssh && spec_.release.artifact.empty() && spec_.release.config.empty())
       in_.error("missing-key", at(set("release") ? "release" : "target"),
                 "deploy:target ssh needs release:artifact");

@@ -115,9 +115,10 @@ HaproxyTable HaproxyBalancer::ask_states(const std::string& socket, const std::s
 }
 
 HaproxyTable HaproxyBalancer::ask_counters(const std::string& socket, const std::stop_token& stop) const {
-  // 4: servers only; -1: all of them.
-  return {ask(socket, "show stat " + options_.backend + " 4 -1", stop), ',', "svname", "pxname",
-          options_.backend};
+  ask_states(socket, stop);  // whether there is such a backend
+  // 4: servers only; -1: all, of all backends. By a name HAProxy may take the frontend that is called the
+  // same, and tell nothing.
+  return {ask(socket, "show stat -1 4 -1", stop), ',', "svname", "pxname", options_.backend};
 }
 
 std::vector<std::string> HaproxyBalancer::servers_of(const std::vector<Place>& places,

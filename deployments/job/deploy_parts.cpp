@@ -4,7 +4,9 @@
 
 #include "deployments/balancers/haproxy.h"
 #include "deployments/balancers/nginx.h"
+#include "deployments/job/deploy_image.h"
 #include "deployments/strategy.h"
+#include "deployments/targets/compose_target.h"
 #include "deployments/targets/script.h"
 #include "deployments/targets/ssh_target.h"
 #include "pipelines/deploy_block.h"
@@ -62,6 +64,23 @@ std::unique_ptr<Target> make_ssh(const pipelines::SshHosts& hosts, const PartsPl
   return std::make_unique<SshTarget>(std::move(options));
 }
 
+std::unique_ptr<Target> make_compose(const pipelines::ComposeService& service, const PartsPlace& place) {
+  ComposeOptions options;
+  options.socket = compose_socket(service.host, place.environment);
+  // What `runner exec` calls a project is a directory.
+  options.project = compose_project(std::filesystem::path(place.project).filename().native(), place.name);
+  options.service = service.service;
+  options.image_variable = service.image_variable;
+  options.port_variable = service.port_variable;
+  options.ports = ports_of(service.ports);
+  options.variables = place.variables;
+  options.workspace = place.workspace;
+  options.directory = place.directory / "compose";
+  options.logins = registry_logins(place.variables);
+  options.tell = place.tell;
+  return std::make_unique<ComposeTarget>(std::move(options));
+}
+
 std::unique_ptr<ScriptTarget> make_script(const DeploySpec& spec, const PartsPlace& place) {
   const auto lines = [](const std::vector<std::string>& commands) {
     std::string text;
@@ -117,10 +136,13 @@ DeployParts make_parts(const DeploySpec& spec, const PartsPlace& place) {
     parts.target = std::move(script);
     return parts;
   }
-  if (spec.target != DeployTarget::ssh)
+  if (spec.target == DeployTarget::compose)
+    parts.target = make_compose(*spec.compose, place);
+  else if (spec.target == DeployTarget::ssh)
+    parts.target = make_ssh(*spec.ssh, place);
+  else
     throw Error(ErrorCode::invalid_input,
                 "deploy:target " + std::string(to_string(spec.target)) + " is not available in this version");
-  parts.target = make_ssh(*spec.ssh, place);
   if (spec.balancer.type == BalancerKind::haproxy)
     parts.balancer = std::make_unique<HaproxyBalancer>(
         HaproxyOptions{spec.balancer.sockets, spec.balancer.backend, spec.balancer.server});

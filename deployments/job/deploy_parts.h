@@ -22,6 +22,8 @@ struct PartsPlace {
   std::filesystem::path workspace;
   std::filesystem::path directory;                    // of ours, for this environment; made
   const std::map<std::string, std::string>& secrets;  // by name
+  std::string project, name;                          // of the environment
+  std::map<std::string, std::string> variables;       // of the job
   std::map<std::string, std::string> environment;     // of commands that run here
   TellLine tell;
 };

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "deployments/driver.h"
+#include "deployments/job/deploy_image.h"
 #include "deployments/job/deploy_parts.h"
 #include "deployments/job/deploy_release.h"
 #include "deployments/job/deploy_request.h"
@@ -126,16 +127,22 @@ class DeployStep {
     record = turn.take_fence(record.id);
     tell_("", "Deployment " + std::to_string(record.number) + " to '" + request_.environment + "', release " +
                   release.id);
-    const DeployParts parts = make_parts(
-        spec_, {request_.workspace, place_of(request_), request_.secrets, own_environment(), tell_});
+    const DeployParts parts =
+        make_parts(spec_, {request_.workspace, place_of(request_), request_.secrets, request_.project,
+                           request_.environment, request_.variables, own_environment(), tell_});
     carry_out(*store, turn, record, release, parts);
     return verdict_of(turn.now(record.id));
   }
 
  private:
   Release release_of_workspace() const {
-    return make_release(spec_.release,
-                        {request_.workspace, dir_ / "rendered", request_.variables, request_.sha});
+    pipelines::ReleaseSource source = spec_.release;
+    if (spec_.compose) {
+      source.config = {spec_.compose->file};
+      source.image = pinned_image(source.image, {spec_.compose->host, own_environment(), request_.variables},
+                                  tell_, abort_);
+    }
+    return make_release(source, {request_.workspace, dir_ / "rendered", request_.variables, request_.sha});
   }
 
   void write_release(storage::Store& store, std::int64_t deployment, const Release& release) const {

@@ -22,7 +22,7 @@ LEVELS = {
     "builds": ["runner/base", "registry", "executors"],
     "runner/git": ["runner/base", "cache"],
     "runner/storage": ["runner/base", "runner/database", "pipelines"],
-    "deployments": ["runner/base", "runner/database", "runner/storage", "pipelines"],
+    "deployments": ["runner/base", "runner/database", "runner/storage", "pipelines", "registry"],
     "runner/engine": ["runner/base", "pipelines", "registry", "runner/git", "runner/storage"],
     "runner/forge": ["runner/base", "pipelines", "runner/git", "runner/storage"],
     "runner/triggers": ["runner/base", "runner/database", "runner/storage", "runner/git", "runner/engine", "pipelines"],
@@ -32,6 +32,10 @@ LEVELS = {
 }
 # folder -> single headers of other folders: the interfaces, not what is behind them.
 INTERFACES = {
+    "deployments": [
+        "executors/executor.h", "executors/containers/engine_api.h", "executors/containers/frame_reader.h",
+        "executors/containers/images.h",
+    ],
     "runner/engine": [
         "executors/executor.h", "builds/build_request.h", "deployments/job/deploy_request.h",
         "cache/workspace.h", "cache/layer_store.h", "cache/caches.h", "cache/mount_point.h",

@@ -32,14 +32,18 @@ const std::string kSsh =
     "'shop@%slot.service', "
     "ports: {blue: 8001, green: 8002}}\n";
 const std::string kHealth = "    health: {http: {path: /ready}}\n";
+const std::string kCompose =
+    "    target: compose\n    release: {image: r.example/shop:1}\n"
+    "    compose: {file: compose.yml, service: web, ports: {blue: 8001, green: 8002}}\n";
 const std::string kHaproxy = "    balancer: {type: haproxy, socket: /run/haproxy.sock, backend: shop}\n";
 
 TEST(Deploy, WhatIsRightIsOnlySaidNotToRunHere) {
   for (const std::string& block :
        {kSsh + kHealth + "    strategy: rolling\n", kSsh + kHealth + kHaproxy + "    strategy: blue_green\n",
         std::string("    target: script\n    script: {activate: ./go}\n"),
+        kCompose + kHealth + kHaproxy + "    strategy: blue_green\n",
         std::string("    target: compose\n    release: {image: r.example/shop:1}\n"
-                    "    compose: {file: compose.yml, service: web}\n")})
+                    "    compose: {file: compose.yml, service: web, host: 'unix:///run/x.sock'}\n")})
     EXPECT_EQ(messages(block), "") << block;
 }
 
@@ -78,6 +82,27 @@ TEST(Deploy, EachRuleRefuses) {
        "deploy:target ssh needs release:artifact"},
       {"    target: compose\n    compose: {file: f, service: s}\n",
        "deploy:target compose needs release:image"},
+      {kCompose + kHealth + kHaproxy + "    strategy: rolling\n",
+       "deploy:strategy rolling is not there yet for the target compose"},
+      {kCompose, "deploy:compose:ports has blue and green, but recreate runs in one place"},
+      {"    target: compose\n    release: {image: a}\n    compose: {file: f, service: s, ports: 80}\n" +
+           kHealth + kHaproxy + "    strategy: blue_green\n",
+       "deploy:compose:ports needs blue and green for blue_green"},
+      {"    target: compose\n    release: {image: a}\n    compose: {file: f, service: s, ports: {blue: 1, "
+       "green: "
+       "1}}\n" +
+           kHealth + kHaproxy + "    strategy: blue_green\n",
+       "deploy:compose:ports: blue and green run at the same time"},
+      {"    target: compose\n    release: {image: a}\n    compose: {file: f, service: s}\n" + kHealth,
+       "deploy:compose needs ports"},
+      {"    target: compose\n    release: {image: a}\n    compose: {file: f, service: s, host: "
+       "'ssh://u@h'}\n",
+       "deploy:compose:host ssh://u@h is not there yet"},
+      {"    target: compose\n    release: {image: a}\n    compose: {file: f, service: s, host: "
+       "'tcp://h:1'}\n",
+       "deploy:compose:host tcp://h:1 is not there yet"},
+      {"    target: compose\n    release: {image: a, config: [x]}\n    compose: {file: f, service: s}\n",
+       "deploy:release:config is not for the target compose"},
       {kSsh + kHealth + "    strategy: blue_green\n", "deploy:balancer is needed for blue_green"},
       {kSsh + kHealth + "    strategy: blue_green\n    balancer: {type: haproxy}\n",
        "needs socket and backend"},
@@ -280,11 +305,12 @@ TEST(DeployJob, ANewerPushDoesNotInterruptIt) {
   EXPECT_TRUE(job("  interruptible: true\n").interruptible);
 }
 
-TEST(DeployJob, ComposeIsRefusedWhenItsTurnComes) {
+TEST(DeployJob, ComposeIsCarriedOut) {
   const PlanJob job = planned(
       "  environment: a\n  deploy:\n    target: compose\n    release: {image: a}\n"
       "    compose: {file: f, service: s}\n");
-  EXPECT_THAT(job.unsupported, HasSubstr("deploy:target compose is not available"));
+  EXPECT_EQ(job.unsupported, "");
+  EXPECT_THAT(job.deploy, HasSubstr("compose"));
 }
 
 TEST(DeployJob, TextsAreFilledInButCommandsAreTheShells) {

@@ -47,7 +47,7 @@ RealHaproxy::RealHaproxy(const fs::path& directory, const std::vector<HaproxySer
   make_directories(directory);
   std::string config = "global\n  stats socket " + socket() + " level " + level +
                        "\n  maxconn 1000\ndefaults\n  mode http\n  timeout client 20s\n  timeout server 20s\n"
-                       "  timeout connect 2s\n  retries 0\n  option http-keep-alive\nfrontend front\n"
+                       "  timeout connect 2s\n  retries 0\n  option http-keep-alive\nfrontend shop\n"
                        "  bind fd@${FRONT}\n  default_backend shop\nbackend shop\n  balance roundrobin\n";
   for (const HaproxyServer& server : servers)
     config +=
