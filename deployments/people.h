@@ -8,7 +8,8 @@
 
 namespace runner::deployments {
 
-Person person_of(const storage::UserRecord& user);
+/// With the groups that the user is in now.
+Person person_of(storage::Tx& tx, const storage::UserRecord& user);
 
 /// As they are now: what is returned does not look again, and needs no store. Throws Error.
 LookUp people_now(storage::Store& store);

@@ -28,7 +28,7 @@ Person person_of_caller(Context& context, const Caller& caller) {
   person.name = caller.name;
   if (caller.user) {
     context.parts.store.read([&](storage::Tx& tx) {
-      if (const auto user = storage::Users(tx).find(*caller.user)) person = deployments::person_of(*user);
+      if (const auto user = storage::Users(tx).find(*caller.user)) person = deployments::person_of(tx, *user);
     });
   }
   person.role = storage::to_string(caller.role);

@@ -12,6 +12,7 @@
 #include "runner/base/digest.h"
 #include "runner/base/error.h"
 #include "runner/base/text.h"
+#include "runner/storage/group_table.h"
 
 namespace runner::api {
 namespace {
@@ -32,7 +33,7 @@ void check_name(const std::string& name) {
 }
 
 /// What would be taken and then mean nothing: a protection that does not protect is worse than none.
-std::string useless_part(const deployments::Protection& protection) {
+std::string useless_part(storage::Tx& tx, const deployments::Protection& protection) {
   if (protection.exclude_commit_authors)
     return "approvals:exclude_commit_authors: the server knows no mail addresses of its users in this "
            "version; leave it out";
@@ -41,9 +42,14 @@ std::string useless_part(const deployments::Protection& protection) {
     all.insert(all.end(), more->begin(), more->end());
   for (const auto& rule : protection.rules) all.insert(all.end(), rule.who.begin(), rule.who.end());
   for (const deployments::Who& who : all) {
-    if (who.kind == deployments::Who::Kind::group || who.kind == deployments::Who::Kind::permission)
+    if (who.kind == deployments::Who::Kind::permission)
       return in_quotes(to_string(who)) +
-             " is nobody: users have no groups and permissions in this version; write user:NAME or role:NAME";
+             " is nobody: users have no permissions in this version; write user:NAME, group:NAME or "
+             "role:NAME";
+    if (who.kind == deployments::Who::Kind::group && !storage::Groups(tx).has_members(who.name))
+      return in_quotes(to_string(who)) +
+             " is nobody: no user is in that group; 'runner user set NAME --group " + who.name +
+             "' puts one in";
     // Nobody has the role maintainer here, but admins may what it may.
     if (who.kind == deployments::Who::Kind::role && who.name != "maintainer" &&
         !storage::parse_role(who.name))
@@ -53,12 +59,14 @@ std::string useless_part(const deployments::Protection& protection) {
 }
 
 /// As it was written; "" when it says nothing.
-std::string read_protection(JsonInput& input) {
+std::string read_protection(Context& context, JsonInput& input) {
   const auto text = input.object("protection");
   input.require("protection");
   if (!text) return {};
   try {
-    const std::string problem = useless_part(deployments::parse_protection(*text));
+    const deployments::Protection protection = deployments::parse_protection(*text);
+    std::string problem;
+    context.parts.store.read([&](storage::Tx& tx) { problem = useless_part(tx, protection); });
     if (!problem.empty()) input.complain("protection", problem);
   } catch (const Error& error) {
     input.complain("protection", error.what());
@@ -129,7 +137,7 @@ http::Response change_environment(Context& context, const Call& call) {
   const std::string& name = call.request.parameters.at("environment");
   check_name(name);
   JsonInput input(call.request.body, kDeepProtection);
-  const std::string protection = read_protection(input);
+  const std::string protection = read_protection(context, input);
   const auto version = input.integer("version", 0, INT64_MAX);
   input.finish();
   std::string json;

@@ -125,9 +125,10 @@ constexpr std::string_view kSchemas = R"json({
   "additionalProperties": false, "properties": {
     "name": {"type": "string"}, "kind": {"type": "string", "enum": ["archive", "reports"]},
     "bytes": {"type": "integer"}, "files": {"type": "integer"}, "sha256": {"type": "string"}}},
-"User": {"type": "object", "required": ["name", "role", "disabled", "created_at", "disabled_at"],
+"User": {"type": "object", "required": ["name", "role", "groups", "disabled", "created_at", "disabled_at"],
   "additionalProperties": false, "properties": {
     "name": {"type": "string"}, "role": {"$ref": "#/components/schemas/Role"}, "disabled": {"type": "boolean"},
+    "groups": {"type": "array", "items": {"type": "string"}},
     "created_at": {"$ref": "#/components/schemas/Time"},
     "disabled_at": {"$ref": "#/components/schemas/TimeOrNull"}}},
 "AuditRecord": {"type": "object", "additionalProperties": false,
@@ -148,8 +149,10 @@ constexpr std::string_view kSchemas = R"json({
     "seq": {"type": "integer"}, "hash": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"},
     "key": {"type": "string"}, "signature": {"type": "string"}}},
 "NewUser": {"type": "object", "required": ["name", "role"], "additionalProperties": false, "properties": {
-    "name": {"type": "string", "maxLength": 64}, "role": {"$ref": "#/components/schemas/Role"}}},
+    "name": {"type": "string", "maxLength": 64}, "role": {"$ref": "#/components/schemas/Role"},
+    "groups": {"type": "array", "items": {"type": "string"}}}},
 "UserChange": {"type": "object", "additionalProperties": false, "properties": {
+    "groups": {"type": "array", "items": {"type": "string"}, "description": "in place of those the user was in"},
     "role": {"$ref": "#/components/schemas/Role"}, "disabled": {"type": "boolean"}}},
 "Token": {"type": "object", "additionalProperties": false,
   "required": ["id", "user", "name", "role", "created_at", "expires_at", "last_used_at", "revoked_at"],

@@ -1,4 +1,6 @@
 // Users, and the tokens they show.
+#include <set>
+
 #include "runner/api/audit.h"
 #include "runner/api/json_input.h"
 #include "runner/api/json_output.h"
@@ -7,16 +9,20 @@
 #include "runner/api/routes.h"
 #include "runner/base/log.h"
 #include "runner/base/text.h"
+#include "runner/storage/group_table.h"
 
 namespace runner::api {
 namespace {
 
 using storage::Role;
 
-std::string user_json(const storage::UserRecord& user) {
+using Names = std::set<std::string>;
+
+std::string user_json(const storage::UserRecord& user, const Names& groups) {
   JsonObject json;
   json.text("name", user.name)
       .text("role", to_string(user.role))
+      .texts("groups", {groups.begin(), groups.end()})
       .flag("disabled", user.disabled_at.has_value())
       .time("created_at", user.created_at)
       .time("disabled_at", user.disabled_at);
@@ -32,15 +38,32 @@ std::optional<Role> read_role(JsonInput& input) {
   return role;
 }
 
+std::optional<Names> read_groups(JsonInput& input) {
+  const auto texts = input.texts("groups", storage::kMostGroups, storage::kMaxName);
+  if (!texts) return std::nullopt;
+  for (const std::string& group : *texts)
+    if (const auto problem = storage::group_name_problem(group)) input.complain("groups", *problem);
+  return Names(texts->begin(), texts->end());
+}
+
 /// The unix socket lets root in whatever the users are; by network somebody has to be left.
 void check_admin_is_left(storage::Users& users, const Caller& caller) {
   if (caller.user && users.count_enabled(Role::admin) == 0)
     refuse(409, "nobody would be left who may do this; make another user an admin first");
 }
 
-/// "admin", "viewer, disabled".
-std::string state_of(const storage::UserRecord& user) {
-  return std::string(to_string(user.role)) + (user.disabled_at ? ", disabled" : "");
+/// "admin", "viewer, disabled", "developer in ops, web".
+std::string state_of(const storage::UserRecord& user, const Names& groups) {
+  return std::string(to_string(user.role)) +
+         (groups.empty() ? "" : " in " + join(std::vector<std::string>(groups.begin(), groups.end()), ", ")) +
+         (user.disabled_at ? ", disabled" : "");
+}
+
+/// Whoever may change users could else let themselves approve.
+void check_not_own(const Caller& caller, const storage::UserRecord& user) {
+  if (caller.user == user.id)
+    refuse(403,
+           "nobody changes their own role or groups; ask another admin, or do it on the server's machine");
 }
 
 }  // namespace
@@ -53,7 +76,8 @@ http::Response list_users(Context& context, const Call& call) {
     items.clear();
     auto users = storage::Users(tx).list(page.after, page.limit + 1);
     next = cut_page(users, page, "users", [](const auto& user) { return user.name; });
-    for (const auto& user : users) items.push_back(user_json(user));
+    auto groups = storage::Groups(tx).all();
+    for (const auto& user : users) items.push_back(user_json(user, groups[user.id]));
   });
   return list_response(items, next);
 }
@@ -63,6 +87,7 @@ http::Response add_user(Context& context, const Call& call) {
   storage::UserRecord user;
   const auto name = input.text("name", storage::kMaxName);
   const auto role = read_role(input);
+  const Names groups = read_groups(input).value_or(Names());
   input.require("name");
   input.require("role");
   if (const auto problem = name ? storage::user_name_problem(*name) : std::nullopt)
@@ -72,14 +97,12 @@ http::Response add_user(Context& context, const Call& call) {
   user.role = *role;
   user.created_at = context.parts.clock.now();
   context.parts.store.write([&](storage::Tx& tx) {
-    storage::Users(tx).insert(user);
+    storage::Groups(tx).put(storage::Users(tx).insert(user), groups);
     write_down(context, tx, call.caller,
-               {.action = "user.created",
-                .object = "user " + user.name,
-                .after = std::string(to_string(user.role))});
+               {.action = "user.created", .object = "user " + user.name, .after = state_of(user, groups)});
   });
   log_info("api", in_quotes(call.caller.name) + " added user " + in_quotes(user.name));
-  http::Response response = json_response(201, user_json(user));
+  http::Response response = json_response(201, user_json(user, groups));
   response.headers.add("Location", "/api/v1/users/" + user.name);
   return response;
 }
@@ -87,15 +110,21 @@ http::Response add_user(Context& context, const Call& call) {
 http::Response change_user(Context& context, const Call& call) {
   JsonInput input(call.request.body);
   const auto role = read_role(input);
+  const auto groups = read_groups(input);
   const auto disabled = input.flag("disabled");
   input.finish();
   const std::string& name = call.request.parameters.at("name");
   storage::UserRecord user;
+  Names now;
   context.parts.store.write([&](storage::Tx& tx) {
     storage::Users users(tx);
     const auto found = users.find(name);
     if (!found) refuse_missing("user " + in_quotes(to_utf8(name)));
+    if (role || groups) check_not_own(call.caller, *found);
+    const Names before = storage::Groups(tx).of(found->id);
     if (role) users.set_role(found->id, *role);
+    if (groups) storage::Groups(tx).put(found->id, *groups);
+    now = storage::Groups(tx).of(found->id);
     if (disabled && *disabled != found->disabled_at.has_value())
       users.set_disabled(found->id, *disabled ? std::optional(context.parts.clock.now()) : std::nullopt);
     check_admin_is_left(users, call.caller);
@@ -103,11 +132,11 @@ http::Response change_user(Context& context, const Call& call) {
     write_down(context, tx, call.caller,
                {.action = "user.changed",
                 .object = "user " + user.name,
-                .before = state_of(*found),
-                .after = state_of(user)});
+                .before = state_of(*found, before),
+                .after = state_of(user, now)});
   });
   log_info("api", in_quotes(call.caller.name) + " changed user " + in_quotes(user.name));
-  return json_response(200, user_json(user));
+  return json_response(200, user_json(user, now));
 }
 
 }  // namespace runner::api

@@ -69,6 +69,11 @@ class AccountCommand {
     if (options_.action == AccountAction::token_create) json.member("name", options_.name);
     if (options_.role) json.member("role", *options_.role);
     if (options_.disabled) json.member("disabled", *options_.disabled);
+    if (options_.groups) {
+      json.key("groups").begin_array();
+      for (const std::string& group : *options_.groups) json.value(group);
+      json.end_array();
+    }
     if (options_.expires_in_days) json.member("expires_in_days", *options_.expires_in_days);
     json.end_object().flush();
     return out;
@@ -120,6 +125,7 @@ class AccountCommand {
       say(clean_json(answer) + "\n");
     } else {
       say(std::string(done) + " user " + in_quotes(printable(user.name)) + ": " + printable(user.role) +
+          (user.groups.empty() ? "" : " in " + printable(join(user.groups, ", "))) +
           (user.disabled ? ", disabled\n" : "\n"));
     }
     return exit_success;
@@ -130,13 +136,13 @@ class AccountCommand {
     std::vector<std::vector<std::string>> rows;
     desk_.each_page("/users", [&](const std::string& page) {
       for (const UserAnswer& user : read_users(page)) {
-        rows.push_back({user.name, user.role, user.disabled ? "disabled" : "",
+        rows.push_back({user.name, user.role, join(user.groups, ", "), user.disabled ? "disabled" : "",
                         ago_text(user.created_at, desk_.clock())});
       }
       return true;
     });
     if (rows.empty()) print_notice("there are no users; 'runner user add' makes one");
-    say(table_text(desk_.screen(), {{"NAME"}, {"ROLE"}, {"STATE"}, {"ADDED"}}, rows));
+    say(table_text(desk_.screen(), {{"NAME"}, {"ROLE"}, {"GROUPS"}, {"STATE"}, {"ADDED"}}, rows));
     return exit_success;
   }
 

@@ -121,6 +121,7 @@ UserAnswer user_of(const json& value) {
   reader.require("name");
   reader.take("name", out.name);
   reader.take("role", out.role);
+  reader.take("groups", out.groups);
   reader.take("disabled", out.disabled);
   reader.take("created_at", out.created_at);
   return out;

@@ -68,6 +68,7 @@ struct ArtifactAnswer {
 
 struct UserAnswer {
   std::string name, role;
+  std::vector<std::string> groups;
   bool disabled = false;
   std::optional<TimePoint> created_at;
 };

@@ -242,6 +242,9 @@ Command account_command(std::string_view name, AccountAction action, const RawAr
   if (raw.has("--disable") && raw.has("--enable"))
     return UsageError{"'--disable' and '--enable' exclude each other", ""};
   if (raw.has("--disable") || raw.has("--enable")) options.disabled = raw.has("--disable");
+  if (raw.has("--group") && raw.has("--no-groups"))
+    return UsageError{"'--group' and '--no-groups' exclude each other", ""};
+  if (raw.has("--group") || raw.has("--no-groups")) options.groups = raw.all("--group");
   if (auto error = take_expiry(raw, options)) return *error;
   if (action == AccountAction::token_create && options.name.empty())
     return UsageError{"no name of the token given", "add --name, such as --name laptop"};
@@ -253,7 +256,7 @@ Command account_command(std::string_view name, AccountAction action, const RawAr
     options.user = raw.positional.front();
     if (action == AccountAction::user_add && !options.role)
       return UsageError{"no role given", "add --role viewer, developer or admin"};
-    if (action == AccountAction::user_set && !options.role && !options.disabled)
+    if (action == AccountAction::user_set && !options.role && !options.disabled && !options.groups)
       return missing("change", name);
   }
   return options;

@@ -123,6 +123,7 @@ struct AccountOptions {
   std::optional<std::string> role;
   std::optional<std::int64_t> expires_in_days;
   std::optional<bool> disabled;
+  std::optional<std::vector<std::string>> groups;
 };
 
 }  // namespace runner::cli

@@ -33,11 +33,16 @@ constexpr OptionSpec kRole{
     "--role", "ROLE", kWho,
     "viewer: reads; developer: also starts and cancels; admin: also projects, users and tokens", kRoles};
 
-constexpr std::array<OptionSpec, 6> kAddOptions{
-    {kRole, kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
+constexpr OptionSpec kGroup{"--group", "NAME", kWho,
+                            "in this group, for protections of environments; repeatable: all there are", ""};
 
-constexpr std::array<OptionSpec, 8> kSetOptions{{
+constexpr std::array<OptionSpec, 7> kAddOptions{
+    {kRole, kGroup, kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
+
+constexpr std::array<OptionSpec, 10> kSetOptions{{
     kRole,
+    kGroup,
+    {"--no-groups", "", kWho, "in none from now on", ""},
     {"--disable", "", kWho, "no token of the user works any more", ""},
     {"--enable", "", kWho, "they work again", ""},
     kServerOption,

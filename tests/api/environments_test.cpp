@@ -323,6 +323,25 @@ TEST_F(ApiEnvironmentTest, WhatRunsIsTold) {
                         R"(","release":"r1","triggered_by":"dora","since":"2026-02-23T11:01:00.123Z"})"));
 }
 
+TEST_F(ApiEnvironmentTest, AGroupApprovesByItsMembersOfTheMoment) {
+  const auto put_in = [&](const std::string& user, const std::string& groups) {
+    EXPECT_EQ(ask("PATCH", "/api/v1/users/" + user, R"({"groups":)" + groups + "}").status, 200);
+  };
+  put_in("dan", R"(["ops"])");
+  protect(R"({"approvals":{"rules":[{"name":"ops","count":1,"who":["group:ops"]}]}})");
+  const std::int64_t id = add();
+  EXPECT_EQ(ask("POST", path(id, "approve"), "{}", "eli").status, 403);
+  EXPECT_EQ(ask("POST", path(id, "approve"), "{}", "dan").status, 200);
+  // It counts what he is when it is looked at.
+  put_in("dan", "[]");
+  put_in("eli", R"(["ops"])");
+  advance();
+  EXPECT_EQ(state(id), "waiting_approval");
+  EXPECT_EQ(ask("POST", path(id, "approve"), "{}", "eli").status, 200);
+  advance();
+  EXPECT_EQ(state(id), "locked");
+}
+
 TEST_F(ApiEnvironmentTest, AtTheSocketAnAdminRejectsButApprovesWithATokenOnly) {
   protect(R"({"approvals":{"rules":[{"who":["role:admin"]}]}})");
   const std::int64_t id = add();

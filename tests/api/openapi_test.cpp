@@ -62,7 +62,7 @@ TEST(OpenApi, EveryParameterOfAPathIsDeclared) {
 TEST(OpenApi, ValidatorFindsWhatIsWrong) {
   const json user = json::parse(R"({"$ref":"#/components/schemas/User"})");
   const std::string good =
-      R"({"name":"a","role":"admin","disabled":false,"created_at":"x","disabled_at":null})";
+      R"({"name":"a","role":"admin","groups":[],"disabled":false,"created_at":"x","disabled_at":null})";
   EXPECT_EQ(schema_problem(user, json::parse(good)), "");
   const std::pair<const char*, const char*> cases[] = {
       {R"("disabled":false)", R"("disabled":0)"},      {R"("role":"admin")", R"("role":"king")"},

@@ -14,8 +14,9 @@ using ::testing::ElementsAre;
 TEST_F(ApiTest, UsersAreAddedListedAndChanged) {
   const Asked added = ask("POST", "/api/v1/users", R"({"name":"kim@x.org","role":"developer"})");
   EXPECT_EQ(added.status, 201);
-  EXPECT_EQ(added.json(), json::parse(R"({"name":"kim@x.org","role":"developer","disabled":false,)"
-                                      R"("created_at":"2026-02-23T11:00:00.123Z","disabled_at":null})"));
+  EXPECT_EQ(added.json(),
+            json::parse(R"({"name":"kim@x.org","role":"developer","groups":[],"disabled":false,)"
+                        R"("created_at":"2026-02-23T11:00:00.123Z","disabled_at":null})"));
   EXPECT_EQ(ask("POST", "/api/v1/users", R"({"name":"kim@x.org","role":"viewer"})").status, 409);
   std::vector<std::string> names;
   const json list = ask("GET", "/api/v1/users").json();
@@ -23,7 +24,7 @@ TEST_F(ApiTest, UsersAreAddedListedAndChanged) {
   EXPECT_THAT(names, ElementsAre("anna", "dora", "kim@x.org", "vera"));
   EXPECT_EQ(
       ask("PATCH", "/api/v1/users/kim@x.org", R"({"role":"viewer","disabled":true})").json(),
-      json::parse(R"({"name":"kim@x.org","role":"viewer","disabled":true,)"
+      json::parse(R"({"name":"kim@x.org","role":"viewer","groups":[],"disabled":true,)"
                   R"("created_at":"2026-02-23T11:00:00.123Z","disabled_at":"2026-02-23T11:00:00.123Z"})"));
   EXPECT_EQ(ask("PATCH", "/api/v1/users/kim@x.org", R"({"disabled":false})").json().at("disabled"), false);
   EXPECT_EQ(ask("PATCH", "/api/v1/users/none", "{}").status, 404);
@@ -42,12 +43,34 @@ TEST_F(ApiTest, WrongUsersAreRefused) {
 }
 
 TEST_F(ApiTest, LastAdminStays) {
-  EXPECT_EQ(ask("PATCH", "/api/v1/users/anna", R"({"role":"viewer"})").status, 409);
   EXPECT_EQ(ask("PATCH", "/api/v1/users/anna", R"({"disabled":true})").status, 409);
   EXPECT_EQ(ask("GET", "/api/v1/users").status, 200);
   EXPECT_EQ(ask("PATCH", "/api/v1/users/dora", R"({"role":"admin"})").status, 200);
   EXPECT_EQ(ask("PATCH", "/api/v1/users/anna", R"({"disabled":true})").status, 200);
   EXPECT_EQ(ask("GET", "/api/v1/users").status, 401);
+}
+
+TEST_F(ApiTest, NobodyChangesTheirOwnRights) {
+  for (const char* body : {R"({"role":"viewer"})", R"({"role":"admin"})", R"({"groups":["ops"]})"}) {
+    const Asked asked = ask("PATCH", "/api/v1/users/anna", body);
+    EXPECT_EQ(asked.status, 403) << body;
+    EXPECT_THAT(asked.body, ::testing::HasSubstr("nobody changes their own role or groups"));
+  }
+}
+
+TEST_F(ApiTest, GroupsAreGivenReplacedAndTakenAway) {
+  const auto groups = [&](const char* method, const std::string& path, const std::string& body) {
+    return ask(method, path, body).json().at("groups");
+  };
+  EXPECT_EQ(groups("POST", "/api/v1/users", R"({"name":"kim","role":"viewer","groups":["web","ops","ops"]})"),
+            json({"ops", "web"}));
+  EXPECT_EQ(groups("PATCH", "/api/v1/users/kim", R"({"role":"developer"})"), json({"ops", "web"}));
+  EXPECT_EQ(groups("PATCH", "/api/v1/users/kim", R"({"groups":["leads"]})"), json({"leads"}));
+  for (const auto& user : ask("GET", "/api/v1/users").json().at("items"))
+    EXPECT_EQ(user.at("groups"), user.at("name") == "kim" ? json({"leads"}) : json::array());
+  EXPECT_EQ(groups("PATCH", "/api/v1/users/kim", R"({"groups":[]})"), json::array());
+  EXPECT_THAT(ask("PATCH", "/api/v1/users/kim", R"({"groups":["Ops"]})").fields(), ElementsAre("groups"));
+  EXPECT_THAT(ask("PATCH", "/api/v1/users/kim", R"({"groups":"ops"})").fields(), ElementsAre("groups"));
 }
 
 TEST_F(ApiTest, TokenIsShownOnceAndWorks) {

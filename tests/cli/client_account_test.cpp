@@ -26,6 +26,32 @@ TEST_F(AccountCommands, ANewTokenIsAloneOnStandardOutput) {
   EXPECT_EQ(server.last_body(), R"({"name":"ci","role":"developer","expires_in_days":90})");
 }
 
+TEST_F(AccountCommands, GroupsAreThoseThatAreSaid) {
+  const char* answer = R"({"name":"kim","role":"developer","groups":["ops","web"],"disabled":false})";
+  server.on("POST /users", 201, answer);
+  server.on("PATCH /users/kim", 200, answer);
+  struct Case {
+    std::vector<std::string> words;
+    const char* body;
+  };
+  const std::vector<Case> cases = {
+      {{"user", "add", "kim", "--role", "developer", "--group", "ops", "--group", "web"},
+       R"({"name":"kim","role":"developer","groups":["ops","web"]})"},
+      {{"user", "set", "kim", "--group", "ops"}, R"({"groups":["ops"]})"},
+      {{"user", "set", "kim", "--no-groups"}, R"({"groups":[]})"},
+      {{"user", "set", "kim", "--role", "viewer"}, R"({"role":"viewer"})"},
+  };
+  for (const Case& one : cases) {
+    const Ended ended = box.run(one.words);
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(server.last_body(), one.body);
+    EXPECT_THAT(ended.out, HasSubstr("user 'kim': developer in ops, web\n"));
+  }
+  EXPECT_EQ(box.run({"user", "set", "kim", "--no-groups", "--group", "ops"}).code, 2);
+  server.on("GET /users", 200, R"({"items":[)" + std::string(answer) + R"(],"next":null})");
+  EXPECT_THAT(box.run({"user", "list"}).out, HasSubstr("kim   developer  ops, web"));
+}
+
 TEST_F(AccountCommands, TokensAreTheCallersByDefault) {
   const passwd* me = ::getpwuid(::geteuid());
   ASSERT_NE(me, nullptr);
@@ -71,8 +97,8 @@ TEST_F(AccountCommands, UsersAreAddedChangedAndListed) {
   EXPECT_EQ(box.run({"user", "set", "ann", "--enable"}).code, 0);
   EXPECT_EQ(server.last_body(), R"({"disabled":false})");
   EXPECT_EQ(box.run({"user", "list"}).out,
-            "NAME  ROLE    STATE     ADDED\n"
-            "ann   admin   disabled\n"
+            "NAME  ROLE    GROUPS  STATE     ADDED\n"
+            "ann   admin           disabled\n"
             "b?ob  viewer\n");
   EXPECT_THAT(box.run({"user", "list", "--json"}).out, HasSubstr(R"(b\u009bob)"));
 }
