@@ -149,9 +149,9 @@ struct UsageError {
 
 using Command =
     std::variant<ExecOptions, ServeOptions, LintOptions, CacheOptions, CacheTransferOptions, ArtifactOptions,
-                 ProjectOptions, PipelineOptions, ScheduleOptions, VariableOptions, AuditOptions, RemoteJobOptions,
-                 AccountOptions, EnvironmentOptions, DeployOptions, DoctorOptions, VersionOptions,
-                 CompletionOptions, HelpText, UsageError>;
+                 ProjectOptions, PipelineOptions, ScheduleOptions, VariableOptions, AuditOptions,
+                 RemoteJobOptions, AccountOptions, EnvironmentOptions, DeployOptions, DoctorOptions,
+                 VersionOptions, CompletionOptions, HelpText, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 
