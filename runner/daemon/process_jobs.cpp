@@ -33,7 +33,6 @@ namespace fs = std::filesystem;
 using engine::Archives;
 using engine::JobOrder;
 using engine::JobOutcome;
-using engine::RunResult;
 
 // A process that was forked listens within a few milliseconds; one that is ending gives its lock back.
 constexpr std::chrono::milliseconds kBetweenLooks{5};
@@ -48,7 +47,7 @@ constexpr std::chrono::milliseconds kBetweenReads{200};
 JobOutcome failed(std::string why) {
   JobOutcome outcome;
   outcome.result = {
-      RunResult::Kind::failed, pipelines::FailureReason::runner_system_failure, {}, std::move(why)};
+      engine::RunResult::Kind::failed, pipelines::FailureReason::runner_system_failure, {}, std::move(why)};
   return outcome;
 }
 
