@@ -66,7 +66,8 @@ TEST_F(ApiTest, GroupsAreGivenReplacedAndTakenAway) {
             json({"ops", "web"}));
   EXPECT_EQ(groups("PATCH", "/api/v1/users/kim", R"({"role":"developer"})"), json({"ops", "web"}));
   EXPECT_EQ(groups("PATCH", "/api/v1/users/kim", R"({"groups":["leads"]})"), json({"leads"}));
-  for (const auto& user : ask("GET", "/api/v1/users").json().at("items"))
+  const json list = ask("GET", "/api/v1/users").json();
+  for (const auto& user : list.at("items"))
     EXPECT_EQ(user.at("groups"), user.at("name") == "kim" ? json({"leads"}) : json::array());
   EXPECT_EQ(groups("PATCH", "/api/v1/users/kim", R"({"groups":[]})"), json::array());
   EXPECT_THAT(ask("PATCH", "/api/v1/users/kim", R"({"groups":["Ops"]})").fields(), ElementsAre("groups"));
