@@ -80,7 +80,7 @@ std::string make_exec(const executors::EngineApi& api, const std::string& contai
   const Json made = Json::parse(api.expect({"POST", path_of(container) + "/exec", text},
                                            "run " + in_quotes(command.name) + " in the container", stop),
                                 nullptr, false);
-  const std::string id = made.is_object() ? made.value("Id", "") : "";
+  std::string id = made.is_object() ? made.value("Id", "") : "";
   if (id.empty()) throw Error(ErrorCode::unavailable, "the container engine runs no command");
   return id;
 }

@@ -12,10 +12,9 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::SizeIs;
 
 class ComposeCommands : public ComposeFixture {
- protected:
+ public:
   void SetUp() override {
     ComposeFixture::SetUp();
     if (IsSkipped()) return;

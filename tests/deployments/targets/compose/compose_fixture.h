@@ -34,7 +34,7 @@ std::string error_of(Call call) {
 }
 
 class ComposeFixture : public testing::TestWithParam<const char*> {
- protected:
+ public:
   void SetUp() override;
   void TearDown() override;
 
