@@ -37,18 +37,27 @@ void each_line(const std::filesystem::path& path, const std::function<void(const
   if (in.bad()) throw_errno("cannot read " + in_quotes(path.native()));
 }
 
-/// Those of a file, by the number of their record. What is before the JSON of a line is of the log it was
-/// found in.
+/// The checkpoint in a line: the line itself, or the message of a server's log in either of its forms.
+std::string checkpoint_in(const std::string& line) {
+  const std::size_t begin = line.find('{');
+  std::string text = begin == std::string::npos ? line : line.substr(begin);
+  const nlohmann::json record = nlohmann::json::parse(text, nullptr, false);
+  if (record.is_object() && record.contains("msg") && record["msg"].is_string()) {
+    const std::string message = record["msg"];
+    if (const std::size_t at = message.find('{'); at != std::string::npos) text = message.substr(at);
+  }
+  return text;
+}
+
+/// Those of a file, by the number of their record.
 std::multimap<std::int64_t, AuditCheckpoint> checkpoints_of(const std::filesystem::path& path) {
   std::multimap<std::int64_t, AuditCheckpoint> found;
   std::int64_t number = 0;
   each_line(path, [&](const std::string& line) {
     ++number;
-    const std::size_t begin = line.find('{');
     if (trim(line).empty()) return;
     try {
-      AuditCheckpoint one =
-          storage::read_checkpoint(std::string_view(line).substr(std::min(begin, line.size())));
+      AuditCheckpoint one = storage::read_checkpoint(checkpoint_in(line));
       found.emplace(one.head.seq, std::move(one));
     } catch (Error& error) {
       error.add_context(path.native() + ":" + std::to_string(number));

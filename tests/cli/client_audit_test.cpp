@@ -89,6 +89,13 @@ TEST_F(AuditCommands, AWholeLogIsSaidToBe) {
   const Ended against = box.run({"audit", "verify", "--against", "kept"});
   EXPECT_EQ(against.code, 0) << against.err;
   EXPECT_THAT(against.out, HasSubstr("1 checkpoint agrees\n"));
+  // As a log of JSON has it.
+  std::string escaped = checkpoint();
+  for (std::size_t at = 0; (at = escaped.find('"', at)) != std::string::npos; at += 2)
+    escaped.insert(at, "\\");
+  box.write("log", R"({"ts":"2026-01-01T00:00:00.000000Z","component":"audit","msg":"checkpoint )" + escaped +
+                       "\"}\n");
+  EXPECT_THAT(box.run({"audit", "verify", "--against", "log"}).out, HasSubstr("1 checkpoint agrees\n"));
   EXPECT_EQ(against.err, "");
   const Ended json = box.run({"audit", "verify", "--against", "kept", "--json"});
   EXPECT_EQ(json.out,
