@@ -25,8 +25,8 @@ AuditFilter filter_of(const http::Request& request) {
   };
   AuditFilter filter{value("actor"), value("action"), value("project"), value("environment"),
                      value("result")};
-  if (filter.result != "" && filter.result != "allow" && filter.result != "deny" && filter.result != "error")
-    refuse_field("result", "must be allow, deny or error");
+  if (!filter.result.empty() && filter.result != "allow" && filter.result != "deny")
+    refuse_field("result", "must be allow or deny");
   return filter;
 }
 

@@ -139,7 +139,7 @@ constexpr std::string_view kSchemas = R"json({
     "method": {"type": "string", "enum": ["token", "socket"]}, "token": {"type": "integer"},
     "source": {"type": "string"}, "action": {"type": "string"}, "object": {"type": "string"},
     "project": {"type": "string"}, "environment": {"type": "string"},
-    "result": {"type": "string", "enum": ["allow", "deny", "error"]}, "reason": {"type": "string"},
+    "result": {"type": "string", "enum": ["allow", "deny"]}, "reason": {"type": "string"},
     "before": {"type": "string"}, "after": {"type": "string"}, "deployment": {"type": "integer"},
     "fingerprint": {"type": "string"}, "request_id": {"type": "string"}, "details": {"type": "object"},
     "hash": {"type": "string"}, "prev_hash": {"type": "string"}}},

@@ -24,9 +24,8 @@ Command audit_command(std::string_view name, const RawArguments& raw) {
   options.project = raw.last("--project");
   options.environment = raw.last("--environment");
   options.result = raw.last("--result");
-  if (!options.result.empty() && options.result != "allow" && options.result != "deny" &&
-      options.result != "error")
-    return UsageError{"unknown result " + in_quotes(options.result), "there are allow, deny and error"};
+  if (!options.result.empty() && options.result != "allow" && options.result != "deny")
+    return UsageError{"unknown result " + in_quotes(options.result), "there are allow and deny"};
   options.file = raw.last("--file");
   options.against = raw.last("--against");
   if (options.file == "-" && options.against == "-")

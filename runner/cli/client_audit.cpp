@@ -220,7 +220,7 @@ class AuditCommand {
     reader.take("before", before);
     reader.take("after", after);
     std::vector<std::string> more;
-    if (result != "allow") more.push_back(result == "deny" ? "denied" : result);
+    if (result == "deny") more.emplace_back("denied");
     // Digests are for programs.
     if (!after.empty() && after.find(':') == std::string::npos)
       more.push_back(before.empty() ? after : before + " -> " + after);

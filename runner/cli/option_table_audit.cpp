@@ -15,7 +15,7 @@ constexpr std::array<OptionSpec, 11> kListOptions{{
     {"--action", "TEXT", kWhich, "whose action begins so, such as 'deployment.' or 'variable.read'", ""},
     {"--project", "NAME", kWhich, "of this project", ""},
     {"--environment", "NAME", kWhich, "of this environment", ""},
-    {"--result", "RESULT", kWhich, "allow, deny or error", "allow,deny,error"},
+    {"--result", "RESULT", kWhich, "allow or deny", "allow,deny"},
     {"-n,--limit", "N", kWhich, "the newest N; default: 20", ""},
     kServerOption,
     kServerDataOption,

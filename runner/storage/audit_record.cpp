@@ -15,8 +15,6 @@ std::string_view to_string(AuditResult result) noexcept {
       return "allow";
     case AuditResult::deny:
       return "deny";
-    case AuditResult::error:
-      return "error";
   }
   return "";
 }

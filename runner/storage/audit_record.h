@@ -10,7 +10,7 @@
 
 namespace runner::storage {
 
-enum class AuditResult : std::uint8_t { allow, deny, error };
+enum class AuditResult : std::uint8_t { allow, deny };
 /// The text that is stored and shown: the enumerator's name.
 std::string_view to_string(AuditResult result) noexcept;
 
