@@ -64,7 +64,7 @@ TEST_P(OddAnswerTest, IsAnErrorThatSaysWhat) {
   const TempDir top("deploy-");
   const std::string path = (top.path() / "s").string();
   const OddServer server(path, GetParam().answer, GetParam().hangs_up);
-  const bool waits = std::string_view(GetParam().says).starts_with("timeout");
+  const bool waits = !GetParam().hangs_up && GetParam().answer.size() < (1U << 20U);
   HaproxyBalancer haproxy(
       {.sockets = {path}, .backend = "shop", .server = "", .timeout = milliseconds(waits ? 300 : 60'000)});
   try {

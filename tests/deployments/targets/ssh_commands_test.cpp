@@ -99,7 +99,9 @@ TEST_F(SshCommandsTest, AreKilledAtTheirTimeAndWhenTheyAreToStop) {
   const fs::path writes = root() / "writes";
   const std::string script = "trap '' TERM; touch " + (root() / "begun").string() +
                              "; while :; do echo x >> " + writes.string() + "; sleep 0.02; done";
-  EXPECT_EQ(run(*first, {"smoke", script, {}, milliseconds(700)}).end, CommandEnd::timeout);
+  // Long enough for the command to begin on a machine with much else to do.
+  EXPECT_EQ(run(*first, {"smoke", script, {}, milliseconds(4000)}).end, CommandEnd::timeout);
+  ASSERT_TRUE(fs::exists(writes));
   first->claim(unit(), fence_of(1, "d1"), milliseconds(10'000), never);  // its lock is free: it has ended
   auto size = fs::file_size(writes);
   EXPECT_EQ(run(*first, {"x", "sleep 0.2", {}}).exit_code, 0);
