@@ -10,6 +10,7 @@
 
 #include "runner/api/access_counts.h"
 #include "runner/api/actions.h"
+#include "runner/api/key_actions.h"
 #include "runner/base/clock.h"
 #include "runner/http/router.h"
 #include "runner/storage/audit_chain.h"
@@ -25,6 +26,7 @@ struct ApiParts {
   const storage::AuditKey& audit_key;
   const Clock& clock;
   Actions& actions;
+  KeyActions& keys;
   /// logs/PIPELINE/ATTEMPT.log lies below; those files grow and never change, and hold no secret.
   std::filesystem::path data_dir;
   std::string version = {};

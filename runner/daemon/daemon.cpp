@@ -20,6 +20,7 @@
 #include "runner/daemon/data_directory.h"
 #include "runner/daemon/deploy_desk.h"
 #include "runner/daemon/job_process.h"
+#include "runner/daemon/key_keeper.h"
 #include "runner/daemon/log_lines.h"
 #include "runner/daemon/process_jobs.h"
 #include "runner/daemon/project_variables.h"
@@ -71,6 +72,7 @@ struct Daemon::Impl {
         data(options.data),
         store(storage::open_counted_store(data.path() / "runner.db", clock, database_counts)),
         sealer(open_sealer(data.path(), *store)),
+        keys(*store, sealer, data_key_files(data.path()), clock),
         audit_key(open_audit_key(data.path())),
         heart(*store, audit_key, clock, options.version),
         health_of(*store, clock, data.path()),
@@ -120,15 +122,15 @@ struct Daemon::Impl {
                         return watch->run_scheduled(project, ref, std::move(trigger), settle);
                       }});
     pages.emplace(ServiceParts{options.version, options.commit, data.path(), clock, *store, database_counts,
-                               health_of, sealer.key_id(), counts, engine, *watch, *config, statuses,
-                               *schedules, sweeper});
+                               health_of, sealer, counts, engine, *watch, *config, statuses, *schedules,
+                               sweeper});
     actions.emplace(engine, *watch, *schedules, desk,
                     ServiceActions::Told{
                         [this] { return pages->refusal(); },
                         [this](const api::HealthQuestion& asked) { return pages->health(asked, *server); },
                         [this] { return pages->metrics(*server, *api, *requests); }});
-    api = std::make_unique<api::Api>(api::ApiParts{*store, sealer, audit_key, clock, *actions, data.path(),
-                                                   options.version, options.commit});
+    api = std::make_unique<api::Api>(api::ApiParts{*store, sealer, audit_key, clock, *actions, keys,
+                                                   data.path(), options.version, options.commit});
     counts.on_change = [this] {
       api->changed();
       statuses.wake();
@@ -174,6 +176,7 @@ struct Daemon::Impl {
 
   void run(const std::stop_token& stop) {
     heart.start();
+    keys.start();
     server->start();
     schedules->start();
     desk.start();
@@ -211,6 +214,7 @@ struct Daemon::Impl {
     server->stop(kHttpGrace);
     jobs.release();
     statuses.stop();
+    keys.stop();
     heart.stop();
   }
 
@@ -225,7 +229,8 @@ struct Daemon::Impl {
   const DataDirectory data;
   database::DatabaseCounts database_counts;
   const std::unique_ptr<storage::Store> store;
-  const storage::Sealer sealer;
+  storage::Sealer sealer;
+  KeyKeeper keys;
   const storage::AuditKey audit_key;
   AuditHeart heart;
   ServiceHealth health_of;

@@ -10,8 +10,8 @@
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 #include "runner/base/text.h"
-#include "runner/storage/credential_table.h"
 #include "runner/storage/data_key.h"
+#include "runner/storage/sealed_values.h"
 
 namespace runner::daemon {
 namespace {
@@ -49,9 +49,18 @@ DataDirectory::DataDirectory(std::filesystem::path path) : path_(std::move(path)
 storage::Sealer open_sealer(const std::filesystem::path& data, const storage::Store& store) {
   bool sealed = false;
   store.read([&](storage::Tx& tx) { sealed = storage::has_sealed_values(tx); });
+  const storage::DataKeyFiles files = data_key_files(data);
+  storage::Secret key =
+      sealed ? storage::read_data_key(files.sealing()) : storage::read_or_make_data_key(files.sealing());
+  std::vector<storage::Secret> older;
+  for (const storage::DataKeyFile& file : files.list())
+    if (!file.seals) older.push_back(storage::read_data_key(file.path));
+  return storage::Sealer(std::move(key), std::move(older));
+}
+
+storage::DataKeyFiles data_key_files(const std::filesystem::path& data) {
   make_directories(data / "secrets", 0700);
-  const std::filesystem::path key = data / "secrets" / "data.key";
-  return storage::Sealer(sealed ? storage::read_data_key(key) : storage::read_or_make_data_key(key));
+  return storage::DataKeyFiles(data / "secrets");
 }
 
 storage::AuditKey open_audit_key(const std::filesystem::path& data) {

@@ -5,6 +5,7 @@
 
 #include "runner/base/fd.h"
 #include "runner/storage/audit_chain.h"
+#include "runner/storage/data_key_files.h"
 #include "runner/storage/sealer.h"
 #include "runner/storage/store.h"
 
@@ -25,8 +26,10 @@ class DataDirectory {
   bool rebooted_ = false;
 };
 
-/// PATH/secrets/data.key; made when nothing is sealed yet. Throws Error.
+/// With the keys of data_key_files(); the one that seals is made when nothing is sealed yet. Throws Error.
 storage::Sealer open_sealer(const std::filesystem::path& data, const storage::Store& store);
+/// Those in PATH/secrets, which is made. Throws Error.
+storage::DataKeyFiles data_key_files(const std::filesystem::path& data);
 /// PATH/secrets/audit.key; made when it is not there. Throws Error.
 storage::AuditKey open_audit_key(const std::filesystem::path& data);
 

@@ -34,7 +34,7 @@ api::HealthAnswer ServicePages::health(const api::HealthQuestion& question,
       std::max(parts_.clock.steady_now() - server.stats().last_request, SteadyPoint::duration::zero());
   facts.scheduler_age = parts_.engine.since_step();
   facts.state = parts_.health.state();
-  facts.key_id = parts_.key_id;
+  facts.key_id = parts_.sealer.key_id();
   for (const auto& [id, state] : parts_.watch.states()) facts.unreachable += state.error.empty() ? 0U : 1U;
   return health_answer(facts, question);
 }

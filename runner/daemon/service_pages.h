@@ -32,7 +32,7 @@ struct ServiceParts {
   storage::Store& store;
   const database::DatabaseCounts& database;
   const ServiceHealth& health;
-  const std::string& key_id;
+  const storage::Sealer& sealer;
   JobCounts& counts;
   const engine::Engine& engine;
   const ProjectWatch& watch;

@@ -111,12 +111,4 @@ void Credentials::remove(std::int64_t id) {
   tx_.sql().exec("DELETE FROM credentials WHERE id = $1", {id});
 }
 
-bool has_sealed_values(Tx& tx) {
-  const auto rows = tx.sql().query(
-      "SELECT COUNT(*) WHERE EXISTS (SELECT 1 FROM credentials) OR EXISTS (SELECT 1 FROM schedules) "
-      "OR EXISTS (SELECT 1 FROM pipeline_plans) OR EXISTS (SELECT 1 FROM variables)",
-      {});
-  return as_integer(rows[0][0]) != 0;
-}
-
 }  // namespace runner::storage

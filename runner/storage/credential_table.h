@@ -52,7 +52,4 @@ class Credentials {
   const Sealer& sealer_;
 };
 
-/// Whether something lies in the database that only its data key opens, so that no new one may be made.
-bool has_sealed_values(Tx& tx);
-
 }  // namespace runner::storage

@@ -18,7 +18,7 @@ Secret read_data_key(const std::filesystem::path& path);
 Secret make_data_key(const std::filesystem::path& path);
 
 /// The one that is there, else a new one. Only where nothing is sealed yet: what an older key sealed does not
-/// open with a new one (has_sealed_values() of credential_table.h). Processes that do this at once all get
+/// open with a new one (has_sealed_values() of sealed_values.h). Processes that do this at once all get
 /// the same.
 Secret read_or_make_data_key(const std::filesystem::path& path);
 

@@ -28,12 +28,6 @@ constexpr std::string_view kInsert = "INSERT INTO variables (" RUNNER_VARIABLE_C
 
 #undef RUNNER_VARIABLE_COLUMNS
 
-/// Who can write the database and has no key must not be able to hand a value to others than it is for.
-std::string bound_to(const VariableRecord& record) {
-  return "value of " + record.key + " for " + record.scope + " in project " + std::to_string(record.project) +
-         (record.is_protected ? ", protected" : "") + (record.masked ? ", masked" : "");
-}
-
 void check(const VariableRecord& record, std::optional<std::string_view> value) {
   const auto refuse = [](const char* what, const std::optional<std::string>& problem) {
     if (problem) throw Error(ErrorCode::invalid_input, std::string(what) + " " + *problem);
@@ -139,6 +133,11 @@ std::optional<std::string> mask_problem(VariableKind kind, std::string_view valu
   return std::nullopt;
 }
 
+std::string seal_column(const VariableRecord& record) {
+  return "value of " + record.key + " for " + record.scope + " in project " + std::to_string(record.project) +
+         (record.is_protected ? ", protected" : "") + (record.masked ? ", masked" : "");
+}
+
 std::int64_t Variables::insert(const VariableRecord& record, std::string_view value) {
   check(record, value);
   check_project(tx_, record.project);
@@ -155,7 +154,7 @@ std::int64_t Variables::insert(const VariableRecord& record, std::string_view va
                  {id, record.project, record.key, record.scope, std::string(to_string(record.kind)),
                   std::int64_t{record.masked}, std::int64_t{record.is_protected}, std::int64_t{record.raw},
                   record.description, to_value(record.created_at), to_value(record.updated_at),
-                  sealer_.seal(value, {"variables", bound_to(record), id})});
+                  sealer_.seal(value, {"variables", seal_column(record), id})});
   return id;
 }
 
@@ -183,7 +182,7 @@ Secret Variables::open(const VariableRecord& record) {
     throw Error(ErrorCode::not_found, "variable " + in_quotes(record.key) + " for the scope " +
                                           in_quotes(record.scope) + " was removed");
   }
-  return sealer_.open(as_bytes(rows[0][0]), {"variables", bound_to(record), record.id});
+  return sealer_.open(as_bytes(rows[0][0]), {"variables", seal_column(record), record.id});
 }
 
 bool Variables::replace(const VariableRecord& next, std::optional<std::string_view> value) {
@@ -201,7 +200,8 @@ bool Variables::replace(const VariableRecord& next, std::optional<std::string_vi
              "description = $7, updated_at = $8, value = $9 WHERE id = $1 AND version = $2",
              {next.id, next.version, std::string(to_string(next.kind)), std::int64_t{next.masked},
               std::int64_t{next.is_protected}, std::int64_t{next.raw}, next.description,
-              to_value(next.updated_at), sealer_.seal(*value, {"variables", bound_to(next), next.id})}) == 1;
+              to_value(next.updated_at), sealer_.seal(*value, {"variables", seal_column(next), next.id})}) ==
+         1;
 }
 
 bool Variables::remove(std::int64_t id) {

@@ -48,6 +48,10 @@ std::optional<std::string> variable_value_problem(std::string_view value);
 /// several lines only parts may be shown. Each line of a file is masked by itself.
 std::optional<std::string> mask_problem(VariableKind kind, std::string_view value);
 
+/// What its value is sealed for, beside its row: who can write the database and has no key must not be able
+/// to hand a value to others than it is for. Pure.
+std::string seal_column(const VariableRecord& record);
+
 class Variables {
  public:
   Variables(Tx& tx, const Sealer& sealer) noexcept : tx_(tx), sealer_(sealer) {}

@@ -58,6 +58,26 @@ std::vector<std::string> Asked::fields() const {
   return names;
 }
 
+std::string FakeKeys::change_data_key() {
+  auto locked = report.lock();
+  for (DataKeyReport::Key& key : locked->keys) key.seals = false;
+  const std::string id = "key" + std::to_string(locked->keys.size() + 1);
+  locked->keys.insert(locked->keys.begin(), {id, TimePoint(), true, 0});
+  locked->renewing = true;
+  return id;
+}
+
+void FakeKeys::remove_data_key(const std::string& id) {
+  auto locked = report.lock();
+  for (auto key = locked->keys.begin(); key != locked->keys.end(); ++key) {
+    if (key->id != id) continue;
+    if (key->seals || key->values > 0) throw Error(ErrorCode::conflict, "it is needed");
+    locked->keys.erase(key);
+    return;
+  }
+  throw Error(ErrorCode::not_found, "there is no data key '" + id + "'");
+}
+
 ApiTest::ApiTest()
     : store_(storage::make_memory_store(clock_)),
       sealer_(storage::Secret::copy_of(std::string(storage::kDataKeySize, 'k'))) {
@@ -72,6 +92,7 @@ ApiTest::ApiTest()
                                         .audit_key = audit_key_,
                                         .clock = clock_,
                                         .actions = actions_,
+                                        .keys = keys_,
                                         .data_dir = dir_.path(),
                                         .version = "1.2.3",
                                         .commit = "abc"});

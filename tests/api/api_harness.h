@@ -73,6 +73,15 @@ class FakeActions final : public Actions {
   Synchronized<std::vector<std::string>> calls_;
 };
 
+class FakeKeys final : public KeyActions {
+ public:
+  DataKeyReport data_keys() override { return *report.lock(); }
+  std::string change_data_key() override;
+  void remove_data_key(const std::string& id) override;
+
+  Synchronized<DataKeyReport> report;
+};
+
 struct Asked {
   int status = 0;
   std::map<std::string, std::string> headers;
@@ -117,6 +126,7 @@ class ApiTest : public ::testing::Test {
   storage::Sealer sealer_;
   const storage::AuditKey audit_key_{storage::Secret::copy_of(std::string(storage::kDataKeySize, 'a'))};
   FakeActions actions_;
+  FakeKeys keys_;
   std::map<std::string, std::string> tokens_;
   std::map<std::string, std::int64_t> users_;
   std::int64_t shop_ = 0;

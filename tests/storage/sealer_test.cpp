@@ -93,7 +93,9 @@ TEST(Sealer, WrongKeyIsToldFromDamage) {
   const Sealer other = sealer_of('l');
   EXPECT_NE(other.key_id(), sealer_of('k').key_id());
   EXPECT_EQ(other.key_id(), sealer_of('l').key_id());
-  EXPECT_TRUE(fails_with(ErrorCode::conflict, "sealed with another data key than '" + other.key_id() + "'",
+  EXPECT_TRUE(fails_with(ErrorCode::conflict,
+                         "sealed with the data key '" + sealer_of('k').key_id() +
+                             "', which is not here (there is '" + other.key_id() + "')",
                          [&] { other.open(sealed, kPlace); }));
   // The id alone does not make it the right one.
   Sealed renamed = sealed;
@@ -105,7 +107,7 @@ TEST(Sealer, WrongKeyIsToldFromDamage) {
 TEST(Sealer, ValueOfANewerProgramIsNotCalledDamaged) {
   const Sealer sealer = sealer_of('k');
   Sealed sealed = sealer.seal("s3cret", kPlace);
-  sealed[0] = std::byte{2};
+  sealed[0] = std::byte{3};
   EXPECT_TRUE(fails_with(ErrorCode::conflict, "in a way that this program does not know",
                          [&] { sealer.open(sealed, kPlace); }));
 }
@@ -118,15 +120,64 @@ TEST(Sealer, KeyOfAnotherSizeIsRefused) {
   }
 }
 
-TEST(Sealer, FormatStaysReadable) {
-  // Sealed by another implementation, as the header has it; must open for ever.
-  const std::string hex =
-      "01211296c02cec1c760102030405060708090a0b0c0421351f086d27b93373bc29b4fd2776395f5b3ed4cd";
-  Sealed sealed;
-  for (std::size_t i = 0; i < hex.size(); i += 2) {
-    sealed.push_back(static_cast<std::byte>(std::stoi(hex.substr(i, 2), nullptr, 16)));
-  }
-  EXPECT_EQ(opened(sealer_of('k'), sealed), "s3cret");
+// Sealed by another implementation, as the header has it; must open for ever.
+constexpr const char* kBare =
+    "01211296c02cec1c760102030405060708090a0b0c0421351f086d27b93373bc29b4fd2776395f5b3ed4cd";
+constexpr const char* kEnvelope =
+    "02211296c02cec1c760102030405060708090a0b0c1377300a0570eea843cbb309d530e227f11c60a141ebd672e24a87f618f482"
+    "6b2c4808b7a621bd5050c007319715b2a115161718191a1b1c1d1e1f2093837153761bd636209ada0ed41a9234a5eb7bd80c3f";
+
+Sealed bytes_of(const std::string& hex) {
+  Sealed bytes;
+  for (std::size_t i = 0; i < hex.size(); i += 2)
+    bytes.push_back(static_cast<std::byte>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  return bytes;
+}
+
+TEST(Sealer, FormatsStayReadable) {
+  for (const char* sealed : {kBare, kEnvelope})
+    EXPECT_EQ(opened(sealer_of('k'), bytes_of(sealed)), "s3cret") << sealed;
+}
+
+TEST(Sealer, NewKeySealsAndOlderOnesOpen) {
+  Sealer sealer = sealer_of('k');
+  const std::string before = sealer.key_id();
+  const Sealed old = sealer.seal("s3cret", kPlace);
+  sealer.use_key(Secret::copy_of(std::string(kDataKeySize, 'l')));
+  EXPECT_EQ(sealer.key_id(), sealer_of('l').key_id());
+  EXPECT_EQ(sealer.older_ids(), std::vector<std::string>{before});
+  EXPECT_EQ(opened(sealer, old), "s3cret");
+  const Sealed fresh = sealer.seal("s3cret", kPlace);
+  EXPECT_EQ(data_key_of(fresh), sealer.key_id());
+  EXPECT_EQ(opened(sealer_of('l'), fresh), "s3cret");
+  sealer.forget_key(before);
+  EXPECT_TRUE(fails_with(ErrorCode::conflict, "sealed with the data key '" + before + "', which is not here",
+                         [&] { sealer.open(old, kPlace); }));
+  sealer.forget_key(sealer.key_id());
+  EXPECT_EQ(opened(sealer, fresh), "s3cret") << "the one that seals stays";
+}
+
+TEST(Sealer, RenewedValueHasTheNewKeyAndTheSameCiphertext) {
+  Sealer sealer = sealer_of('k');
+  const Sealed old = sealer.seal("s3cret-s3cret", kPlace);
+  EXPECT_EQ(sealer.renew(old, kPlace), std::nullopt) << "it has that key";
+  sealer.use_key(Secret::copy_of(std::string(kDataKeySize, 'l')));
+  const auto renewed = sealer.renew(old, kPlace);
+  ASSERT_TRUE(renewed);
+  EXPECT_EQ(data_key_of(*renewed), sealer_of('l').key_id());
+  EXPECT_EQ(opened(sealer_of('l'), *renewed), "s3cret-s3cret");
+  constexpr std::ptrdiff_t kCiphertext = 1 + 8 + 12 + kDataKeySize + 16;
+  EXPECT_TRUE(
+      std::equal(old.begin() + kCiphertext, old.end(), renewed->begin() + kCiphertext, renewed->end()));
+  EXPECT_EQ(sealer.renew(*renewed, kPlace), std::nullopt);
+  for (const SealPlace& place : {SealPlace{"credentials", "secret", 8}, SealPlace{"credentials", "other", 7}})
+    EXPECT_THROW(sealer.renew(old, place), Error) << "what was moved is not made good";
+  EXPECT_THROW(sealer_of('m').renew(old, kPlace), Error);
+  // Of the form without a key of its own.
+  const auto upgraded = sealer_of('k').renew(bytes_of(kBare), kPlace);
+  ASSERT_TRUE(upgraded);
+  EXPECT_EQ(upgraded->size(), std::string("s3cret").size() + kSealOverhead);
+  EXPECT_EQ(opened(sealer_of('k'), *upgraded), "s3cret");
 }
 
 }  // namespace

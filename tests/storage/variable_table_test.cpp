@@ -1,7 +1,7 @@
 #include "runner/storage/variable_table.h"
 
-#include "runner/storage/credential_table.h"
 #include "runner/storage/row.h"
+#include "runner/storage/sealed_values.h"
 #include "tests/storage/store_kinds.h"
 
 namespace runner::storage {
