@@ -97,6 +97,14 @@ DeploymentRecord Gate::add(const NewDeployment& wanted) {
   return deployment;
 }
 
+LookUp Gate::who_in(const EnvironmentRecord& environment) const {
+  return [this, project = environment.project,
+          name = environment.name](const std::string& who) -> std::optional<Person> {
+    const auto person = look_up_(who);
+    return person ? std::optional(person->in(project, name)) : std::nullopt;
+  };
+}
+
 DeploymentRecord Gate::insert(Tx& tx, const EnvironmentRecord& environment,
                               const NewDeployment& wanted) const {
   const Protection protection = parse_protection(environment.protection);
@@ -126,7 +134,7 @@ DeploymentRecord Gate::insert(Tx& tx, const EnvironmentRecord& environment,
     refusal = in_quotes(wanted.ref) + " may not be deployed to " + in_quotes(wanted.environment) +
               ": allowed are " + join(protection.refs, ", ");
   // Who may roll back was asked when it was asked for.
-  const auto person = look_up_(wanted.triggered_by);
+  const auto person = who_in(environment)(wanted.triggered_by);
   if (refusal.empty() && wanted.kind != "rollback" && !protection.deployers.empty() &&
       (!person || !matches(protection.deployers, *person)))
     refusal = (wanted.triggered_by.empty() ? "it is not known who started this, so it"
@@ -150,8 +158,10 @@ Gate::Turn Gate::turn_of(Tx& tx, const Protection& protection, const DeploymentR
     turn.why = "deployment " + std::to_string(newest.number) + ", which is newer, runs there";
     return turn;
   }
+  const auto environment = Environments(tx).find(deployment.environment);
+  if (!environment) throw Error(ErrorCode::corrupt, "a deployment without its environment");
   turn.approvals = count_approvals(protection, candidate_of(deployment),
-                                   storage::Approvals(tx).of(deployment.id), look_up_, now);
+                                   storage::Approvals(tx).of(deployment.id), who_in(*environment), now);
   if (turn.approvals.rejected) {
     turn.state = State::rejected;
     turn.why = "rejected by " + turn.approvals.rejected_by +

@@ -105,6 +105,8 @@ class Gate {
     std::optional<TimePoint> opens;  // of what is frozen, or waits
     ApprovalStanding approvals;
   };
+  /// Who somebody is there.
+  LookUp who_in(const storage::EnvironmentRecord& environment) const;
   storage::DeploymentRecord insert(storage::Tx& tx, const storage::EnvironmentRecord& environment,
                                    const NewDeployment& wanted) const;
   Turn turn_of(storage::Tx& tx, const Protection& protection, const storage::DeploymentRecord& deployment,

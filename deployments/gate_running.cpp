@@ -18,9 +18,12 @@ using storage::EnvironmentRecord;
 using storage::Environments;
 using storage::Tx;
 
+/// Whoever is named for it; else whoever has the permission, or may deploy there when it is protected by
+/// nobody.
 bool may_roll_back(const Protection& protection, const Person& person) {
-  const std::vector<Who>& who = protection.rollback.empty() ? protection.deployers : protection.rollback;
-  return who.empty() || matches(who, person);
+  if (!protection.rollback.empty()) return matches(protection.rollback, person);
+  if (person.permissions.count("rollback") > 0) return true;
+  return protection.deployers.empty() ? !protection.needs_approval() : matches(protection.deployers, person);
 }
 
 /// "" when it may be followed in this state, else why not.
@@ -41,9 +44,13 @@ GateAnswer Gate::ask(std::int64_t id, const Person& person, const std::string& r
     const State state = state_of(deployment);
     const std::string named = "deployment " + std::to_string(id) + " is " + deployment.state;
     if (!is_effectful(state)) return {Kind::not_possible, named};
-    const bool may = protection.deployers.empty() || matches(protection.deployers, person) ||
-                     (request == "abort" && may_roll_back(protection, person));
-    if (!may) return {Kind::not_permitted, person.name + " may not deploy to this environment"};
+    const bool may_deploy = protection.deployers.empty() || matches(protection.deployers, person);
+    const bool is_others = request == "abort" && deployment.triggered_by != person.name;
+    if (is_others && !may_roll_back(protection, person))
+      return {Kind::not_permitted, person.name + " may not end what " + in_quotes(deployment.triggered_by) +
+                                       " started: that needs the permission 'rollback' in this environment"};
+    if (!is_others && !may_deploy && !(request == "abort" && may_roll_back(protection, person)))
+      return {Kind::not_permitted, person.name + " may not deploy to this environment"};
     if (!has_journal(deployment))
       return {Kind::not_possible,
               "deployment " + std::to_string(id) + " is carried out by the script of its job: cancel that"};

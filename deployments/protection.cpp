@@ -20,7 +20,8 @@ constexpr std::array<std::string_view, 4> kRoles{"viewer", "developer", "maintai
 
 bool has_role(const Person& person, std::string_view wanted) {
   const auto lowest = std::find(kRoles.begin(), kRoles.end(), wanted);
-  return person.role == wanted || std::find(lowest, kRoles.end(), person.role) != kRoles.end();
+  return person.role == wanted || person.roles.count(std::string(wanted)) > 0 ||
+         std::find(lowest, kRoles.end(), person.role) != kRoles.end();
 }
 
 }  // namespace
@@ -37,6 +38,16 @@ std::string to_string(const Who& who) {
   for (const auto& [kind, name] : kKinds)
     if (kind == who.kind) return std::string(name) + ":" + who.name;
   return {};
+}
+
+Person Person::in(const std::string& project, const std::string& environment) const {
+  Person person = *this;
+  if (rights.empty()) return person;
+  const std::vector<std::string> names = rights.in(project, environment).names();
+  person.permissions = {names.begin(), names.end()};
+  person.role = storage::to_string(rights.role_in(project, environment));
+  person.roles = rights.roles_in(project, environment);
+  return person;
 }
 
 bool matches(const std::vector<Who>& who, const Person& person) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "runner/base/clock.h"
+#include "runner/storage/rights.h"
 
 namespace runner::deployments {
 
@@ -32,6 +33,10 @@ struct Person {
   std::set<std::string> groups, permissions;  // permissions: in this environment
   std::set<std::string> mails;                // by which commits name them
   bool enabled = true;
+  std::set<std::string> roles = {};  // that admins made
+  storage::Rights rights = {};       // wherever that is
+  /// With role and permissions as they are in an environment.
+  Person in(const std::string& project, const std::string& environment) const;
 };
 bool matches(const std::vector<Who>& who, const Person& person);
 

@@ -6,7 +6,13 @@
 namespace runner::pipelines {
 namespace {
 
-/// `*` is any run of characters; nothing else is special.
+std::ptrdiff_t literal_length(const Variable& variable) {
+  const std::string& scope = variable.environment_scope;
+  return static_cast<std::ptrdiff_t>(scope.size()) - std::count(scope.begin(), scope.end(), '*');
+}
+
+}  // namespace
+
 bool scope_matches(std::string_view scope, std::string_view name) {
   std::size_t s = 0;
   std::size_t n = 0;
@@ -28,13 +34,6 @@ bool scope_matches(std::string_view scope, std::string_view name) {
   }
   return scope.find_first_not_of('*', s) == std::string_view::npos;
 }
-
-std::ptrdiff_t literal_length(const Variable& variable) {
-  const std::string& scope = variable.environment_scope;
-  return static_cast<std::ptrdiff_t>(scope.size()) - std::count(scope.begin(), scope.end(), '*');
-}
-
-}  // namespace
 
 void add_scoped_variables(VariableSet& set, std::span<const Variable> definitions,
                           std::string_view environment) {

@@ -10,6 +10,9 @@
 
 namespace runner::pipelines {
 
+/// Whether a scope of environments has this one: `*` is any run of characters, nothing else is special.
+bool scope_matches(std::string_view scope, std::string_view environment);
+
 /// Adds the environment-scoped definitions that fit `environment` ("" = none), most specific last, so that it
 /// wins within its rank. Definitions of scope "*" are not touched.
 void add_scoped_variables(VariableSet& set, std::span<const Variable> definitions,

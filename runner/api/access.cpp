@@ -3,12 +3,21 @@
 #include <unistd.h>
 
 #include "runner/api/refusal.h"
+#include "runner/api/routes.h"
 #include "runner/base/log.h"
 #include "runner/base/text.h"
 #include "runner/storage/access_token.h"
+#include "runner/storage/deployment_table.h"
+#include "runner/storage/pipeline_table.h"
+#include "runner/storage/project_table.h"
+#include "runner/storage/role_table.h"
+#include "runner/storage/schedule_table.h"
+#include "runner/storage/tables.h"
 
 namespace runner::api {
 namespace {
+
+using storage::Permission;
 
 [[noreturn]] void refuse_unknown(std::string detail) {
   throw Refusal({.status = 401, .detail = std::move(detail)}, {{"WWW-Authenticate", "Bearer"}});
@@ -45,7 +54,11 @@ std::optional<Caller> caller_of(Context& context, const std::string& token) {
     const auto user = record ? storage::Users(tx).find(record->user) : std::nullopt;
     const auto role = user ? storage::role_now(*record, *user, now) : std::nullopt;
     if (!role) return;
-    caller = {.name = user->name, .role = *role, .user = user->id, .token = record->id};
+    caller = {.name = user->name,
+              .role = *role,
+              .rights = storage::rights_now(tx, *user, record->role),
+              .user = user->id,
+              .token = record->id};
     if (storage::is_use_written(*record, now)) use = record->id;
   });
   if (use != 0) {
@@ -69,8 +82,10 @@ std::optional<Caller> caller_of(Context& context, const std::string& token) {
 }
 
 Caller at_socket(const http::Credentials& peer) {
-  if (peer.uid == 0) return {.name = "root", .role = storage::Role::admin, .user = {}};
-  return {.name = std::to_string(peer.uid), .role = storage::Role::admin, .user = {}};
+  return {.name = peer.uid == 0 ? "root" : std::to_string(peer.uid),
+          .role = storage::Role::admin,
+          .rights = storage::Rights(storage::Role::admin),
+          .user = {}};
 }
 
 Caller identify(Context& context, const http::Request& request) {
@@ -93,6 +108,66 @@ Caller identify(Context& context, const http::Request& request) {
   return *std::move(caller);
 }
 
+/// What is asked for by an id: where that is.
+struct Named {
+  std::string what, project, environment;  // "job 7"; empty: it is none of these
+};
+
+std::string project_of(storage::Tx& tx, std::int64_t pipeline) {
+  const auto found = storage::Pipelines(tx).find(pipeline);
+  const auto project = found ? storage::Projects(tx).find(found->project) : std::nullopt;
+  return project ? project->name : std::string();
+}
+
+Named named_by_id(Context& context, std::string_view path, std::int64_t id) {
+  Named named;
+  context.parts.store.read([&](storage::Tx& tx) {
+    named = {};
+    if (path.starts_with("/api/v1/pipelines/")) {
+      named = {"pipeline " + std::to_string(id), project_of(tx, id), ""};
+    } else if (path.starts_with("/api/v1/jobs/")) {
+      const auto job = storage::Jobs(tx).find(id);
+      named = {"job " + std::to_string(id), job ? project_of(tx, job->pipeline) : "", ""};
+    } else if (path.starts_with("/api/v1/schedules/")) {
+      const auto schedule = storage::Schedules(tx, context.parts.sealer).find(id);
+      const auto project = schedule ? storage::Projects(tx).find(schedule->project) : std::nullopt;
+      named = {"schedule " + std::to_string(id), project ? project->name : "", ""};
+    } else if (path.starts_with("/api/v1/deployments/")) {
+      const auto deployment = storage::Deployments(tx).find(id);
+      const auto environment =
+          deployment ? storage::Environments(tx).find(deployment->environment) : std::nullopt;
+      named = {"deployment " + std::to_string(id), environment ? environment->project : "",
+               environment ? environment->name : ""};
+    }
+  });
+  return named;
+}
+
+/// nullopt: of none, or of several.
+std::optional<Permission> permission_of(Access access) {
+  switch (access) {
+    case Access::monitor:
+      return Permission::monitor;
+    case Access::view_logs:
+      return Permission::view_logs;
+    case Access::deploy:
+      return Permission::deploy;
+    case Access::rollback:
+      return Permission::rollback;
+    case Access::manage_users:
+      return Permission::manage_users;
+    case Access::manage_roles:
+    case Access::keys:
+      return Permission::manage_roles;
+    case Access::open:
+    case Access::signature:
+    case Access::known:
+    case Access::manage:
+      break;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Caller authenticate(Context& context, const http::Request& request, Access access) {
@@ -103,23 +178,46 @@ Caller authenticate(Context& context, const http::Request& request, Access acces
   return caller;
 }
 
-void check_role(const Caller& caller, Access access) {
-  if (access == Access::open || access == Access::signature) return;
-  const storage::Role needed = access == Access::admin       ? storage::Role::admin
-                               : access == Access::developer ? storage::Role::developer
-                                                             : storage::Role::viewer;
-  if (caller.role < needed)
-    refuse_role(needed, "this needs the role " + in_quotes(to_string(needed)) + ", and " +
-                            in_quotes(caller.name) + " has " + in_quotes(to_string(caller.role)) +
-                            " with this token");
+void check_permission(const Caller& caller, Permission needed, const std::string& project,
+                      const std::string& environment, const std::string& what) {
+  if (caller.rights.may(needed, project, environment)) return;
+  const std::string place =
+      !environment.empty() ? " for the environment " + in_quotes(environment) + " of " + in_quotes(project)
+      : project.empty()    ? ""
+                           : " for project " + in_quotes(project);
+  refuse_permission(needed, (what.empty() ? "this needs" : what + " needs") + " the permission " +
+                                in_quotes(to_string(needed)) + to_utf8(place) + ", and " +
+                                in_quotes(caller.name) + " does not have it with this token");
+}
+
+void check_rights(Context& context, const ApiRoute& route, const http::Request& request,
+                  const Caller& caller) {
+  if (route.access == Access::manage) {
+    if (caller.rights.may(Permission::manage_users)) return;
+    check_permission(caller, Permission::manage_roles);
+  }
+  if (route.access == Access::keys) check_permission(caller, Permission::manage_users);
+  const auto needed = permission_of(route.access);
+  if (!needed || caller.rights.may(*needed)) return;
+  if (!caller.rights.may_somewhere(*needed)) check_permission(caller, *needed);
+  // What these list is filtered by the handler.
+  if (route.name == "list_projects" || route.name == "follow_events") return;
+  const auto parameter = [&](const char* name) {
+    const auto found = request.parameters.find(name);
+    return found == request.parameters.end() ? std::string() : found->second;
+  };
+  if (route.path.starts_with("/api/v1/projects/"))
+    return check_permission(caller, *needed, parameter("name"), parameter("environment"));
+  const Named named = named_by_id(context, route.path, parse_integer(parameter("id")).value_or(0));
+  if (named.what.empty()) check_permission(caller, *needed);
+  if (named.project.empty()) return;  // nobody's: the handler says that it is not there
+  if (!caller.rights.may(Permission::monitor, named.project, named.environment)) refuse_missing(named.what);
+  check_permission(caller, *needed, named.project, named.environment);
 }
 
 void check_own(const Caller& caller, const std::optional<storage::UserRecord>& user) {
-  if (caller.role == storage::Role::admin) return;
-  if (!user || caller.user != user->id)
-    refuse_role(storage::Role::admin, "tokens of others need the role 'admin', and " +
-                                          in_quotes(caller.name) + " has " +
-                                          in_quotes(to_string(caller.role)));
+  if (user && caller.user == user->id) return;
+  check_permission(caller, Permission::manage_users, "", "", "what is of others");
 }
 
 }  // namespace runner::api

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "runner/storage/access_table.h"
+#include "runner/storage/rights.h"
 
 namespace runner::api {
 
@@ -19,7 +19,6 @@ enum class AuthResult : std::uint8_t { success, failure, limited };
 inline constexpr std::array kAuthMethods{AuthMethod::token, AuthMethod::socket, AuthMethod::webhook,
                                          AuthMethod::none};
 inline constexpr std::array kAuthResults{AuthResult::success, AuthResult::failure, AuthResult::limited};
-inline constexpr std::array kRoles{storage::Role::viewer, storage::Role::developer, storage::Role::admin};
 
 /// The enumerator's name.
 std::string_view to_string(AuthMethod method) noexcept;
@@ -30,12 +29,12 @@ class AccessCounts {
   void attempt(AuthMethod method, AuthResult result) noexcept {
     ++attempts_.at(index(method)).at(index(result));
   }
-  /// Somebody who is known lacked this role.
-  void denied(storage::Role needed) noexcept { ++denials_.at(index(needed)); }
+  /// Somebody who is known lacked this permission.
+  void denied(storage::Permission needed) noexcept { ++denials_.at(index(needed)); }
   std::uint64_t attempts(AuthMethod method, AuthResult result) const noexcept {
     return attempts_.at(index(method)).at(index(result));
   }
-  std::uint64_t denials(storage::Role needed) const noexcept { return denials_.at(index(needed)); }
+  std::uint64_t denials(storage::Permission needed) const noexcept { return denials_.at(index(needed)); }
 
  private:
   template <typename Enum>
@@ -43,7 +42,7 @@ class AccessCounts {
     return static_cast<std::size_t>(value);
   }
   std::array<std::array<std::atomic<std::uint64_t>, kAuthResults.size()>, kAuthMethods.size()> attempts_{};
-  std::array<std::atomic<std::uint64_t>, kRoles.size()> denials_{};
+  std::array<std::atomic<std::uint64_t>, storage::kPermissions.size()> denials_{};
 };
 
 }  // namespace runner::api

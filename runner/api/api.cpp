@@ -18,7 +18,7 @@ void check_readiness(Context& context) {
 
 http::Response answer(Context& context, const ApiRoute& route, const http::Request& request, Caller& caller) {
   caller = authenticate(context, request, route.access);
-  check_role(caller, route.access);
+  check_rights(context, route, request, caller);
   const Call call{request, caller};
   // Forges add what they like to the address they were given.
   if (route.access != Access::signature) check_query(request, route.query, route.repeatable);

@@ -14,6 +14,7 @@
 #include "runner/http/rate_limit.h"
 #include "runner/storage/access_table.h"
 #include "runner/storage/records.h"
+#include "runner/storage/rights.h"
 
 namespace runner::api {
 
@@ -39,7 +40,8 @@ struct Context {
 /// Who asks.
 struct Caller {
   std::string name;
-  storage::Role role = storage::Role::viewer;
+  storage::Role role = storage::Role::none;
+  storage::Rights rights = {};
   std::optional<std::int64_t> user;  // nullopt: at the unix socket, by the kernel's word
   std::optional<std::int64_t> token = {};
   std::string source = {};   // the address they come from; "" at the socket

@@ -22,16 +22,27 @@ using deployments::Person;
 
 constexpr std::size_t kMaxComment = 4'000;
 
-/// Somebody with the rights of the token that was shown, which may be less than those of its user.
-Person person_of_caller(Context& context, const Caller& caller) {
+/// Which environment it is about: one itself, or that of a deployment. nullopt: there is none.
+using FindEnvironment = std::function<std::optional<storage::EnvironmentRecord>(storage::Tx& tx)>;
+
+FindEnvironment environment_of_deployment(std::int64_t id) {
+  return [id](storage::Tx& tx) {
+    const auto deployment = storage::Deployments(tx).find(id);
+    return deployment ? storage::Environments(tx).find(deployment->environment) : std::nullopt;
+  };
+}
+
+/// Somebody with the rights there of the token that was shown, which may be less than those of its user.
+Person person_of_caller(Context& context, const Caller& caller, const FindEnvironment& find) {
   Person person;
-  person.name = caller.name;
-  if (caller.user) {
-    context.parts.store.read([&](storage::Tx& tx) {
-      if (const auto user = storage::Users(tx).find(*caller.user)) person = deployments::person_of(tx, *user);
-    });
-  }
-  person.role = storage::to_string(caller.role);
+  context.parts.store.read([&](storage::Tx& tx) {
+    person = {};
+    person.name = caller.name;
+    if (const auto user = caller.user ? storage::Users(tx).find(*caller.user) : std::nullopt)
+      person = deployments::person_of(tx, *user);
+    person.rights = caller.rights;
+    if (const auto environment = find(tx)) person = person.in(environment->project, environment->name);
+  });
   return person;
 }
 
@@ -82,9 +93,10 @@ std::string detail_of(Context& context, const Gate& gate, std::int64_t id) {
 }
 
 /// `kind` of the event; `said`: the person's words. `id` is read once `body` is done.
-http::Response act_on(Context& context, const Call& call, const char* kind, const std::string& said,
-                      const std::function<GateAnswer(Gate&, const Person&)>& body, const std::int64_t& id) {
-  const Person person = person_of_caller(context, call.caller);
+http::Response act_on(Context& context, const Call& call, const FindEnvironment& where, const char* kind,
+                      const std::string& said, const std::function<GateAnswer(Gate&, const Person&)>& body,
+                      const std::int64_t& id) {
+  const Person person = person_of_caller(context, call.caller, where);
   Gate gate(context.parts.store, context.parts.clock, deployments::people_now(context.parts.store),
             [&](storage::Tx& tx, const storage::DeploymentRecord& deployment) {
               tell(context, tx, kind, deployment, said, call.caller);
@@ -111,8 +123,8 @@ http::Response act(Context& context, const Call& call, const char* kind, const s
                    const Act& body) {
   const std::int64_t id = id_of(call, "deployment");
   return act_on(
-      context, call, kind, said, [&](Gate& gate, const Person& person) { return body(gate, id, person); },
-      id);
+      context, call, environment_of_deployment(id), kind, said,
+      [&](Gate& gate, const Person& person) { return body(gate, id, person); }, id);
 }
 
 std::string read_comment(const Call& call) {
@@ -207,7 +219,8 @@ http::Response unlock_environment(Context& context, const Call& call) {
   const std::int64_t environment = environment_of(context, call);
   std::int64_t taken_from = 0;
   return act_on(
-      context, call, "environment.unlocked", reason,
+      context, call, [&](storage::Tx& tx) { return storage::Environments(tx).find(environment); },
+      "environment.unlocked", reason,
       [&](Gate& gate, const Person& person) { return gate.unlock(environment, person, reason, taken_from); },
       taken_from);
 }
@@ -220,7 +233,8 @@ http::Response roll_back_environment(Context& context, const Call& call) {
   storage::DeploymentRecord made;
   std::int64_t id = 0;
   http::Response response = act_on(
-      context, call, "deployment.rollback", "",
+      context, call, [&](storage::Tx& tx) { return storage::Environments(tx).find(environment); },
+      "deployment.rollback", "",
       [&](Gate& gate, const Person& person) {
         GateAnswer answer = gate.roll_back(environment, to.value_or(0), person, made);
         id = made.id;

@@ -13,6 +13,7 @@
 #include "runner/base/error.h"
 #include "runner/base/text.h"
 #include "runner/storage/group_table.h"
+#include "runner/storage/role_table.h"
 
 namespace runner::api {
 namespace {
@@ -42,18 +43,18 @@ std::string useless_part(storage::Tx& tx, const deployments::Protection& protect
     all.insert(all.end(), more->begin(), more->end());
   for (const auto& rule : protection.rules) all.insert(all.end(), rule.who.begin(), rule.who.end());
   for (const deployments::Who& who : all) {
-    if (who.kind == deployments::Who::Kind::permission)
-      return in_quotes(to_string(who)) +
-             " is nobody: users have no permissions in this version; write user:NAME, group:NAME or "
-             "role:NAME";
+    if (who.kind == deployments::Who::Kind::permission && !storage::parse_permission(who.name))
+      return in_quotes(to_string(who)) + " is nobody: permissions are " +
+             join(storage::permissions_of(storage::Role::admin).names(), ", ");
     if (who.kind == deployments::Who::Kind::group && !storage::Groups(tx).has_members(who.name))
       return in_quotes(to_string(who)) +
              " is nobody: no user is in that group; 'runner user set NAME --group " + who.name +
              "' puts one in";
     // Nobody has the role maintainer here, but admins may what it may.
     if (who.kind == deployments::Who::Kind::role && who.name != "maintainer" &&
-        !storage::parse_role(who.name))
-      return in_quotes(to_string(who)) + " is nobody: roles are viewer, developer and admin";
+        !storage::parse_role(who.name) && !storage::Roles(tx).find(who.name))
+      return in_quotes(to_string(who)) +
+             " is nobody: there is no such role; 'runner role list' has those that there are";
   }
   return {};
 }

@@ -1,4 +1,5 @@
 // What happens, as it happens.
+#include "runner/api/access.h"
 #include "runner/api/feed.h"
 #include "runner/api/json_output.h"
 #include "runner/api/refusal.h"
@@ -90,14 +91,23 @@ class EventFollower final : public Follower {
 };
 
 /// Throws Refusal.
-storage::LogFilter filter_of(storage::Tx& tx, const http::Request& request) {
+storage::LogFilter filter_of(storage::Tx& tx, const http::Request& request, const Caller& caller) {
   storage::LogFilter filter;
-  if (const std::string* project = request.query_value("project"))
-    filter.project = get_project(tx, *project).id;
+  const std::string* project = request.query_value("project");
+  // Who may not see all of them says which.
+  check_permission(
+      caller, storage::Permission::monitor, project == nullptr ? "" : *project, "",
+      project == nullptr ? "following what happens in all projects (say project=... for one)" : "");
+  if (project != nullptr) filter.project = get_project(tx, *project).id;
   if (const std::string* pipeline = request.query_value("pipeline")) {
     const auto id = parse_integer(*pipeline);
     if (!id || *id < 1) refuse_field("pipeline", "must be the id of a pipeline");
-    filter.pipeline = get_pipeline(tx, *id).id;
+    const storage::PipelineRecord found = get_pipeline(tx, *id);
+    const auto its = storage::Projects(tx).find(found.project);
+    // Of another project: there is none for whoever may not know of it.
+    if (project != nullptr && (!its || its->name != *project))
+      refuse_missing("pipeline " + std::to_string(*id));
+    filter.pipeline = found.id;
   }
   return filter;
 }
@@ -118,7 +128,7 @@ http::Response follow_events(Context& context, const Call& call) {
   storage::LogFilter filter;
   std::int64_t last = 0;
   context.parts.store.read([&](storage::Tx& tx) {
-    filter = filter_of(tx, call.request);
+    filter = filter_of(tx, call.request, call.caller);
     last = storage::EventLog(tx).last();
   });
   auto [handle, body] = http::make_stream({.buffer_bytes = kFeedBytes, .events = true});

@@ -94,14 +94,27 @@ std::string answers_of(const ApiRoute& route) {
   return std::move(json).take();
 }
 
-std::string_view role_of(Access access) {
+/// What a caller needs; "" = no token.
+std::string_view permission_of(Access access) {
   switch (access) {
-    case Access::viewer:
-      return "viewer";
-    case Access::developer:
-      return "developer";
-    case Access::admin:
-      return "admin";
+    case Access::known:
+      return "any";
+    case Access::monitor:
+      return "monitor";
+    case Access::view_logs:
+      return "view_logs";
+    case Access::deploy:
+      return "deploy";
+    case Access::rollback:
+      return "rollback";
+    case Access::manage_users:
+      return "manage_users";
+    case Access::manage_roles:
+      return "manage_roles";
+    case Access::manage:
+      return "manage_users or manage_roles";
+    case Access::keys:
+      return "manage_users and manage_roles";
     case Access::open:
     case Access::signature:
       break;
@@ -119,9 +132,9 @@ std::string operation_of(const ApiRoute& route) {
     json.raw("requestBody", std::move(body).take());
   }
   json.raw("responses", answers_of(route));
-  const std::string_view role = role_of(route.access);
-  json.raw("security", role.empty() ? "[]" : R"([{"bearer":[]},{"private_token":[]}])");
-  if (!role.empty()) json.text("x-role", role);
+  const std::string_view permission = permission_of(route.access);
+  json.raw("security", permission.empty() ? "[]" : R"([{"bearer":[]},{"private_token":[]}])");
+  if (!permission.empty()) json.text("x-permission", permission);
   return std::move(json).take();
 }
 

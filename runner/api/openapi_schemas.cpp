@@ -7,11 +7,11 @@ constexpr std::string_view kSchemas = R"json({
 "Version": {"type": "object", "required": ["version", "commit"], "properties": {
   "version": {"type": "string"}, "commit": {"type": "string"}}},
 "Document": {"type": "object", "required": ["openapi", "info", "paths", "components"]},
-"Time": {"type": "string", "format": "date-time"},
-"TimeOrNull": {"type": "string", "format": "date-time", "nullable": true},
+"Time": {"$ref": "#/components/schemas/Time"},
+"TimeOrNull": {"$ref": "#/components/schemas/Time", "nullable": true},
 "Priority": {"type": "integer", "minimum": -100, "maximum": 100,
   "description": "of jobs that wait for room those of the highest start first, within their project; one above that of the project needs the role admin"},
-"Role": {"type": "string", "enum": ["viewer", "developer", "admin"]},
+"Role": {"type": "string", "enum": ["none", "viewer", "developer", "admin"]},
 "Status": {"type": "string", "enum": ["created", "waiting_for_resource", "preparing", "pending", "running",
   "canceling", "manual", "scheduled", "success", "failed", "canceled", "skipped"]},
 "Credential": {"type": "object", "required": ["kind", "username", "created_at"], "additionalProperties": false,
@@ -129,6 +129,7 @@ constexpr std::string_view kSchemas = R"json({
   "additionalProperties": false, "properties": {
     "name": {"type": "string"}, "role": {"$ref": "#/components/schemas/Role"}, "disabled": {"type": "boolean"},
     "groups": {"type": "array", "items": {"type": "string"}},
+    "grants": {"type": "array", "items": {"type": "string"}, "description": "RIGHT, RIGHT@PROJECT or RIGHT@PROJECT/ENVIRONMENT"},
     "created_at": {"$ref": "#/components/schemas/Time"},
     "disabled_at": {"$ref": "#/components/schemas/TimeOrNull"}}},
 "AuditRecord": {"type": "object", "additionalProperties": false,
@@ -150,10 +151,32 @@ constexpr std::string_view kSchemas = R"json({
     "key": {"type": "string"}, "signature": {"type": "string"}}},
 "NewUser": {"type": "object", "required": ["name", "role"], "additionalProperties": false, "properties": {
     "name": {"type": "string", "maxLength": 64}, "role": {"$ref": "#/components/schemas/Role"},
-    "groups": {"type": "array", "items": {"type": "string"}}}},
+    "groups": {"type": "array", "items": {"type": "string"}},
+    "grants": {"type": "array", "items": {"type": "string"}}}},
+"UserRole": {"type": "object", "additionalProperties": false, "required": ["name", "permissions", "fixed"], "properties": {
+    "name": {"type": "string"},
+    "permissions": {"type": "array", "items": {"$ref": "#/components/schemas/Permission"}},
+    "fixed": {"type": "boolean", "description": "it is always there"}}},
+"RolePermissions": {"type": "object", "additionalProperties": false, "required": ["permissions"], "properties": {
+    "permissions": {"type": "array", "items": {"$ref": "#/components/schemas/Permission"}}}},
+"Permission": {"type": "string", "enum": ["monitor", "view_logs", "view_metrics", "deploy", "rollback", "manage_users", "manage_roles"]},
 "UserChange": {"type": "object", "additionalProperties": false, "properties": {
     "groups": {"type": "array", "items": {"type": "string"}, "description": "in place of those the user was in"},
+    "grants": {"type": "array", "items": {"type": "string"}, "description": "in place of those the user had"},
     "role": {"$ref": "#/components/schemas/Role"}, "disabled": {"type": "boolean"}}},
+"DataKeys": {"type": "object", "additionalProperties": false,
+  "required": ["keys", "renewing", "renewed", "failures"],
+  "properties": {
+    "keys": {"type": "array", "items": {"type": "object", "additionalProperties": false,
+      "required": ["id", "made_at", "seals", "values"],
+      "properties": {
+        "id": {"type": "string"},
+        "made_at": {"$ref": "#/components/schemas/Time"},
+        "seals": {"type": "boolean"},
+        "values": {"type": "integer", "minimum": 0, "description": "that need it"}}}},
+    "renewing": {"type": "boolean", "description": "values are being given the newest key"},
+    "renewed": {"type": "integer", "minimum": 0},
+    "failures": {"type": "array", "items": {"type": "string"}, "description": "values that do not open"}}},
 "Token": {"type": "object", "additionalProperties": false,
   "required": ["id", "user", "name", "role", "created_at", "expires_at", "last_used_at", "revoked_at"],
   "properties": {

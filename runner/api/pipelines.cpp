@@ -1,6 +1,7 @@
 // Pipelines: listed, shown, started, canceled, run again.
 #include <map>
 
+#include "runner/api/access.h"
 #include "runner/api/action_errors.h"
 #include "runner/api/audit.h"
 #include "runner/api/json_input.h"
@@ -55,12 +56,10 @@ bool has_job_to_retry(storage::Tx& tx, std::int64_t pipeline) {
 
 /// Who may start pipelines puts none before those that others of the project wait for. Throws Refusal (403).
 void check_priority(const Caller& caller, const storage::ProjectRecord& project, const StartRequest& start) {
-  if (caller.role == storage::Role::admin || start.priority.value_or(project.priority) <= project.priority)
-    return;
-  refuse(403, "priority " + std::to_string(*start.priority) + " is above that of project " +
-                  in_quotes(project.name) + ", which is " + std::to_string(project.priority) +
-                  "; that needs the role 'admin', and " + in_quotes(caller.name) + " has " +
-                  in_quotes(to_string(caller.role)));
+  if (start.priority.value_or(project.priority) <= project.priority) return;
+  check_permission(caller, storage::Permission::manage_roles, project.name, "",
+                   "priority " + std::to_string(*start.priority) + " is above that of project " +
+                       in_quotes(project.name) + ", which is " + std::to_string(project.priority) + "; that");
 }
 
 storage::AuditRecord about(const storage::PipelineRecord& pipeline, const char* action) {

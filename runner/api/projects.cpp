@@ -29,6 +29,22 @@ const std::string& name_of(const Call& call) {
   return call.request.parameters.at("name");
 }
 
+/// One more than the page has, by name, of those that the caller may know of.
+std::vector<storage::ProjectRecord> visible_after(storage::Tx& tx, const storage::Rights& rights,
+                                                  const Page& page) {
+  std::vector<storage::ProjectRecord> visible;
+  std::string after = page.after;
+  while (visible.size() <= page.limit) {
+    auto more = storage::Projects(tx).list(after, page.limit + 1);
+    if (more.empty()) break;
+    after = more.back().name;
+    for (storage::ProjectRecord& project : more)
+      if (visible.size() <= page.limit && rights.may(storage::Permission::monitor, project.name))
+        visible.push_back(std::move(project));
+  }
+  return visible;
+}
+
 }  // namespace
 
 http::Response list_projects(Context& context, const Call& call) {
@@ -37,7 +53,7 @@ http::Response list_projects(Context& context, const Call& call) {
   std::optional<std::string> next;
   context.parts.store.read([&](storage::Tx& tx) {
     items.clear();
-    auto projects = storage::Projects(tx).list(page.after, page.limit + 1);
+    auto projects = visible_after(tx, call.caller.rights, page);
     next = cut_page(projects, page, "projects", [](const auto& project) { return project.name; });
     for (const auto& project : projects) items.push_back(project_json(context, tx, project));
   });

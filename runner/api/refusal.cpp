@@ -8,7 +8,7 @@ void refuse(int status, std::string detail) {
   throw Refusal({.status = status, .detail = std::move(detail)});
 }
 
-void refuse_role(storage::Role needed, std::string detail) {
+void refuse_permission(storage::Permission needed, std::string detail) {
   throw Refusal({.status = 403, .detail = std::move(detail)}, {}, needed);
 }
 

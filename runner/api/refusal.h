@@ -8,26 +8,26 @@
 #include <vector>
 
 #include "runner/http/problem.h"
-#include "runner/storage/access_table.h"
+#include "runner/storage/rights.h"
 
 namespace runner::api {
 
 class Refusal : public std::exception {
  public:
   explicit Refusal(http::Problem problem, http::Headers headers = {},
-                   std::optional<storage::Role> needed = {})
+                   std::optional<storage::Permission> needed = {})
       : problem_(std::move(problem)), headers_(std::move(headers)), needed_(needed) {}
   const http::Problem& problem() const noexcept { return problem_; }
   /// Beside those of every problem: Retry-After, WWW-Authenticate.
   const http::Headers& headers() const noexcept { return headers_; }
-  /// The role that the caller lacks; nullopt: it is refused for something else.
-  std::optional<storage::Role> needed() const noexcept { return needed_; }
+  /// The permission that the caller lacks; nullopt: it is refused for something else.
+  std::optional<storage::Permission> needed() const noexcept { return needed_; }
   const char* what() const noexcept override { return problem_.detail.c_str(); }
 
  private:
   http::Problem problem_;
   http::Headers headers_;
-  std::optional<storage::Role> needed_;
+  std::optional<storage::Permission> needed_;
 };
 
 struct FieldError {
@@ -37,8 +37,8 @@ struct FieldError {
 
 /// All of these throw Refusal.
 [[noreturn]] void refuse(int status, std::string detail);
-/// 403, to somebody known who lacks a role.
-[[noreturn]] void refuse_role(storage::Role needed, std::string detail);
+/// 403, to somebody known who lacks a permission.
+[[noreturn]] void refuse_permission(storage::Permission needed, std::string detail);
 /// 404; `what` is "project 'shop'".
 [[noreturn]] void refuse_missing(const std::string& what);
 /// 422, with "errors".

@@ -15,7 +15,7 @@ namespace runner::api {
 struct ApiRoute {
   std::string_view method, path;
   std::string_view name;  // of the operation
-  Access access = Access::viewer;
+  Access access = Access::monitor;
   Handle handle = nullptr;
   std::string_view summary;
   int status = 200;  // when all is well
@@ -48,6 +48,14 @@ http::Response start_pipeline(Context& context, const Call& call);
 http::Response show_pipeline(Context& context, const Call& call);
 http::Response cancel_pipeline(Context& context, const Call& call);
 http::Response retry_pipeline(Context& context, const Call& call);
+
+http::Response list_roles(Context& context, const Call& call);
+http::Response put_role(Context& context, const Call& call);
+http::Response remove_role(Context& context, const Call& call);
+
+http::Response list_data_keys(Context& context, const Call& call);
+http::Response change_data_key(Context& context, const Call& call);
+http::Response remove_data_key(Context& context, const Call& call);
 
 http::Response show_job(Context& context, const Call& call);
 http::Response play_job(Context& context, const Call& call);

@@ -1,4 +1,5 @@
 // Schedules: when pipelines start by the clock. Values of their variables go in and never come out.
+#include "runner/api/access.h"
 #include "runner/api/action_errors.h"
 #include "runner/api/audit.h"
 #include "runner/api/change_events.h"
@@ -55,12 +56,12 @@ ScheduleRecord get_schedule(const Context& context, storage::Tx& tx, std::int64_
 }
 
 /// Throws Refusal (403).
-void check_owner(const Caller& caller, const ScheduleRecord& schedule) {
-  if (caller.role == storage::Role::admin || caller.name == schedule.owner) return;
-  refuse_role(storage::Role::admin, "schedule " + std::to_string(schedule.id) + " is of " +
-                                        in_quotes(schedule.owner) +
-                                        "; those of others need the role 'admin', and " +
-                                        in_quotes(caller.name) + " has " + in_quotes(to_string(caller.role)));
+void check_owner(storage::Tx& tx, const Caller& caller, const ScheduleRecord& schedule) {
+  if (caller.name == schedule.owner) return;
+  const auto project = storage::Projects(tx).find(schedule.project);
+  check_permission(
+      caller, storage::Permission::manage_roles, project ? project->name : "", "",
+      "schedule " + std::to_string(schedule.id) + " is of " + in_quotes(schedule.owner) + "; one of others");
 }
 
 void tell(const Context& context, storage::Tx& tx, const char* kind, const ScheduleRecord& schedule,
@@ -130,13 +131,14 @@ http::Response show_schedule(Context& context, const Call& call) {
 http::Response change_schedule(Context& context, const Call& call) {
   const std::int64_t id = id_of(call, "schedule");
   // Rights come before what is wrong with the wish.
-  context.parts.store.read([&](storage::Tx& tx) { check_owner(call.caller, get_schedule(context, tx, id)); });
+  context.parts.store.read(
+      [&](storage::Tx& tx) { check_owner(tx, call.caller, get_schedule(context, tx, id)); });
   const TimePoint now = context.parts.clock.now();
   const ScheduleFields fields = read_schedule_fields(call.request.body, ScheduleForm::change, now);
   std::string json;
   context.parts.store.write([&](storage::Tx& tx) {
     ScheduleRecord schedule = get_schedule(context, tx, id);
-    check_owner(call.caller, schedule);
+    check_owner(tx, call.caller, schedule);
     check_not_configured(tx, schedule);
     const std::int64_t expected = fields.version.value_or(schedule.version);
     fields.apply(schedule, now);
@@ -156,7 +158,7 @@ http::Response remove_schedule(Context& context, const Call& call) {
   const std::int64_t id = id_of(call, "schedule");
   context.parts.store.write([&](storage::Tx& tx) {
     const ScheduleRecord schedule = get_schedule(context, tx, id);
-    check_owner(call.caller, schedule);
+    check_owner(tx, call.caller, schedule);
     check_not_configured(tx, schedule);
     Schedules(tx, context.parts.sealer).remove(id);
     tell(context, tx, "schedule.removed", schedule, call.caller);

@@ -8,6 +8,7 @@
 #include "runner/base/log.h"
 #include "runner/base/text.h"
 #include "runner/storage/access_token.h"
+#include "runner/storage/role_table.h"
 
 namespace runner::api {
 namespace {
@@ -43,6 +44,15 @@ storage::UserRecord get_user(storage::Tx& tx, const Call& call) {
   return *std::move(user);
 }
 
+/// With a token of somebody who may more, whoever manages users would be that somebody. Throws Refusal (403).
+void check_lends_nothing(storage::Tx& tx, const Caller& caller, const storage::UserRecord& user) {
+  if (caller.user == user.id) return;
+  const storage::Rights theirs = storage::rights_now(tx, user);
+  for (const storage::Permission one : storage::kPermissions)
+    if (theirs.may_somewhere(one))
+      check_permission(caller, one, "", "", "a token for " + in_quotes(user.name) + ", who may that,");
+}
+
 struct Wish {
   std::string name;
   std::optional<Role> role;
@@ -59,8 +69,8 @@ Wish read_wish(std::string_view body) {
   if (const auto text = input.text("role", storage::kMaxName)) {
     wish.role = storage::parse_role(*text);
     if (!wish.role)
-      input.complain("role",
-                     "there is no role " + in_quotes(*text) + "; there are viewer, developer and admin");
+      input.complain("role", "there is no role " + in_quotes(*text) +
+                                 " for tokens; there are viewer, developer and admin");
   }
   if (const auto days = input.integer("expires_in_days", 1, kMostDays))
     wish.lifetime = std::chrono::days(*days);
@@ -94,10 +104,12 @@ http::Response add_token(Context& context, const Call& call) {
   storage::UserRecord user;
   context.parts.store.write([&](storage::Tx& tx) {
     user = get_user(tx, call);
+    check_lends_nothing(tx, call.caller, user);
     // Nobody makes more for themselves than what they came with.
     const bool own = call.caller.user == user.id;
     const Role most = own ? std::min(user.role, call.caller.role) : user.role;
-    if (wish.role && *wish.role > most)
+    // Whose rights are all granted may still want a token that only looks.
+    if (wish.role && *wish.role > most && (user.role != Role::none || *wish.role == Role::none))
       refuse_field("role", "may be " + in_quotes(to_string(most)) + " at most, as that is what " +
                                (own ? "this token may" : "the user may"));
     const TimePoint now = context.parts.clock.now();
@@ -126,15 +138,12 @@ http::Response add_token(Context& context, const Call& call) {
 }
 
 http::Response revoke_token(Context& context, const Call& call) {
-  const bool admin = call.caller.role == Role::admin;
   const auto id = parse_integer(call.request.parameters.at("id")).value_or(0);
   context.parts.store.write([&](storage::Tx& tx) {
     storage::Tokens tokens(tx);
     const auto token = tokens.find(id);
     // Who may not revoke it does not learn whether it is there.
-    if (!admin && (!token || call.caller.user != token->user))
-      refuse_role(Role::admin, "tokens of others need the role 'admin', and " + in_quotes(call.caller.name) +
-                                   " has " + in_quotes(to_string(call.caller.role)));
+    check_own(call.caller, token ? storage::Users(tx).find(token->user) : std::nullopt);
     if (!token) refuse_missing("token " + std::to_string(id));
     tokens.revoke(id, context.parts.clock.now());
     const auto owner = storage::Users(tx).find(token->user);

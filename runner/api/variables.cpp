@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "deployments/protection.h"
+#include "pipelines/job_variables.h"
+#include "runner/api/access.h"
 #include "runner/api/change_events.h"
 #include "runner/api/json_input.h"
 #include "runner/api/query.h"
@@ -10,6 +13,7 @@
 #include "runner/api/shapes.h"
 #include "runner/base/error.h"
 #include "runner/base/text.h"
+#include "runner/storage/deployment_table.h"
 
 namespace runner::api {
 namespace {
@@ -128,10 +132,29 @@ void tell(const Context& context, storage::Tx& tx, const char* kind, const Varia
               std::move(payload), caller);
 }
 
+/// Of what is given to protected refs or environments too, only those may say who set the protection. Throws
+/// Refusal (403).
+void check_reach(storage::Tx& tx, const Call& call, const storage::ProjectRecord& project,
+                 const VariableRecord& variable) {
+  if (call.caller.rights.may(storage::Permission::manage_roles, project.name)) return;
+  std::string reached = variable.is_protected ? "protected branches and tags" : "";
+  for (const auto& environment : storage::Environments(tx).of_project(project.name)) {
+    if (!reached.empty() || environment.protection.empty()) continue;
+    const std::string secrets = deployments::parse_protection(environment.protection).secrets;
+    if (pipelines::scope_matches(variable.scope, secrets.empty() ? environment.name : secrets))
+      reached = "the protected environment " + in_quotes(environment.name);
+  }
+  if (reached.empty()) return;
+  check_permission(call.caller, storage::Permission::manage_roles, project.name, "",
+                   shown(variable.key, variable.scope) + " is for " + reached + ", too; that");
+}
+
 /// A new one, in the transaction that tells of it. Returns it as it is shown. Throws Refusal.
-std::string insert(const Context& context, const Call& call, storage::Tx& tx, VariableRecord variable,
+std::string insert(const Context& context, const Call& call, storage::Tx& tx,
+                   const storage::ProjectRecord& project, VariableRecord variable,
                    const VariableFields& fields) {
   fields.apply(variable);
+  check_reach(tx, call, project, variable);
   variable.created_at = variable.updated_at = context.parts.clock.now();
   check_mask(variable, *fields.value);
   try {
@@ -177,10 +200,11 @@ http::Response add_variable(Context& context, const Call& call) {
   std::string json;
   context.parts.store.write([&](storage::Tx& tx) {
     VariableRecord variable;
-    variable.project = get_project(tx, call.request.parameters.at("name")).id;
+    const auto project = get_project(tx, call.request.parameters.at("name"));
+    variable.project = project.id;
     variable.key = *fields.key;
     if (fields.scope) variable.scope = *fields.scope;
-    json = insert(context, call, tx, variable, fields);
+    json = insert(context, call, tx, project, variable, fields);
   });
   context.followers.changed();
   return json_response(201, json);
@@ -205,18 +229,20 @@ http::Response change_variable(Context& context, const Call& call) {
       made.project = project.id;
       made.key = key;
       if (scope != nullptr) made.scope = *scope;
-      json = insert(context, call, tx, made, fields);
+      json = insert(context, call, tx, project, made, fields);
       return;
     }
     if (fields.version && *fields.version != variable->version)
       refuse(409, shown(key, variable->scope) + " was changed meanwhile: its version is " +
                       std::to_string(variable->version) + "; look at it again");
+    check_reach(tx, call, project, *variable);
     Variables variables(tx, context.parts.sealer);
     const bool masked_before = variable->masked && (!fields.kind || *fields.kind == variable->kind);
     // Before `apply`: it opens only as what it was sealed as.
     const std::optional<storage::Secret> kept =
         fields.value || masked_before ? std::nullopt : std::optional(variables.open(*variable));
     fields.apply(*variable);
+    check_reach(tx, call, project, *variable);
     variable->updated_at = context.parts.clock.now();
     if (fields.value) check_mask(*variable, *fields.value);
     if (kept) check_mask(*variable, kept->text());
@@ -234,6 +260,7 @@ http::Response remove_variable(Context& context, const Call& call) {
   context.parts.store.write([&](storage::Tx& tx) {
     const auto project = get_project(tx, call.request.parameters.at("name"));
     const VariableRecord variable = get_named(context, call, tx, project.id);
+    check_reach(tx, call, project, variable);
     Variables(tx, context.parts.sealer).remove(variable.id);
     tell(context, tx, "variable.removed", variable, call.caller);
   });

@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "runner/base/error.h"
 #include "runner/base/text.h"
 #include "runner/cli/client_desk.h"
+#include "runner/cli/client_json.h"
+#include "runner/cli/client_reader.h"
 #include "runner/cli/commands.h"
 #include "runner/cli/json_writer.h"
 #include "runner/cli/messages.h"
@@ -50,6 +53,12 @@ class AccountCommand {
         return tell_user(desk_.ask("POST", "/users", body()), "added");
       case AccountAction::user_set:
         return tell_user(desk_.ask("PATCH", path_, body()), "changed");
+      case AccountAction::role_list:
+        return list_roles();
+      case AccountAction::role_set:
+        return set_role();
+      case AccountAction::role_remove:
+        return remove_role();
       case AccountAction::user_list:
         break;
     }
@@ -69,11 +78,14 @@ class AccountCommand {
     if (options_.action == AccountAction::token_create) json.member("name", options_.name);
     if (options_.role) json.member("role", *options_.role);
     if (options_.disabled) json.member("disabled", *options_.disabled);
-    if (options_.groups) {
-      json.key("groups").begin_array();
-      for (const std::string& group : *options_.groups) json.value(group);
+    const auto list = [&](const char* name, const std::vector<std::string>& texts) {
+      json.key(name).begin_array();
+      for (const std::string& text : texts) json.value(text);
       json.end_array();
-    }
+    };
+    if (options_.groups) list("groups", *options_.groups);
+    if (options_.grants) list("grants", *options_.grants);
+    if (options_.action == AccountAction::role_set) list("permissions", options_.permissions);
     if (options_.expires_in_days) json.member("expires_in_days", *options_.expires_in_days);
     json.end_object().flush();
     return out;
@@ -125,6 +137,7 @@ class AccountCommand {
       say(clean_json(answer) + "\n");
     } else {
       say(std::string(done) + " user " + in_quotes(printable(user.name)) + ": " + printable(user.role) +
+          (user.grants.empty() ? "" : " with " + printable(join(user.grants, ", "))) +
           (user.groups.empty() ? "" : " in " + printable(join(user.groups, ", "))) +
           (user.disabled ? ", disabled\n" : "\n"));
     }
@@ -136,13 +149,47 @@ class AccountCommand {
     std::vector<std::vector<std::string>> rows;
     desk_.each_page("/users", [&](const std::string& page) {
       for (const UserAnswer& user : read_users(page)) {
-        rows.push_back({user.name, user.role, join(user.groups, ", "), user.disabled ? "disabled" : "",
-                        ago_text(user.created_at, desk_.clock())});
+        rows.push_back({user.name, user.role, join(user.grants, ", "), join(user.groups, ", "),
+                        user.disabled ? "disabled" : "", ago_text(user.created_at, desk_.clock())});
       }
       return true;
     });
     if (rows.empty()) print_notice("there are no users; 'runner user add' makes one");
-    say(table_text(desk_.screen(), {{"NAME"}, {"ROLE"}, {"GROUPS"}, {"STATE"}, {"ADDED"}}, rows));
+    say(table_text(desk_.screen(), {{"NAME"}, {"ROLE"}, {"GRANTS"}, {"GROUPS"}, {"STATE"}, {"ADDED"}}, rows));
+    return exit_success;
+  }
+
+  int list_roles() {
+    if (options_.common.json) return list_json("/roles");
+    std::vector<std::vector<std::string>> rows;
+    desk_.each_page("/roles", [&](const std::string& page) {
+      const nlohmann::json document = parse_answer(page);
+      Reader(document, "list").for_each("items", [&](const nlohmann::json& item) {
+        const Reader role(item, "role");
+        std::string name;
+        std::vector<std::string> permissions;
+        role.require("name");
+        role.take("name", name);
+        role.take("permissions", permissions);
+        rows.push_back({name, join(permissions, ", ")});
+      });
+      return true;
+    });
+    say(table_text(desk_.screen(), {{"NAME"}, {"MAY"}}, rows));
+    return exit_success;
+  }
+
+  int set_role() {
+    const std::string answer = desk_.ask("PUT", "/roles/" + url_encode(options_.name), body());
+    say(options_.common.json ? clean_json(answer) + "\n"
+                             : "the role " + in_quotes(printable(options_.name)) + " may " +
+                                   join(options_.permissions, ", ") + "\n");
+    return exit_success;
+  }
+
+  int remove_role() {
+    desk_.ask("DELETE", "/roles/" + url_encode(options_.name));
+    if (!options_.common.json) say("removed the role " + in_quotes(printable(options_.name)) + "\n");
     return exit_success;
   }
 

@@ -122,6 +122,7 @@ UserAnswer user_of(const json& value) {
   reader.take("name", out.name);
   reader.take("role", out.role);
   reader.take("groups", out.groups);
+  reader.take("grants", out.grants);
   reader.take("disabled", out.disabled);
   reader.take("created_at", out.created_at);
   return out;

@@ -68,7 +68,7 @@ struct ArtifactAnswer {
 
 struct UserAnswer {
   std::string name, role;
-  std::vector<std::string> groups;
+  std::vector<std::string> groups, grants;
   bool disabled = false;
   std::optional<TimePoint> created_at;
 };

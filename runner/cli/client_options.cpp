@@ -35,13 +35,16 @@ constexpr std::array<std::pair<std::string_view, RemoteJobAction>, 5> kJobAction
     {"job retry", RemoteJobAction::retry},
     {"job cancel", RemoteJobAction::cancel},
 }};
-constexpr std::array<std::pair<std::string_view, AccountAction>, 6> kAccountActions{{
+constexpr std::array<std::pair<std::string_view, AccountAction>, 9> kAccountActions{{
     {"token create", AccountAction::token_create},
     {"token list", AccountAction::token_list},
     {"token revoke", AccountAction::token_revoke},
     {"user add", AccountAction::user_add},
     {"user list", AccountAction::user_list},
     {"user set", AccountAction::user_set},
+    {"role list", AccountAction::role_list},
+    {"role set", AccountAction::role_set},
+    {"role remove", AccountAction::role_remove},
 }};
 
 template <typename Action, std::size_t N>
@@ -227,9 +230,10 @@ std::optional<UsageError> take_expiry(const RawArguments& raw, AccountOptions& o
 std::optional<UsageError> take_role(const RawArguments& raw, AccountOptions& options) {
   if (!raw.has("--role")) return std::nullopt;
   options.role = raw.last("--role");
-  if (*options.role == "viewer" || *options.role == "developer" || *options.role == "admin")
-    return std::nullopt;
-  return UsageError{"unknown role '" + *options.role + "'", "allowed are viewer, developer and admin"};
+  for (const char* role : {"none", "viewer", "developer", "admin"})
+    if (*options.role == role) return std::nullopt;
+  return UsageError{"unknown role '" + *options.role + "'",
+                    "allowed are none, viewer, developer and admin; roles of your own are given by --grant"};
 }
 
 Command account_command(std::string_view name, AccountAction action, const RawArguments& raw) {
@@ -245,6 +249,10 @@ Command account_command(std::string_view name, AccountAction action, const RawAr
   if (raw.has("--group") && raw.has("--no-groups"))
     return UsageError{"'--group' and '--no-groups' exclude each other", ""};
   if (raw.has("--group") || raw.has("--no-groups")) options.groups = raw.all("--group");
+  if (raw.has("--grant") && raw.has("--no-grants"))
+    return UsageError{"'--grant' and '--no-grants' exclude each other", ""};
+  if (raw.has("--grant") || raw.has("--no-grants")) options.grants = raw.all("--grant");
+  options.permissions = raw.all("--permission");
   if (auto error = take_expiry(raw, options)) return *error;
   if (action == AccountAction::token_create && options.name.empty())
     return UsageError{"no name of the token given", "add --name, such as --name laptop"};
@@ -255,9 +263,16 @@ Command account_command(std::string_view name, AccountAction action, const RawAr
     if (raw.positional.empty()) return missing("name of a user", name);
     options.user = raw.positional.front();
     if (action == AccountAction::user_add && !options.role)
-      return UsageError{"no role given", "add --role viewer, developer or admin"};
-    if (action == AccountAction::user_set && !options.role && !options.disabled && !options.groups)
+      return UsageError{"no role given", "add --role viewer, developer or admin; or none, with --grant"};
+    if (action == AccountAction::user_set && !options.role && !options.disabled && !options.groups &&
+        !options.grants)
       return missing("change", name);
+  }
+  if (action == AccountAction::role_set || action == AccountAction::role_remove) {
+    if (raw.positional.empty()) return missing("name of a role", name);
+    options.name = raw.positional.front();
+    if (action == AccountAction::role_set && options.permissions.empty())
+      return UsageError{"no permission given", "add --permission, such as --permission rollback"};
   }
   return options;
 }

@@ -96,6 +96,15 @@ struct AuditOptions {
   std::filesystem::path file, against;  // of verify: an export, checkpoints; "-" is standard input
 };
 
+enum class KeyAction : std::uint8_t { list, rotate, remove };
+
+struct KeyOptions {
+  KeyAction action = KeyAction::list;
+  ClientCommon common;
+  std::string id;    // of remove
+  bool wait = true;  // of rotate
+};
+
 enum class RemoteJobAction : std::uint8_t { show, log, play, retry, cancel };
 
 struct RemoteJobOptions {
@@ -112,18 +121,22 @@ enum class AccountAction : std::uint8_t {
   user_add,
   user_list,
   user_set,
+  role_list,
+  role_set,
+  role_remove,
 };
 
 struct AccountOptions {
   AccountAction action = AccountAction::user_list;
   ClientCommon common;
   std::string user;  // of tokens: empty = who calls, by the name on this machine
-  std::string name;  // of a new token
+  std::string name;  // of a new token, or of a role
   std::int64_t id = 0;
   std::optional<std::string> role;
   std::optional<std::int64_t> expires_in_days;
   std::optional<bool> disabled;
-  std::optional<std::vector<std::string>> groups;
+  std::optional<std::vector<std::string>> groups, grants;
+  std::vector<std::string> permissions;  // of a role
 };
 
 }  // namespace runner::cli

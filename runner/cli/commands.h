@@ -21,6 +21,7 @@ int run_pipeline(const PipelineOptions& options);
 int run_schedule(const ScheduleOptions& options);
 int run_variable(const VariableOptions& options);
 int run_audit(const AuditOptions& options);
+int run_keys(const KeyOptions& options);
 int run_remote_job(const RemoteJobOptions& options);
 int run_account(const AccountOptions& options);
 int run_environment(const EnvironmentOptions& options);

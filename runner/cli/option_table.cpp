@@ -146,6 +146,11 @@ constexpr std::string_view kDeployText =
 
 constexpr std::string_view kUserText = "Who may use a server ('runner serve'), and for what.";
 
+constexpr std::string_view kRoleText =
+    "What users of a server may: permissions by name, to be granted for all projects, one, or one "
+    "environment "
+    "('runner user set NAME --grant').";
+
 constexpr std::string_view kTokenText =
     "What programs and other machines show a server to be let in, in $RUNNER_TOKEN.";
 
@@ -173,7 +178,11 @@ constexpr std::string_view kAuditText =
     "Who did what on a server, and was let or not; each record has the hash of the one before it in its own. "
     "For admins.";
 
-const std::array<CommandSpec, 21> kCommands{{
+constexpr std::string_view kKeysText =
+    "The keys that a server ('runner serve') seals its secrets with. They are files in secrets/ of its data\n"
+    "directory: who has them and its database has every secret, so they are in no backup beside it.";
+
+const std::array<CommandSpec, 23> kCommands{{
     {"exec", "[JOB...] [options]", "run the pipeline of this working tree", kExecText, kExecExamples, "JOB",
      true, kExecOptions, nullptr},
     serve_command(),
@@ -200,9 +209,12 @@ const std::array<CommandSpec, 21> kCommands{{
     approve_command(),
     reject_command(),
     {"user", "COMMAND", "who may use a server", kUserText, "", "", false, kHelpOnly, user_commands},
+    {"role", "COMMAND", "what users may", kRoleText, "", "", false, kHelpOnly, role_commands},
     {"token", "COMMAND", "what programs are let in with", kTokenText, "", "", false, kHelpOnly,
      token_commands},
     {"audit", "COMMAND", "who did what on a server", kAuditText, "", "", false, kHelpOnly, audit_commands},
+    {"keys", "COMMAND", "what a server's secrets are sealed with", kKeysText, "", "", false, kHelpOnly,
+     key_commands},
     {"doctor", "[options]", "say what is wrong with this machine", kDoctorText, kDoctorExamples, "", false,
      kDoctorOptions, nullptr},
     {"version", "[--json]", "print the version", "", "", "", false, kVersionOptions, nullptr},

@@ -46,10 +46,12 @@ std::span<const CommandSpec> pipeline_commands();
 std::span<const CommandSpec> schedule_commands();
 std::span<const CommandSpec> variable_commands();
 std::span<const CommandSpec> audit_commands();
+std::span<const CommandSpec> key_commands();
 std::span<const CommandSpec> job_commands();
 std::span<const CommandSpec> environment_commands();
 std::span<const CommandSpec> deploy_commands();
 std::span<const CommandSpec> user_commands();
+std::span<const CommandSpec> role_commands();
 std::span<const CommandSpec> token_commands();
 
 /// `runner --help`.

@@ -29,18 +29,28 @@ constexpr std::array<OptionSpec, 9> kCreateOptions{{
 constexpr std::array<OptionSpec, 6> kTokenListOptions{
     {kUser, kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
 
-constexpr OptionSpec kRole{
-    "--role", "ROLE", kWho,
-    "viewer: reads; developer: also starts and cancels; admin: also projects, users and tokens", kRoles};
+constexpr OptionSpec kRole{"--role", "ROLE", kWho,
+                           "for all projects: viewer: reads; developer: also starts, cancels and deploys; "
+                           "admin: also projects, secrets, "
+                           "users and tokens; none: nothing but what is granted",
+                           "none,viewer,developer,admin"};
+
+constexpr OptionSpec kGrant{
+    "--grant", "RIGHT[@PROJECT[/ENVIRONMENT]]", kWho,
+    "beside the role: a permission or a role ('runner role list'), for all projects, one, or "
+    "one environment; repeatable: all there are",
+    ""};
 
 constexpr OptionSpec kGroup{"--group", "NAME", kWho,
                             "in this group, for protections of environments; repeatable: all there are", ""};
 
-constexpr std::array<OptionSpec, 7> kAddOptions{
-    {kRole, kGroup, kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
+constexpr std::array<OptionSpec, 8> kAddOptions{
+    {kRole, kGrant, kGroup, kServerOption, kServerDataOption, kJsonOption, kNoColorOption, kHelpOption}};
 
-constexpr std::array<OptionSpec, 10> kSetOptions{{
+constexpr std::array<OptionSpec, 12> kSetOptions{{
     kRole,
+    kGrant,
+    {"--no-grants", "", kWho, "none from now on", ""},
     kGroup,
     {"--no-groups", "", kWho, "in none from now on", ""},
     {"--disable", "", kWho, "no token of the user works any more", ""},
@@ -69,6 +79,29 @@ const std::array<CommandSpec, 3> kTokenCommands{{
      kClientOptions, nullptr},
 }};
 
+constexpr std::array<OptionSpec, 6> kRoleOptions{{
+    {"--permission", "NAME", "The role", "what it may; repeatable: all there are",
+     "monitor,view_logs,view_metrics,deploy,rollback,manage_users,manage_roles"},
+    kServerOption,
+    kServerDataOption,
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
+constexpr std::string_view kRoleExamples =
+    "  runner role set releaser --permission deploy --permission rollback\n"
+    "  runner user set ada --grant releaser@shop/production\n";
+
+const std::array<CommandSpec, 3> kRoleCommands{{
+    {"role list", "[options]", "list roles, and what they may", kClientExitCodes, "", "", false,
+     kClientOptions, nullptr},
+    {"role set", "NAME --permission NAME [options]", "make a role, or change what it may", kClientExitCodes,
+     kRoleExamples, "NAME", false, kRoleOptions, nullptr},
+    {"role remove", "NAME [options]", "remove a role that nobody has", kClientExitCodes, "", "NAME", false,
+     kClientOptions, nullptr},
+}};
+
 const std::array<CommandSpec, 3> kUserCommands{{
     {"user add", "NAME --role ROLE [options]", "add a user", kClientExitCodes, "", "NAME", false, kAddOptions,
      nullptr},
@@ -82,6 +115,10 @@ const std::array<CommandSpec, 3> kUserCommands{{
 
 std::span<const CommandSpec> token_commands() {
   return kTokenCommands;
+}
+
+std::span<const CommandSpec> role_commands() {
+  return kRoleCommands;
 }
 
 std::span<const CommandSpec> user_commands() {

@@ -10,6 +10,7 @@
 #include "runner/cli/cache_options.h"
 #include "runner/cli/client_options.h"
 #include "runner/cli/deploy_options.h"
+#include "runner/cli/key_options.h"
 #include "runner/cli/option_table.h"
 #include "runner/cli/raw_arguments.h"
 #include "runner/cli/schedule_options.h"
@@ -215,6 +216,7 @@ Command make_command(const CommandSpec& command, RawArguments raw) {
   if (command.name.starts_with("cache ")) return cache_command(command.name, std::move(raw));
   if (command.name.starts_with("schedule ")) return schedule_command(command.name, raw);
   if (command.name.starts_with("variable ")) return variable_command(command.name, raw);
+  if (command.name.starts_with("keys ")) return key_command(command.name, raw);
   if (command.name.starts_with("audit ")) return audit_command(command.name, raw);
   if (is_deploy_command(command.name)) return deploy_command(command.name, raw);
   if (is_client_command(command.name)) return client_command(command.name, raw);

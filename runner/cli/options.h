@@ -149,7 +149,7 @@ struct UsageError {
 
 using Command =
     std::variant<ExecOptions, ServeOptions, LintOptions, CacheOptions, CacheTransferOptions, ArtifactOptions,
-                 ProjectOptions, PipelineOptions, ScheduleOptions, VariableOptions, AuditOptions,
+                 ProjectOptions, PipelineOptions, ScheduleOptions, VariableOptions, AuditOptions, KeyOptions,
                  RemoteJobOptions, AccountOptions, EnvironmentOptions, DeployOptions, DoctorOptions,
                  VersionOptions, CompletionOptions, HelpText, UsageError>;
 

@@ -24,6 +24,7 @@ struct Dispatch {
   int operator()(const ScheduleOptions& options) const { return run_schedule(options); }
   int operator()(const VariableOptions& options) const { return run_variable(options); }
   int operator()(const AuditOptions& options) const { return run_audit(options); }
+  int operator()(const KeyOptions& options) const { return run_keys(options); }
   int operator()(const RemoteJobOptions& options) const { return run_remote_job(options); }
   int operator()(const AccountOptions& options) const { return run_account(options); }
   int operator()(const EnvironmentOptions& options) const { return run_environment(options); }

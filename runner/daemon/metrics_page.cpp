@@ -82,10 +82,10 @@ void write_access(MetricsText& text, const api::AccessCounts& access) {
       text.sample("runner_auth_attempts_total", static_cast<double>(access.attempts(method, result)),
                   {{"method", std::string(to_string(method))}, {"result", std::string(to_string(result))}});
   }
-  text.family("runner_permission_denied_total", "counter", "Requests of callers who lacked this role.");
-  for (const storage::Role role : api::kRoles)
-    text.sample("runner_permission_denied_total", static_cast<double>(access.denials(role)),
-                {{"permission", std::string(to_string(role))}});
+  text.family("runner_permission_denied_total", "counter", "Requests of callers who lacked this permission.");
+  for (const storage::Permission permission : storage::kPermissions)
+    text.sample("runner_permission_denied_total", static_cast<double>(access.denials(permission)),
+                {{"permission", std::string(to_string(permission))}});
 }
 
 void write_looks(MetricsText& text, const WatchStats& looks) {

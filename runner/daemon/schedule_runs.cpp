@@ -11,6 +11,7 @@
 #include "runner/storage/access_table.h"
 #include "runner/storage/event_table.h"
 #include "runner/storage/names.h"
+#include "runner/storage/role_table.h"
 #include "runner/triggers/schedule_times.h"
 
 namespace runner::daemon {
@@ -50,7 +51,8 @@ std::string owner_problem(storage::Tx& tx, const ScheduleRecord& schedule) {
   if (!owner) return {};
   const std::string mend = "; give them back what they had, or add the schedule anew as somebody else";
   if (owner->disabled_at) return "its owner " + in_quotes(schedule.owner) + " is disabled" + mend;
-  if (owner->role == storage::Role::viewer)
+  const auto project = storage::Projects(tx).find(schedule.project);
+  if (project && !storage::rights_now(tx, *owner).may(storage::Permission::deploy, project->name))
     return "its owner " + in_quotes(schedule.owner) + " may not start pipelines any more" + mend;
   return {};
 }

@@ -9,7 +9,7 @@
 namespace runner::storage {
 namespace {
 
-constexpr auto kRoles = {Role::viewer, Role::developer, Role::admin};
+constexpr auto kRoles = {Role::none, Role::viewer, Role::developer, Role::admin};
 constexpr std::chrono::minutes kUseInterval{1};
 constexpr std::size_t kMaxTokenName = 255;
 constexpr std::size_t kHashSize = 64;
@@ -61,6 +61,8 @@ Value role_value(Role role) {
 
 std::string_view to_string(Role role) noexcept {
   switch (role) {
+    case Role::none:
+      return "none";
     case Role::viewer:
       return "viewer";
     case Role::developer:

@@ -14,8 +14,9 @@
 
 namespace runner::storage {
 
-/// Each may what those before it may.
-enum class Role : std::uint8_t { viewer, developer, admin };
+/// Roles that are always there: each may what those before it may, for all projects (rights.h). `none` may
+/// nothing but what its user is granted.
+enum class Role : std::uint8_t { none, viewer, developer, admin };
 /// The text that is stored and shown: the enumerator's name.
 std::string_view to_string(Role role) noexcept;
 std::optional<Role> parse_role(std::string_view text) noexcept;
@@ -38,8 +39,8 @@ struct TokenRecord {
   std::optional<TimePoint> expires_at, last_used_at, revoked_at;
 };
 
-/// What a token may now: the lesser of its role and its user's; nullopt when it is expired or revoked, or its
-/// user is disabled. Pure.
+/// What role a token has now: the lesser of its own and its user's; nullopt when it is expired or revoked, or
+/// its user is disabled. Pure.
 std::optional<Role> role_now(const TokenRecord& token, const UserRecord& user, TimePoint now);
 
 /// Whether a use at `now` is to be written down: once a minute at most, so that requests do not become

@@ -101,7 +101,7 @@ TEST_F(AuditApi, EveryRefusalOfSomebodyIsARecord) {
   const json denied = items("&result=deny&environment=production");
   ASSERT_EQ(denied.size(), 1U);
   EXPECT_EQ(denied[0].at("project"), "shop");
-  EXPECT_THAT(denied[0].at("reason").get<std::string>(), HasSubstr("this needs the role 'admin'"));
+  EXPECT_THAT(denied[0].at("reason").get<std::string>(), HasSubstr("needs the permission 'manage"));
 }
 
 TEST_F(AuditApi, ManyRefusalsAreCountedAndNotAllWritten) {

@@ -127,18 +127,19 @@ TEST_F(HealthTest, CountsWhoWasLetInAndWhoWasNot) {
   EXPECT_EQ(attempts(AuthMethod::webhook, AuthResult::success), 0U);
 }
 
-TEST_F(HealthTest, CountsDenialsByTheRoleThatWasLacking) {
-  const auto denials = [&](storage::Role role) { return api_->access_counts().denials(role); };
+TEST_F(HealthTest, CountsDenialsByThePermissionThatWasLacking) {
+  using storage::Permission;
+  const auto denials = [&](Permission permission) { return api_->access_counts().denials(permission); };
   EXPECT_EQ(ask("POST", "/api/v1/projects", "{}", "vera").status, 403);
   EXPECT_EQ(ask("POST", "/api/v1/projects/shop/pipelines", "{}", "vera").status, 403);
-  EXPECT_EQ(denials(storage::Role::viewer), 0U);
-  EXPECT_EQ(denials(storage::Role::developer), 1U);
-  EXPECT_EQ(denials(storage::Role::admin), 1U);
+  EXPECT_EQ(denials(Permission::monitor), 0U);
+  EXPECT_EQ(denials(Permission::deploy), 1U);
+  EXPECT_EQ(denials(Permission::manage_roles), 1U);
   EXPECT_EQ(ask("GET", "/api/v1/users/anna/tokens", "", "vera").status, 403);
   EXPECT_EQ(ask("DELETE", "/api/v1/tokens/999", "", "dora").status, 403);
-  EXPECT_EQ(denials(storage::Role::admin), 3U) << "what is of others needs an admin";
+  EXPECT_EQ(denials(Permission::manage_users), 2U) << "what is of others needs more";
   EXPECT_EQ(ask("GET", "/api/v1/projects/nobody", "", "vera").status, 404);
-  EXPECT_EQ(denials(storage::Role::viewer), 0U);
+  EXPECT_EQ(denials(Permission::monitor), 0U);
 }
 
 }  // namespace

@@ -60,8 +60,8 @@ TEST_F(ApiTest, WhoMayStartPutsNoneAboveThePriorityOfTheProject) {
     } else {
       EXPECT_EQ(asked.json().at("detail"),
                 "priority " + text +
-                    " is above that of project 'shop', which is 10; that needs the "
-                    "role 'admin', and 'dora' has 'developer'");
+                    " is above that of project 'shop', which is 10; that needs the permission 'manage_roles' "
+                    "for project 'shop', and 'dora' does not have it with this token");
     }
   }
 }

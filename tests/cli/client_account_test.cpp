@@ -49,7 +49,50 @@ TEST_F(AccountCommands, GroupsAreThoseThatAreSaid) {
   }
   EXPECT_EQ(box.run({"user", "set", "kim", "--no-groups", "--group", "ops"}).code, 2);
   server.on("GET /users", 200, R"({"items":[)" + std::string(answer) + R"(],"next":null})");
-  EXPECT_THAT(box.run({"user", "list"}).out, HasSubstr("kim   developer  ops, web"));
+  EXPECT_THAT(box.run({"user", "list"}).out, HasSubstr("kim   developer          ops, web"));
+}
+
+TEST_F(AccountCommands, GrantsAreThoseThatAreSaid) {
+  const char* answer = R"({"name":"kim","role":"none","grants":["deploy@shop","releaser@shop/prod\u001b"]})";
+  server.on("POST /users", 201, answer);
+  server.on("PATCH /users/kim", 200, answer);
+  struct Case {
+    std::vector<std::string> words;
+    const char* body;
+  };
+  const std::vector<Case> cases = {
+      {{"user", "add", "kim", "--role", "none", "--grant", "deploy@shop"},
+       R"({"name":"kim","role":"none","grants":["deploy@shop"]})"},
+      {{"user", "set", "kim", "--grant", "deploy@shop", "--grant", "releaser@shop/prod"},
+       R"({"grants":["deploy@shop","releaser@shop/prod"]})"},
+      {{"user", "set", "kim", "--no-grants"}, R"({"grants":[]})"},
+  };
+  for (const Case& one : cases) {
+    const Ended ended = box.run(one.words);
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(server.last_body(), one.body);
+    EXPECT_THAT(ended.out, HasSubstr("user 'kim': none with deploy@shop, releaser@shop/prod?\n"));
+  }
+  EXPECT_EQ(box.run({"user", "set", "kim", "--no-grants", "--grant", "deploy"}).code, 2);
+}
+
+TEST_F(AccountCommands, RolesAreListedMadeAndRemoved) {
+  server.on(
+      "GET /roles", 200,
+      R"({"items":[{"name":"viewer","permissions":["monitor","view_logs"],"fixed":true}],"next":null})");
+  server.on("PUT /roles/releaser", 200,
+            R"({"name":"releaser","permissions":["deploy","rollback"],"fixed":false})");
+  server.on("DELETE /roles/releaser", 204, "");
+  EXPECT_THAT(box.run({"role", "list"}).out, HasSubstr("viewer  monitor, view_logs"));
+  EXPECT_THAT(box.run({"role", "list", "--json"}).out, HasSubstr("\"fixed\":true"));
+  const Ended made =
+      box.run({"role", "set", "releaser", "--permission", "deploy", "--permission", "rollback"});
+  EXPECT_EQ(made.code, 0) << made.err;
+  EXPECT_EQ(made.out, "the role 'releaser' may deploy, rollback\n");
+  EXPECT_EQ(server.last_body(), R"({"permissions":["deploy","rollback"]})");
+  EXPECT_EQ(box.run({"role", "remove", "releaser"}).out, "removed the role 'releaser'\n");
+  EXPECT_EQ(box.run({"role", "set", "releaser"}).code, 2);
+  EXPECT_EQ(box.run({"role", "remove"}).code, 2);
 }
 
 TEST_F(AccountCommands, TokensAreTheCallersByDefault) {
@@ -97,8 +140,8 @@ TEST_F(AccountCommands, UsersAreAddedChangedAndListed) {
   EXPECT_EQ(box.run({"user", "set", "ann", "--enable"}).code, 0);
   EXPECT_EQ(server.last_body(), R"({"disabled":false})");
   EXPECT_EQ(box.run({"user", "list"}).out,
-            "NAME  ROLE    GROUPS  STATE     ADDED\n"
-            "ann   admin           disabled\n"
+            "NAME  ROLE    GRANTS  GROUPS  STATE     ADDED\n"
+            "ann   admin                   disabled\n"
             "b?ob  viewer\n");
   EXPECT_THAT(box.run({"user", "list", "--json"}).out, HasSubstr(R"(b\u009bob)"));
 }

@@ -138,7 +138,7 @@ TEST(MetricsPage, KnownProjectsHaveSamplesBeforeAnythingEnds) {
     EXPECT_EQ(
         number(page, std::string(R"(runner_pipelines_total{project="sh\"op",status=")") + status + "\"}"), 0);
   }
-  for (const char* role : {"viewer", "developer", "admin"})
+  for (const char* role : {"monitor", "deploy", "manage_roles"})
     EXPECT_EQ(number(page, std::string("runner_permission_denied_total{permission=\"") + role + "\"}"), 0);
   for (const char* method : {"token", "socket", "webhook", "none"}) {
     for (const char* result : {"success", "failure", "limited"})
@@ -164,7 +164,7 @@ TEST(MetricsPage, TellsWhatWasCounted) {
   facts.jobs.pipelines_ended[{"gone", "failed"}] = 11;
   api::AccessCounts access;
   access.attempt(api::AuthMethod::webhook, api::AuthResult::limited);
-  access.denied(storage::Role::developer);
+  access.denied(storage::Permission::deploy);
   const std::string page = metrics_page(facts, access);
   EXPECT_EQ(number(page, "runner_db_commit_duration_seconds_bucket{le=\"0.0025\"}"), 0);
   EXPECT_EQ(number(page, "runner_db_commit_duration_seconds_bucket{le=\"0.005\"}"), 1);
@@ -182,7 +182,7 @@ TEST(MetricsPage, TellsWhatWasCounted) {
   EXPECT_EQ(number(page, "runner_build_cache_bytes_removed_total"), 14);
   EXPECT_EQ(number(page, R"(runner_pipelines_total{project="gone",status="failed"})"), 11);
   EXPECT_EQ(number(page, R"(runner_auth_attempts_total{method="webhook",result="limited"})"), 1);
-  EXPECT_EQ(number(page, R"(runner_permission_denied_total{permission="developer"})"), 1);
+  EXPECT_EQ(number(page, R"(runner_permission_denied_total{permission="deploy"})"), 1);
 }
 
 http::AccessRecord request(std::string_view route, std::string method, int status) {

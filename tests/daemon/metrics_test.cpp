@@ -80,7 +80,7 @@ TEST(Metrics, AreAsPrometheusWantsThem) {
   EXPECT_EQ(server.metric("runner_cache_hits_total"), 0);
   EXPECT_EQ(server.metric("runner_http_requests_in_flight"), 1) << "the one that asks";
   EXPECT_GT(server.metric("runner_auth_attempts_total{method=\"socket\",result=\"success\"}"), 0);
-  EXPECT_EQ(server.metric("runner_permission_denied_total{permission=\"admin\"}"), 0);
+  EXPECT_EQ(server.metric("runner_permission_denied_total{permission=\"manage_roles\"}"), 0);
   EXPECT_EQ(server.metric("runner_config_last_reload_success"), 1);
   EXPECT_GT(server.metric("runner_config_last_reload_timestamp_seconds"), 0);
   check();
