@@ -278,7 +278,9 @@ void Drive::finish() {
   std::vector<Phase> phases = plan_left_over(input(), before());
   for (const Phase& phase : phases)
     if (phase.action == Action::halt)
-      for (const Place& place : phase.places) tell(place.unit + " is not used any more, and ends");
+      for (const auto& [unit, slot] : phase.places)
+        tell(unit + (slot == Slot::single ? "" : " (" + std::string(to_string(slot)) + ")") +
+             " is not used any more, and ends");
   if (order_.spec.rollback.keep_old.count() == 0)
     for (Phase& phase : plan_retirement(input(), before())) phases.push_back(std::move(phase));
   for (std::size_t n = 0; n < phases.size(); ++n) do_phase(Part::retire, n, phases[n]);
