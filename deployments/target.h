@@ -118,6 +118,7 @@ class Target {
   virtual bool has_slots() const = 0;
   /// Slots in which something of ours runs, but in no unit's that units() and has_slots() know: of replicas
   /// that are fewer now, of another strategy. halt() takes them.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): as all verbs have it
   virtual std::vector<std::pair<std::string, Slot>> left_over(std::stop_token /*stop*/) { return {}; }
 
   /// The highest token a unit has seen, 0 = none, without taking anything.

@@ -41,7 +41,7 @@ ComposePlaces::ComposePlaces(const ComposeOptions& options)
 
 std::string ComposePlaces::at(const std::string& unit, Slot slot) const {
   if (unit == service_) return name_of(slot);
-  const std::string replica = unit.starts_with(service_ + "-") ? unit.substr(service_.size() + 1) : "";
+  std::string replica = unit.starts_with(service_ + "-") ? unit.substr(service_.size() + 1) : "";
   if (is_number(replica) && slot == Slot::single) return replica;
   throw Error(ErrorCode::not_found,
               "there is no service " + in_quotes(unit) + "; there is " + join(units_, ", "));
