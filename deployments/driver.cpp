@@ -122,6 +122,7 @@ void Drive::take_snapshot() {
     const std::scoped_lock guard(lock);
     seen.units[unit] = std::move(state);
   });
+  for (const auto& [unit, slot] : parts_.target.left_over(watch_.stop())) seen.left_over.insert({unit, slot});
   if (parts_.balancer != nullptr) {
     std::vector<Place> places;
     for (const std::string& unit : parts_.target.units()) {
@@ -131,6 +132,13 @@ void Drive::take_snapshot() {
         for (const Slot slot : {Slot::blue, Slot::green}) places.push_back({unit, slot});
     }
     seen.servers = parts_.balancer->observe(places, watch_.stop());
+    for (const Place& place : seen.left_over) {
+      try {
+        seen.servers.merge(parts_.balancer->observe({place}, watch_.stop()));
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::not_found) throw;  // else its server has gone before it
+      }
+    }
   }
   watch_.check();
   before_ = seen;
@@ -148,7 +156,10 @@ void Drive::recover() {
   const std::string candidate = order_.release.id;
   for_units(parts_.target.units(), [&](const std::string& unit) {
     const UnitState now = parts_.target.observe(unit, watch_.stop());
-    const UnitState& then = before().units.at(unit);
+    const auto known = before().units.find(unit);
+    if (known == before().units.end())
+      throw PhaseFailed(Trouble::machinery, unit + " was not there when this deployment began");
+    const UnitState& then = known->second;
     for (const auto& [slot, held] : now) {
       const auto found = then.find(slot);
       const std::string old = found == then.end() ? std::string() : found->second.release;
@@ -264,10 +275,15 @@ void Drive::verify() {
 }
 
 void Drive::finish() {
-  if (order_.spec.rollback.keep_old.count() == 0) {
-    const std::vector<Phase> phases = plan_retirement(input(), before());
-    for (std::size_t n = 0; n < phases.size(); ++n) do_phase(Part::retire, n, phases[n]);
-  }
+  std::vector<Phase> phases = plan_left_over(input(), before());
+  for (const Phase& phase : phases)
+    if (phase.action == Action::halt)
+      for (const auto& [unit, slot] : phase.places)
+        tell(unit + (slot == Slot::single ? "" : " (" + std::string(to_string(slot)) + ")") +
+             " is not used any more, and ends");
+  if (order_.spec.rollback.keep_old.count() == 0)
+    for (Phase& phase : plan_retirement(input(), before())) phases.push_back(std::move(phase));
+  for (std::size_t n = 0; n < phases.size(); ++n) do_phase(Part::retire, n, phases[n]);
   std::vector<std::string> named = order_.keep_releases;
   named.push_back(order_.release.id);
   for (const auto& [unit, slots] : before().units)

@@ -86,8 +86,17 @@ void for_units(const std::vector<std::string>& units, const std::function<void(c
   }
   if (failures.empty()) return;
   std::sort(failures.begin(), failures.end(), [](const auto& a, const auto& b) { return a.unit < b.unit; });
-  std::string why;
+  // What several say is said once.
+  std::vector<std::pair<std::string, std::string>> said;  // text, units
   std::optional<Trouble> trouble;
+  const auto say = [&](const std::string& text, const std::string& unit) {
+    const auto same =
+        std::find_if(said.begin(), said.end(), [&](const auto& one) { return one.first == text; });
+    if (same == said.end())
+      said.emplace_back(text, unit);
+    else if (!unit.empty())
+      same->second += ", " + unit;
+  };
   for (const Failure& failure : failures) {
     try {
       std::rethrow_exception(failure.what);
@@ -98,13 +107,16 @@ void for_units(const std::vector<std::string>& units, const std::function<void(c
     } catch (const JournalFailed&) {
       throw;
     } catch (const PhaseFailed& failed) {
-      why += (why.empty() ? "" : "; ") + std::string(failed.what());
+      say(failed.what(), "");
       if (!trouble) trouble = failed.trouble();
     } catch (const std::exception& error) {
-      why += (why.empty() ? "" : "; ") + failure.unit + ": " + error.what();
+      say(error.what(), failure.unit);
       if (!trouble) trouble = Trouble::machinery;
     }
   }
+  std::string why;
+  for (const auto& [text, units_of_it] : said)
+    why += (why.empty() ? "" : "; ") + (units_of_it.empty() ? "" : units_of_it + ": ") + text;
   throw PhaseFailed(*trouble, why);
 }
 

@@ -33,7 +33,11 @@ std::string snapshot_text(const Snapshot& snapshot) {
                        {"slot", to_string(place.slot)},
                        {"admission", to_string(state.admission)},
                        {"weight", state.weight}});
-  return json{{"units", std::move(units)}, {"servers", std::move(servers)}}.dump();
+  json left = json::array();
+  for (const Place& place : snapshot.left_over)
+    left.push_back({{"unit", place.unit}, {"slot", to_string(place.slot)}});
+  return json{{"units", std::move(units)}, {"servers", std::move(servers)}, {"left_over", std::move(left)}}
+      .dump();
 }
 
 Snapshot parse_snapshot(std::string_view text) {
@@ -52,6 +56,10 @@ Snapshot parse_snapshot(std::string_view text) {
           .servers[{server.at("unit").get<std::string>(), slot_of(server.at("slot").get<std::string>())}] = {
           *admission, server.at("weight").get<unsigned>()};
     }
+    // Those of earlier versions have none.
+    for (const json& place : whole.value("left_over", json::array()))
+      snapshot.left_over.insert(
+          {place.at("unit").get<std::string>(), slot_of(place.at("slot").get<std::string>())});
   } catch (const json::exception&) {
     throw_corrupt();
   }

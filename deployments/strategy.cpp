@@ -91,6 +91,7 @@ class Builder {
     place(places, release);
     act(Action::start, places);
     act(Action::probe, places);
+    if (input_.smoke) act(Action::smoke, places);
   }
 
   Place in_use(const std::string& unit) const { return {unit, slot_in_use(before_, unit, input_.slots)}; }
@@ -225,7 +226,6 @@ std::vector<Phase> plan_forward(const StrategyInput& input, const Snapshot& befo
     return build.take();
   }
   build.bring_up(free_places(build, input.units), input.candidate);
-  if (input.smoke) build.act(Action::smoke, free_places(build, input.units));
   // A first release has nobody to share with, and nothing to be compared with.
   const bool first = std::none_of(input.units.begin(), input.units.end(), [&](const std::string& unit) {
     return build.held_something(build.in_use(unit));
@@ -253,6 +253,18 @@ std::vector<Phase> plan_retirement(const StrategyInput& input, const Snapshot& b
   for (const std::string& unit : input.units) old.push_back(build.in_use(unit));
   build.admit(all_as(old, kOut), 100);
   build.act(Action::halt, old);
+  return build.take();
+}
+
+std::vector<Phase> plan_left_over(const StrategyInput& input, const Snapshot& before) {
+  Builder build(input, before);
+  std::vector<Place> known;
+  for (const Place& place : before.left_over)
+    if (before.servers.count(place) > 0) known.push_back(place);
+  build.admit(all_as(known, kDraining), 100);
+  build.drain(known);
+  build.act(Action::halt, {before.left_over.begin(), before.left_over.end()});
+  build.admit(all_as(known, kOut), 100);
   return build.take();
 }
 

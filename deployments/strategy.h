@@ -47,6 +47,8 @@ struct Phase {
 struct Snapshot {
   std::map<std::string, UnitState> units;
   std::map<Place, ServerState> servers;  // empty without a balancer
+  /// Where something of ours runs that no unit is for any more: it ends when the candidate has all traffic.
+  std::set<Place> left_over;
   bool operator==(const Snapshot&) const = default;
 };
 
@@ -70,6 +72,8 @@ Slot free_slot(const Snapshot& snapshot, const std::string& unit, bool slots);
 std::vector<Phase> plan_forward(const StrategyInput& input, const Snapshot& before);
 /// The old places end; with slots only.
 std::vector<Phase> plan_retirement(const StrategyInput& input, const Snapshot& before);
+/// What is left over gets no traffic any more, as far as the balancer knows it, and ends.
+std::vector<Phase> plan_left_over(const StrategyInput& input, const Snapshot& before);
 /// Back to the snapshot, for the units in `touched`: those that a phase of plan_forward() may have changed.
 /// Needs nothing of the candidate. Units that held nothing hold nothing again.
 std::vector<Phase> plan_rollback(const StrategyInput& input, const Snapshot& before,

@@ -20,6 +20,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace runner::deployments {
@@ -115,6 +116,10 @@ class Target {
   virtual const std::vector<std::string>& units() const = 0;
   /// The slots a unit has for `blue_green` and `canary`: whether it has two.
   virtual bool has_slots() const = 0;
+  /// Slots in which something of ours runs, but in no unit's that units() and has_slots() know: of replicas
+  /// that are fewer now, of another strategy. halt() takes them.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): as all verbs have it
+  virtual std::vector<std::pair<std::string, Slot>> left_over(std::stop_token /*stop*/) { return {}; }
 
   /// The highest token a unit has seen, 0 = none, without taking anything.
   virtual std::uint64_t seen_token(const std::string& unit, std::stop_token stop) = 0;
@@ -132,7 +137,8 @@ class Target {
   virtual bool is_prepared(const std::string& unit, const std::string& release, std::stop_token stop) = 0;
   virtual UnitState observe(const std::string& unit, std::stop_token stop) = 0;
 
-  /// The slot holds the release from now on; what runs in it goes on until it is halted.
+  /// The slot holds the release from now on, or nothing when it is ""; what runs in it goes on until it is
+  /// halted.
   virtual void place(const std::string& unit, Slot slot, const std::string& release,
                      std::stop_token stop) = 0;
   /// Starts what the slot holds; what runs in it already and is that stays.

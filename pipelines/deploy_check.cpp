@@ -33,6 +33,17 @@ class Check {
     const Node* value = node_.find(key);
     return value != nullptr && !value->is_null();
   }
+  /// compose:ports, as far as it is there.
+  SourceRange at_ports() const {
+    const Node* compose = node_.find("compose");
+    const MapEntry* ports = compose == nullptr || !compose->is_map() ? nullptr : compose->find_entry("ports");
+    return ports == nullptr ? at("compose") : ports->key_range;
+  }
+  bool is_list_of_ports() const {
+    const Node* compose = node_.find("compose");
+    const Node* ports = compose == nullptr || !compose->is_map() ? nullptr : compose->find("ports");
+    return ports != nullptr && ports->is_list();
+  }
   bool is(DeployStrategy type) const { return spec_.strategy.type == type; }
   bool two_at_once() const { return !is(DeployStrategy::recreate); }
   std::string strategy_name() const { return std::string(to_string(spec_.strategy.type)); }
@@ -106,11 +117,23 @@ class Check {
           "unsupported", at("compose"),
           "deploy:compose:host " + host + " is not there yet: only an engine on the machine of the job is",
           "write unix:///PATH of its socket, or run the job on that machine by its tags");
-    if (is(DeployStrategy::rolling))
-      in_.error("unsupported", at(set("strategy") ? "strategy" : "target"),
-                "deploy:strategy rolling is not there yet for the target compose: it has one place at a time",
-                "write blue_green, with compose:ports: {blue: PORT, green: PORT} and a balancer");
+    is(DeployStrategy::rolling) ? replicas(compose) : places(compose);
+    if (two_at_once() && spec_.health.port != 0)
+      in_.error("bad-value", at("health"),
+                "deploy:health has a port, but on this machine each that runs has one of its own",
+                "leave it out: the ports of compose:ports are asked, or write health:exec");
+  }
+
+  void places(const ComposeService& compose) {
     const auto& ports = compose.ports;
+    if (is_list_of_ports())
+      return in_.error(
+          "bad-value", at_ports(),
+          "deploy:compose:ports is a list with a port for each replica, which is for rolling, not "
+          "for " +
+              strategy_name(),
+          is(DeployStrategy::recreate) ? "write ports: PORT, or strategy: rolling"
+                                       : "write ports: {blue: PORT, green: PORT}");
     const bool both = ports.count("blue") > 0 && ports.count("green") > 0;
     if ((is(DeployStrategy::blue_green) || is(DeployStrategy::canary)) && !both)
       in_.error("missing-key", at("compose"),
@@ -128,6 +151,36 @@ class Check {
       in_.error("missing-key", at("compose"),
                 "deploy:compose needs ports: the one that deploy:health asks, on this machine",
                 "write ports: PORT, or health:exec, which runs in the container");
+  }
+
+  /// Of rolling: each has a port, and is exchanged in it.
+  void replicas(const ComposeService& compose) {
+    if (!is_list_of_ports() || node_.find("compose")->find("ports")->items().empty())
+      return in_.error(
+          "missing-key", at_ports(),
+          "deploy:compose:ports needs a list for rolling: one port for each replica of the service",
+          "such as ports: [8101, 8102, 8103], with a balancer before them; or recreate for one");
+    std::vector<int> sorted = compose.replicas;
+    std::sort(sorted.begin(), sorted.end());
+    if (const auto twice = std::adjacent_find(sorted.begin(), sorted.end()); twice != sorted.end())
+      in_.error("bad-value", at_ports(),
+                "deploy:compose:ports has " + std::to_string(*twice) +
+                    " twice, but the replicas run at the same time",
+                "give each a port of its own");
+    if (const Node* strategy = node_.find("strategy"); strategy != nullptr && strategy->is_map())
+      if (const MapEntry* order = strategy->find_entry("order");
+          order != nullptr && spec_.strategy.start_first)
+        in_.error(
+            "bad-value", order->key_range,
+            "deploy:strategy:order start_first is not for the target compose: a replica has one port, so "
+            "the old one ends first",
+            "leave it out, and have a replica more than you need; or choose blue_green");
+    if (spec_.balancer.type == BalancerKind::none)
+      in_.warning(
+          "no-balancer", at("strategy"),
+          "deploy:strategy rolling without a balancer: nobody takes a replica out of the traffic before "
+          "it ends",
+          "haproxy or nginx; or ignore this when nobody asks the replicas");
   }
 
   void release() {
@@ -160,12 +213,14 @@ class Check {
       if (!strategy.steps.empty() && strategy.steps.back().weight != 100)
         in_.error("bad-value", at("strategy"), "deploy:strategy:steps must end at 100%");
     }
-    const std::size_t hosts = spec_.ssh ? spec_.ssh->hosts.size() : 0;
-    if (is(DeployStrategy::rolling) && hosts > 0 && !strategy.max_parallel.percent &&
-        strategy.max_parallel.count >= static_cast<int>(hosts))
-      in_.warning(
-          "no-effect", at("strategy"),
-          "deploy:strategy:max_parallel is all " + std::to_string(hosts) + " hosts: this equals recreate");
+    const std::size_t units = spec_.ssh       ? spec_.ssh->hosts.size()
+                              : spec_.compose ? spec_.compose->replicas.size()
+                                              : 0;
+    if (is(DeployStrategy::rolling) && units > 0 && !strategy.max_parallel.percent &&
+        strategy.max_parallel.count >= static_cast<int>(units))
+      in_.warning("no-effect", at("strategy"),
+                  "deploy:strategy:max_parallel is all " + std::to_string(units) +
+                      (spec_.ssh ? " hosts" : " replicas") + ": this equals recreate");
     if (two_at_once() && spec_.health.kind == ProbeKind::none &&
         !(spec_.script && !spec_.script->verify.empty()))
       in_.error("missing-key", at(set("health") ? "health" : "strategy"),

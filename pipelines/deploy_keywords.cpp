@@ -39,12 +39,13 @@ constexpr Keyword kSsh[] = {{"hosts", kString | kList, "addresses, or mappings w
                             {"status", kString, "a command"},
                             {"ports", kInt | kMap, "a port, or one for blue and one for green"},
                             {"keep_releases", kInt, kACount}};
-constexpr Keyword kCompose[] = {{"file", kString, "a file in the workspace"},
-                                {"service", kString, kAText},
-                                {"host", kString, kAText},
-                                {"image_variable", kString, "the name of a variable"},
-                                {"port_variable", kString, "the name of a variable"},
-                                {"ports", kInt | kMap, "a port, or one for blue and one for green"}};
+constexpr Keyword kCompose[] = {
+    {"file", kString, "a file in the workspace"},
+    {"service", kString, kAText},
+    {"host", kString, kAText},
+    {"image_variable", kString, "the name of a variable"},
+    {"port_variable", kString, "the name of a variable"},
+    {"ports", kInt | kMap | kList, "a port, one for blue and one for green, or a list with one a replica"}};
 constexpr Keyword kScript[] = {{"prepare", kTextList, kTexts},
                                {"activate", kTextList, kTexts},
                                {"verify", kTextList, kTexts},

@@ -93,6 +93,17 @@ class Block {
     for (const char* slot : {"blue", "green"})
       if (both.get(slot) != nullptr) both.count(slot, field[slot], 1, 65535);
   }
+  /// A list of them.
+  void replicas(std::vector<int>& field) const {
+    Diagnostics nesting;
+    for (const Node* item : flatten(*get("ports"), nesting)) {
+      const bool fits = item->kind() == NodeKind::integer && item->integer() >= 1 && item->integer() <= 65535;
+      if (fits)
+        field.push_back(static_cast<int>(item->integer()));
+      else
+        in_.error("bad-value", item->range(), path("ports") + ": each is a port, from 1 to 65535");
+    }
+  }
   /// 200, or 200-299.
   void status(int& low, int& high) const {
     const Node* value = get("status");
@@ -363,7 +374,10 @@ void read_target(Shapes& in, const Block& block, DeploySpec& spec) {
     of.text("host", service.host);
     of.text("image_variable", service.image_variable);
     of.text("port_variable", service.port_variable);
-    of.ports(service.ports);
+    if (const Node* ports = of.get("ports"); ports != nullptr && ports->is_list())
+      of.replicas(service.replicas);
+    else
+      of.ports(service.ports);
   }
   if (const Node* script = block.get("script")) {
     const Block of(in, "deploy:script", kDeployScriptKeys, *script);

@@ -49,6 +49,7 @@ struct ComposeService {
   std::string image_variable = "IMAGE";  // of the file: what gets the release's image
   std::string port_variable = "PORT";    // the port the service publishes
   std::map<std::string, int> ports;      // slot -> port
+  std::vector<int> replicas;             // of rolling, in place of `ports`: the port of each
 };
 
 /// Commands of `target: script`.

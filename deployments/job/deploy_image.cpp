@@ -1,5 +1,6 @@
 #include "deployments/job/deploy_image.h"
 
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
@@ -102,6 +103,13 @@ std::string pinned_image(const std::string& image, const ImagePlace& place, cons
   tell("",
        "WARNING: the digest of " + image + " is what the engine has, as its registry was not asked: " + why);
   return repository + "@" + digest;
+}
+
+std::string image_of_plan(const std::string& plan) {
+  const nlohmann::json json = nlohmann::json::parse(plan, nullptr, false);
+  if (!json.is_object()) return {};
+  const auto image = json.find("image");
+  return image != json.end() && image->is_string() ? image->get<std::string>() : std::string();
 }
 
 }  // namespace runner::deployments

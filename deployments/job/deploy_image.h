@@ -25,4 +25,8 @@ registry::Logins registry_logins(const std::map<std::string, std::string>& varia
 std::string pinned_image(const std::string& image, const ImagePlace& place, const TellLine& tell,
                          const std::stop_token& stop);
 
+/// What the image of a deployment was resolved to when it began, by its plan; "": it has not begun. What goes
+/// on, and what is put back, is that image, whatever its tag names by now.
+std::string image_of_plan(const std::string& plan);
+
 }  // namespace runner::deployments

@@ -73,6 +73,7 @@ std::unique_ptr<Target> make_compose(const pipelines::ComposeService& service, c
   options.image_variable = service.image_variable;
   options.port_variable = service.port_variable;
   options.ports = ports_of(service.ports);
+  options.replicas.assign(service.replicas.begin(), service.replicas.end());
   options.variables = place.variables;
   options.workspace = place.workspace;
   options.directory = place.directory / "compose";

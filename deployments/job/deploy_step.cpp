@@ -102,14 +102,16 @@ class DeployStep {
     DeployTurn turn(*store, clock_, request_);
     Release release;
     std::string no_release;
+    std::optional<DeploymentRecord> gated;
+    if (request_.gated) gated = turn.begin({});
     try {
-      release = release_of_workspace();
+      release = release_of_workspace(gated ? image_of_plan(gated->plan) : "");
     } catch (const Error& error) {
       // Of one that goes on: all but bringing it there needs no more than its name.
       if (!request_.gated) throw;
       no_release = error.what();
     }
-    DeploymentRecord record = turn.begin(release);
+    DeploymentRecord record = gated ? *gated : turn.begin(release);
     const bool fresh = parse_state(record.state) == State::locked;
     if (fresh && !no_release.empty()) {
       turn.lose(record.id, no_release);
@@ -135,12 +137,16 @@ class DeployStep {
   }
 
  private:
-  Release release_of_workspace() const {
+  /// `image`: what it was resolved to before; "": it is resolved now.
+  Release release_of_workspace(const std::string& image) const {
     pipelines::ReleaseSource source = spec_.release;
     if (spec_.compose) {
       source.config = {spec_.compose->file};
-      source.image = pinned_image(source.image, {spec_.compose->host, own_environment(), request_.variables},
-                                  tell_, abort_);
+      source.image =
+          !image.empty()
+              ? image
+              : pinned_image(source.image, {spec_.compose->host, own_environment(), request_.variables},
+                             tell_, abort_);
     }
     return make_release(source, {request_.workspace, dir_ / "rendered", request_.variables, request_.sha});
   }
@@ -152,6 +158,7 @@ class DeployStep {
       if (!plan.is_object()) plan = nlohmann::json::object();
       plan["target"] = to_string(spec_.target);
       plan["strategy"] = to_string(spec_.strategy.type);
+      plan.erase("hosts");  // one that is put back has what was known of it
       if (spec_.ssh)
         for (const pipelines::DeployHost& host : spec_.ssh->hosts) plan["hosts"].push_back(host.address);
       if (!release.image.empty()) plan["image"] = release.image;

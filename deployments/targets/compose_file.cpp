@@ -147,9 +147,9 @@ std::string compose_config(const std::string& rendered, const ComposeWishes& wis
   check_count(service, wishes);
   check_port(service, wishes);
   check_mounts(file, service, wishes);
-  if (wishes.two_slots && service.contains("container_name"))
+  if (wishes.several && service.contains("container_name"))
     refuse("deploy:compose:file: the service " + in_quotes(wishes.service) +
-           " has a container_name, but blue and green run at the same time; remove it");
+           " has a container_name, but several of it run at the same time; remove it");
   service.erase("build");
   service["image"] = wishes.image;
   return text_of(file);

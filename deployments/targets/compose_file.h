@@ -15,7 +15,7 @@ struct ComposeWishes {
   std::string image;           // by digest
   std::uint16_t port = 0;      // that the slot answers on; 0: it is not known
   std::string port_variable;   // for messages
-  bool two_slots = false;      // it runs twice on the engine
+  bool several = false;        // it runs more than once on the engine
   std::filesystem::path gone;  // the workspace: nothing below it outlives the job
 };
 

@@ -67,6 +67,8 @@ void check_compose_options(const ComposeOptions& options) {
     throw Error(ErrorCode::invalid_input, "deploy:compose:service: " + in_quotes(service) +
                                               " is no name of a service; write letters, digits, '.', '_' "
                                               "and '-'");
+  if (!options.replicas.empty() && !options.ports.empty())
+    throw Error(ErrorCode::invalid_input, "deploy:compose:ports: a service has either replicas or places");
   for (const std::string* name : {&options.image_variable, &options.port_variable})
     if (name->empty() || name->find_first_of(std::string_view("=\0", 2)) != std::string::npos)
       throw Error(ErrorCode::invalid_input, "deploy:compose: no variable can be named " + in_quotes(*name));

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "deployments/target.h"
 #include "registry/logins.h"
@@ -13,12 +14,13 @@ namespace runner::deployments {
 
 struct ComposeOptions {
   std::filesystem::path socket;  // of the engine
-  /// Names what is made: [a-z0-9][a-z0-9_-]*. Blue and green are projects of their own, PROJECT-blue and
-  /// PROJECT-green.
+  /// Names what is made: [a-z0-9][a-z0-9_-]*. Blue, green and each replica are projects of their own:
+  /// PROJECT-blue, PROJECT-green, PROJECT-1, PROJECT-2 and so on.
   std::string project;
   std::string service;  // of the compose file
   std::string image_variable = "IMAGE", port_variable = "PORT";
   std::map<Slot, std::uint16_t> ports;           // on which it answers, on this machine
+  std::vector<std::uint16_t> replicas;           // in place of `ports`: it runs so many times, each with one
   std::map<std::string, std::string> variables;  // that the compose file may use besides
   std::filesystem::path workspace;               // what is mounted from below it is refused; "": nothing is
   std::filesystem::path directory;               // of ours, private

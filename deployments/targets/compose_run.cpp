@@ -27,36 +27,37 @@ void check_text(std::string_view what, std::string_view text) {
 
 }  // namespace
 
-std::string ComposeTarget::make_command(const Fence& fence, Slot slot, const TargetCommand& command,
-                                        const std::stop_token& stop) const {
+std::string ComposeTarget::make_command(const Fence& fence, const std::string& unit, Slot slot,
+                                        const TargetCommand& command, const std::stop_token& stop) const {
+  // Where there are two places nothing is in the third, and its network is nobody's.
+  const bool nowhere = has_slots() && slot == Slot::single;
+  const std::string place = places_.at(unit, nowhere ? Slot::blue : slot);
   std::string release = command.release;
   if (release.empty()) {
-    const auto held = state_.slots(stop);
-    if (const auto found = held.find(slot); found != held.end()) release = found->second;
+    const auto held = state_.places(stop);
+    if (const auto found = held.find(places_.at(unit, slot)); found != held.end()) release = found->second;
   }
   if (release.empty())
-    throw Error(ErrorCode::not_found, "service " + in_quotes(units_.front()) + " holds no release in which " +
+    throw Error(ErrorCode::not_found, "service " + in_quotes(unit) + " holds no release in which " +
                                           in_quotes(command.name) + " could run");
-  // Where there are two places nothing is in the third, and its network is nobody's.
-  if (has_slots() && slot == Slot::single) slot = Slot::blue;
-  const PreparedRelease kept = prepared(release, slot, stop);
+  const PreparedRelease kept = prepared(release, place, stop);
+  const std::string project = places_.project(place);
   const std::string as = service_name(options_.service, command.name);
   for (const EngineContainer& one :
-       engine_.containers({{label::kProject, project_of(slot)}, {label::kService, as}}, stop)) {
+       engine_.containers({{label::kProject, project}, {label::kService, as}}, stop)) {
     if (label_of(one.labels, label::kUnit) != label_of(state_.unit_labels(), label::kUnit) || one.active)
-      throw Error(ErrorCode::conflict, "the compose project " + in_quotes(project_of(slot)) +
-                                           " has a service " + in_quotes(as) +
-                                           " already, which is what the command " + in_quotes(command.name) +
-                                           " would be; remove its container");
+      throw Error(ErrorCode::conflict, "the compose project " + in_quotes(project) + " has a service " +
+                                           in_quotes(as) + " already, which is what the command " +
+                                           in_quotes(command.name) + " would be; remove its container");
     engine_.remove(one.id, stop);
   }
-  Labels labels = labels_for(fence, slot, release);
+  Labels labels = labels_for(fence, place, release);
   labels[label::kCommand] = command.name;
   labels[label::kSurvives] = command.survives ? "yes" : "no";
   std::map<std::string, std::string> environment = command.env;
   environment["RUNNER_RELEASE"] = release;
   environment["RUNNER_SLOT"] = to_string(slot);
-  make(slot, command_file(kept.config, options_.service, as, command.script, environment, labels),
+  make(place, command_file(kept.config, options_.service, as, command.script, environment, labels),
        {"up", "--no-start", "--no-deps", "--no-build", as}, stop);
   state_.present(fence, stop);
   for (const EngineContainer& one : commands(stop))
@@ -76,7 +77,7 @@ CommandResult ComposeTarget::run(const std::string& unit, Slot slot, const Targe
   if (tell) line = [&](std::string_view text) { tell(unit, text); };
 
   if (!command.survives && command.release.empty()) {
-    for (const EngineContainer& one : containers_of(slot, stop)) {
+    for (const EngineContainer& one : containers_of(places_.at(unit, slot), stop)) {
       if (!one.active) continue;
       try {
         return exec_in(engine_, one.id, command, line, stop);
@@ -101,7 +102,7 @@ CommandResult ComposeTarget::run(const std::string& unit, Slot slot, const Targe
   if (container.empty()) {
     if (command.survives && state_.was_begun(fence, command.name, stop))
       return {CommandEnd::unknown, 0, true};
-    container = make_command(fence, slot, command, stop);
+    container = make_command(fence, unit, slot, command, stop);
   }
   if (made) {
     // Before it: a container that is gone is then known to have run.

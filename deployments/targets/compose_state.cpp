@@ -31,13 +31,13 @@ std::int64_t number_of(const Labels& labels, const char* name) {
   return parse_integer(label_of(labels, name)).value_or(0);
 }
 
-std::map<Slot, std::vector<Held>> held_by_slot(const std::vector<EngineRecord>& records) {
-  std::map<Slot, std::vector<Held>> all;
+std::map<std::string, std::vector<Held>> held_by_place(const std::vector<EngineRecord>& records) {
+  std::map<std::string, std::vector<Held>> all;
   for (const EngineRecord& record : records)
-    if (const auto slot = parse_slot(label_of(record.labels, label::kSlot)))
-      all[*slot].push_back({token_of(record.labels), number_of(record.labels, kNumber),
+    if (const std::string& place = label_of(record.labels, label::kSlot); !place.empty())
+      all[place].push_back({token_of(record.labels), number_of(record.labels, kNumber),
                             label_of(record.labels, label::kRelease), record.name});
-  for (auto& [slot, held] : all) std::sort(held.begin(), held.end());
+  for (auto& [place, held] : all) std::sort(held.begin(), held.end());
   return all;
 }
 
@@ -106,15 +106,13 @@ void ComposeState::present(const Fence& fence, const std::stop_token& stop) cons
 
 void ComposeState::take_over(const Fence& fence, const std::stop_token& stop) const {
   std::vector<std::string> old;
-  for (const auto& [slot, held] : held_by_slot(records("slot", stop))) {
+  for (const auto& [place, held] : held_by_place(records("slot", stop))) {
     if (held.back().token < fence.token) {
       Labels labels = labels_for("slot", fence);
-      labels[label::kSlot] = to_string(slot);
+      labels[label::kSlot] = place;
       labels[label::kRelease] = held.back().release;
       labels[kNumber] = "0";
-      engine_.record(
-          name_of("slot." + std::string(to_string(slot)) + "." + std::to_string(fence.token) + ".0"), labels,
-          stop);
+      engine_.record(name_of("slot." + place + "." + std::to_string(fence.token) + ".0"), labels, stop);
     }
     for (const Held& one : held)
       if (one.token < fence.token) old.push_back(one.record);
@@ -127,16 +125,16 @@ void ComposeState::take_over(const Fence& fence, const std::stop_token& stop) co
   for (const std::string& name : old) engine_.forget(name, stop);
 }
 
-std::map<Slot, std::string> ComposeState::slots(const std::stop_token& stop) const {
-  std::map<Slot, std::string> all;
-  for (const auto& [slot, held] : held_by_slot(records("slot", stop))) all[slot] = held.back().release;
+std::map<std::string, std::string> ComposeState::places(const std::stop_token& stop) const {
+  std::map<std::string, std::string> all;
+  for (const auto& [place, held] : held_by_place(records("slot", stop))) all[place] = held.back().release;
   return all;
 }
 
-void ComposeState::hold(const Fence& fence, Slot slot, const std::string& release,
+void ComposeState::hold(const Fence& fence, const std::string& place, const std::string& release,
                         const std::stop_token& stop) const {
-  const auto all = held_by_slot(records("slot", stop));
-  const auto found = all.find(slot);
+  const auto all = held_by_place(records("slot", stop));
+  const auto found = all.find(place);
   std::int64_t number = 1;
   if (found != all.end()) {
     const Held& now = found->second.back();
@@ -144,13 +142,12 @@ void ComposeState::hold(const Fence& fence, Slot slot, const std::string& releas
     if (now.token == fence.token) number = now.number + 1;
   }
   Labels labels = labels_for("slot", fence);
-  labels[label::kSlot] = to_string(slot);
+  labels[label::kSlot] = place;
   labels[label::kRelease] = release;
   labels[kNumber] = std::to_string(number);
-  const EngineRecord made =
-      engine_.record(name_of("slot." + std::string(to_string(slot)) + "." + std::to_string(fence.token) +
-                             "." + std::to_string(number)),
-                     labels, stop);
+  const EngineRecord made = engine_.record(
+      name_of("slot." + place + "." + std::to_string(fence.token) + "." + std::to_string(number)), labels,
+      stop);
   if (label_of(made.labels, label::kRelease) != release)
     throw Error(ErrorCode::conflict, "another process of this deployment has put the release " +
                                          in_quotes(label_of(made.labels, label::kRelease)) +
@@ -160,10 +157,16 @@ void ComposeState::hold(const Fence& fence, Slot slot, const std::string& releas
   for (const Held& one : found->second) engine_.forget(one.record, stop);
 }
 
-void ComposeState::keep(const Fence& fence, Slot slot, const PreparedRelease& release,
+void ComposeState::forget(const std::string& place, const std::stop_token& stop) const {
+  for (const char* kind : {"slot", "release"})
+    for (const EngineRecord& record : records(kind, stop))
+      if (label_of(record.labels, label::kSlot) == place) engine_.forget(record.name, stop);
+}
+
+void ComposeState::keep(const Fence& fence, const std::string& place, const PreparedRelease& release,
                         const std::stop_token& stop) const {
   Labels labels = labels_for("release", fence);
-  labels[label::kSlot] = to_string(slot);
+  labels[label::kSlot] = place;
   labels[label::kRelease] = release.release;
   labels[kImage] = release.image;
   labels[kRendered] = release.config;
@@ -172,21 +175,21 @@ void ComposeState::keep(const Fence& fence, Slot slot, const PreparedRelease& re
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
           .count());
   const std::string name =
-      name_of("release." + std::string(to_string(slot)) + "." + release.release + "." +
-              std::to_string(fence.token) + "." + sha256_hex(release.config).substr(0, kShort));
+      name_of("release." + place + "." + release.release + "." + std::to_string(fence.token) + "." +
+              sha256_hex(release.config).substr(0, kShort));
   engine_.record(name, labels, stop);
   for (const EngineRecord& record : records("release", stop))
     if (record.name != name && label_of(record.labels, label::kRelease) == release.release &&
-        label_of(record.labels, label::kSlot) == to_string(slot) && token_of(record.labels) <= fence.token)
+        label_of(record.labels, label::kSlot) == place && token_of(record.labels) <= fence.token)
       engine_.forget(record.name, stop);
 }
 
-std::map<std::string, std::map<Slot, PreparedRelease>> ComposeState::releases(
+std::map<std::string, std::map<std::string, PreparedRelease>> ComposeState::releases(
     const std::stop_token& stop) const {
-  std::map<std::string, std::map<Slot, PreparedRelease>> all;
+  std::map<std::string, std::map<std::string, PreparedRelease>> all;
   for (const EngineRecord& record : records("release", stop)) {
-    const auto slot = parse_slot(label_of(record.labels, label::kSlot));
-    if (!slot) continue;
+    const std::string& place = label_of(record.labels, label::kSlot);
+    if (place.empty()) continue;
     PreparedRelease one{label_of(record.labels, label::kRelease),
                         label_of(record.labels, kImage),
                         label_of(record.labels, kRendered),
@@ -194,7 +197,7 @@ std::map<std::string, std::map<Slot, PreparedRelease>> ComposeState::releases(
                         number_of(record.labels, kAt),
                         token_of(record.labels),
                         record.name};
-    PreparedRelease& newest = all[one.release][*slot];
+    PreparedRelease& newest = all[one.release][place];
     if (newest.record.empty() || std::pair(newest.token, newest.at) <= std::pair(one.token, one.at))
       newest = std::move(one);
   }

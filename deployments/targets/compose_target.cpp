@@ -22,11 +22,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kBetweenLooks{200}, kOtherGrace{10'000};
 
-std::vector<Slot> slots_of(const std::map<Slot, std::uint16_t>& ports) {
-  if (ports.count(Slot::blue) == 0 || ports.count(Slot::green) == 0) return {Slot::single};
-  return {Slot::single, Slot::blue, Slot::green};
-}
-
 /// The lines of a pull.
 class PullLines final : public executors::LogSink {
  public:
@@ -47,45 +42,30 @@ class PullLines final : public executors::LogSink {
 
 ComposeTarget::ComposeTarget(ComposeOptions options)
     : options_(std::move(options)),
-      units_{options_.service},
-      slots_(slots_of(options_.ports)),
-      places_(slots_.size() > 1 ? std::vector<Slot>{Slot::blue, Slot::green} : slots_),
+      places_(options_),
       engine_(options_.socket),
       state_(engine_, options_.project, options_.service) {
   check_compose_options(options_);
 }
 
-bool ComposeTarget::has_slots() const {
-  return slots_.size() > 1;
-}
-
-void ComposeTarget::check_unit(const std::string& unit) const {
-  if (unit != units_.front())
-    throw Error(ErrorCode::not_found,
-                "there is no service " + in_quotes(unit) + "; there is " + units_.front());
-}
-
-std::string ComposeTarget::project_of(Slot slot) const {
-  return slot == Slot::single ? options_.project : options_.project + "-" + std::string(to_string(slot));
-}
-
 Endpoint ComposeTarget::endpoint(const std::string& unit, Slot slot) const {
-  check_unit(unit);
-  const auto found = options_.ports.find(slot);
-  return {"127.0.0.1", found == options_.ports.end() ? std::uint16_t{0} : found->second};
+  return {"127.0.0.1", places_.port(places_.at(unit, slot))};
 }
 
 std::uint64_t ComposeTarget::seen_token(const std::string& unit, std::stop_token stop) {
-  check_unit(unit);
+  places_.of(unit);
   return state_.highest_token(stop);
 }
 
 Fence ComposeTarget::claimed(const std::string& unit, const std::stop_token& stop) const {
-  check_unit(unit);
+  places_.at(unit, Slot::single);
   Fence fence;
   {
     const std::lock_guard lock(mutex_);
-    fence = fence_;
+    // One that is not in use any more goes with the others.
+    const auto& units = places_.units();
+    const bool used = std::find(units.begin(), units.end(), unit) != units.end();
+    if (used ? claimed_.count(unit) > 0 : !claimed_.empty()) fence = fence_;
   }
   if (fence.token == 0)
     throw Error(ErrorCode::conflict, "service " + in_quotes(unit) + " was not claimed for this deployment");
@@ -95,11 +75,15 @@ Fence ComposeTarget::claimed(const std::string& unit, const std::stop_token& sto
 
 void ComposeTarget::claim(const std::string& unit, const Fence& fence, milliseconds patience,
                           std::stop_token stop) {
-  check_unit(unit);
+  places_.of(unit);
   if (fence.token == 0 || fence.token > static_cast<std::uint64_t>(INT64_MAX) || fence.deployment.empty())
     throw Error(ErrorCode::invalid_input, "a fence needs a token from 1 on, and the deployment it is of");
-  state_.present(fence, stop);
-  state_.take_over(fence, stop);
+  {
+    // It is that of all places: the first takes it, the others find it.
+    const std::lock_guard lock(claiming_);
+    state_.present(fence, stop);
+    state_.take_over(fence, stop);
+  }
   const auto deadline = std::chrono::steady_clock::now() + patience;
   for (;;) {
     std::string waits_for;
@@ -123,9 +107,13 @@ void ComposeTarget::claim(const std::string& unit, const Fence& fence, milliseco
   }
   const std::lock_guard lock(mutex_);
   fence_ = fence;
+  claimed_.insert(unit);
 }
 
-bool ComposeTarget::bring_image(const std::string& image, const std::stop_token& stop) const {
+bool ComposeTarget::bring_image(const std::string& unit, const std::string& image,
+                                const std::stop_token& stop) const {
+  // Of several units one pulls, and the others find it there.
+  const std::lock_guard lock(pulling_);
   if (engine_.has_image(image, stop)) return false;
   executors::ContainerImage wanted;
   wanted.name = image;
@@ -134,23 +122,26 @@ bool ComposeTarget::bring_image(const std::string& image, const std::stop_token&
   std::vector<executors::RegistryLogin> logins;
   if (const auto login = options_.logins.find(reference, stop))
     logins.push_back({reference.repository(), login->username, login->password, login->identity_token});
-  PullLines lines(options_.tell, units_.front());
+  PullLines lines(options_.tell, unit);
   executors::provide_image(engine_.api(stop), wanted, logins, lines, stop);
   return true;
 }
 
-std::string ComposeTarget::render(const Release& release, Slot slot, const std::stop_token& stop) const {
-  const auto port = endpoint(units_.front(), slot).port;
-  ComposeCall call{project_of(slot), release.config.front().local, {"config"}, options_.variables,
-                   engine_.socket(), options_.directory,           {}};
+std::string ComposeTarget::render(const Release& release, const std::string& place,
+                                  const std::stop_token& stop) const {
+  const auto port = places_.port(place);
+  ComposeCall call{places_.project(place), release.config.front().local, {"config"}, options_.variables,
+                   engine_.socket(),       options_.directory,           {}};
   call.variables[options_.image_variable] = release.image;
   if (port != 0) call.variables[options_.port_variable] = std::to_string(port);
-  // Of two it says the same.
-  if (options_.tell && slot == places_.front())
-    call.on_line = [&](std::string_view line) { options_.tell(units_.front(), line); };
+  // Of several it says the same.
+  const std::string& first = places_.units().front();
+  if (options_.tell && place == places_.of(first).front())
+    call.on_line = [&](std::string_view line) { options_.tell(first, line); };
   const std::string rendered = run_compose(call, stop);
-  return compose_config(rendered, {options_.service, release.image, port, options_.port_variable, has_slots(),
-                                   options_.workspace});
+  const bool several = has_slots() || !options_.replicas.empty();
+  return compose_config(
+      rendered, {options_.service, release.image, port, options_.port_variable, several, options_.workspace});
 }
 
 void ComposeTarget::prepare(const std::string& unit, const Release& release, std::stop_token stop) {
@@ -167,41 +158,43 @@ void ComposeTarget::prepare(const std::string& unit, const Release& release, std
   if (release.config.size() != 1)
     throw Error(ErrorCode::invalid_input, "a release of a compose target has one file, the compose file");
   make_directories(options_.directory, 0700);
-  const bool pulled = bring_image(release.image, stop);
-  std::map<Slot, std::string> configs;
-  for (const Slot slot : places_) configs[slot] = render(release, slot, stop);
+  const bool pulled = bring_image(unit, release.image, stop);
+  std::map<std::string, std::string> configs;
+  for (const std::string& place : places_.of(unit)) configs[place] = render(release, place, stop);
   state_.present(fence, stop);
   const auto known = state_.releases(stop);
-  for (const auto& [slot, config] : configs) {
+  for (const auto& [place, config] : configs) {
     PreparedRelease one;
     one.release = release.id;
     one.image = release.image;
     one.config = config;
     one.pulled = pulled;
     if (const auto before = known.find(release.id); before != known.end())
-      if (const auto same = before->second.find(slot); same != before->second.end())
+      if (const auto same = before->second.find(place); same != before->second.end())
         one.pulled = one.pulled || same->second.pulled;
-    state_.keep(fence, slot, one, stop);
+    state_.keep(fence, place, one, stop);
   }
 }
 
 bool ComposeTarget::is_prepared(const std::string& unit, const std::string& release, std::stop_token stop) {
-  check_unit(unit);
+  const std::vector<std::string> places = places_.of(unit);
   check_release_id(release);
   const auto all = state_.releases(stop);
   const auto found = all.find(release);
   if (found == all.end()) return false;
-  const bool rendered =
-      std::all_of(places_.begin(), places_.end(), [&](Slot slot) { return found->second.count(slot) > 0; });
+  const bool rendered = std::all_of(places.begin(), places.end(),
+                                    [&](const std::string& place) { return found->second.count(place) > 0; });
   return rendered && engine_.has_image(found->second.begin()->second.image, stop);
 }
 
-std::vector<EngineContainer> ComposeTarget::containers_of(Slot slot, const std::stop_token& stop) const {
+std::vector<EngineContainer> ComposeTarget::containers_of(const std::string& place,
+                                                          const std::stop_token& stop) const {
+  const std::string project = places_.project(place);
   std::vector<EngineContainer> all =
-      engine_.containers({{label::kProject, project_of(slot)}, {label::kService, options_.service}}, stop);
+      engine_.containers({{label::kProject, project}, {label::kService, options_.service}}, stop);
   for (const EngineContainer& one : all)
     if (label_of(one.labels, label::kUnit) != label_of(state_.unit_labels(), label::kUnit))
-      throw Error(ErrorCode::conflict, "the compose project " + in_quotes(project_of(slot)) +
+      throw Error(ErrorCode::conflict, "the compose project " + in_quotes(project) +
                                            " has a container of the service " + in_quotes(options_.service) +
                                            " that no deployment made, " + one.id.substr(0, 12) +
                                            "; remove it, or give the environment another name");
@@ -216,21 +209,41 @@ std::vector<EngineContainer> ComposeTarget::commands(const std::stop_token& stop
   return all;
 }
 
+std::vector<EngineContainer> ComposeTarget::left_containers(const std::stop_token& stop) const {
+  std::vector<EngineContainer> all = engine_.containers(state_.unit_labels(), stop);
+  all.erase(std::remove_if(all.begin(), all.end(),
+                           [&](const auto& one) {
+                             const std::string& place = label_of(one.labels, label::kSlot);
+                             return !label_of(one.labels, label::kCommand).empty() || place.empty() ||
+                                    places_.is_used(place);
+                           }),
+            all.end());
+  return all;
+}
+
+std::vector<std::pair<std::string, Slot>> ComposeTarget::left_over(std::stop_token stop) {
+  std::set<std::pair<std::string, Slot>> left;
+  for (const EngineContainer& one : left_containers(stop))
+    if (one.active) left.insert(places_.unit_of(label_of(one.labels, label::kSlot)));
+  return {left.begin(), left.end()};
+}
+
 UnitState ComposeTarget::observe(const std::string& unit, std::stop_token stop) {
-  check_unit(unit);
+  places_.at(unit, Slot::single);
   bool claims = false;
   {
     const std::lock_guard lock(mutex_);
     claims = fence_.token != 0;
   }
   if (claims) claimed(unit, stop);
-  const auto held = state_.slots(stop);
+  const auto held = state_.places(stop);
   UnitState state;
-  for (const Slot slot : slots_) {
+  for (const Slot slot : places_.slots()) {
     SlotState& now = state[slot];
-    const auto found = held.find(slot);
+    const std::string place = places_.at(unit, slot);
+    const auto found = held.find(place);
     if (found != held.end()) now.release = found->second;
-    for (const EngineContainer& one : containers_of(slot, stop)) {
+    for (const EngineContainer& one : containers_of(place, stop)) {
       // Somebody has removed the records, as `docker volume prune` does: what is there speaks for itself.
       if (found == held.end() && now.release.empty()) now.release = label_of(one.labels, label::kRelease);
       now.running = now.running || (one.active && !now.release.empty() &&
@@ -240,65 +253,75 @@ UnitState ComposeTarget::observe(const std::string& unit, std::stop_token stop) 
   return state;
 }
 
-PreparedRelease ComposeTarget::prepared(const std::string& release, Slot slot,
+PreparedRelease ComposeTarget::prepared(const std::string& release, const std::string& place,
                                         const std::stop_token& stop) const {
   const auto all = state_.releases(stop);
   const auto found = all.find(release);
   if (found == all.end())
     throw Error(ErrorCode::not_found, "the release " + in_quotes(release) + " is not there");
-  const auto of_slot = found->second.find(slot);
-  if (of_slot == found->second.end())
-    throw Error(ErrorCode::not_found, "the release " + in_quotes(release) +
-                                          " was not prepared for the slot " + in_quotes(to_string(slot)));
-  return of_slot->second;
+  const auto of_place = found->second.find(place);
+  if (of_place == found->second.end())
+    throw Error(ErrorCode::not_found,
+                "the release " + in_quotes(release) + " was not prepared for the place " + in_quotes(place));
+  return of_place->second;
 }
 
 void ComposeTarget::place(const std::string& unit, Slot slot, const std::string& release,
                           std::stop_token stop) {
   const Fence fence = claimed(unit, stop);
-  check_release_id(release);
-  const std::vector<EngineContainer> there = containers_of(slot, stop);
-  const bool has_one = std::any_of(there.begin(), there.end(), [&](const EngineContainer& one) {
-    return label_of(one.labels, label::kRelease) == release;
-  });
-  if (!has_one) prepared(release, slot, stop);
-  state_.hold(fence, slot, release, stop);
+  const std::string where = places_.at(unit, slot);
+  // "": nothing, as it was before the first.
+  if (!release.empty()) {
+    check_release_id(release);
+    const std::vector<EngineContainer> there = containers_of(where, stop);
+    const bool has_one = std::any_of(there.begin(), there.end(), [&](const EngineContainer& one) {
+      return label_of(one.labels, label::kRelease) == release;
+    });
+    if (!has_one) prepared(release, where, stop);
+  }
+  state_.hold(fence, where, release, stop);
 }
 
-Labels ComposeTarget::labels_for(const Fence& fence, Slot slot, const std::string& release) const {
+Labels ComposeTarget::labels_for(const Fence& fence, const std::string& place,
+                                 const std::string& release) const {
   Labels labels = state_.unit_labels();
   labels[label::kEnvironment] = fence.environment;
   labels[label::kDeployment] = fence.deployment;
   labels[label::kToken] = std::to_string(fence.token);
   labels[label::kRelease] = release;
-  labels[label::kSlot] = to_string(slot);
+  labels[label::kSlot] = place;
   return labels;
 }
 
-void ComposeTarget::make(Slot slot, const std::string& file, std::vector<std::string> words,
+void ComposeTarget::make(const std::string& place, const std::string& file, std::vector<std::string> words,
                          const std::stop_token& stop) const {
   make_directories(options_.directory, 0700);
   // It holds what the variables of the compose file were.
   const TempDir own("compose-", options_.directory);
   const std::filesystem::path path = own.path() / "docker-compose.json";
   write_file_atomic(path, file, 0600, false);
-  ComposeCall call{project_of(slot), path, std::move(words), {}, engine_.socket(), options_.directory, {}};
-  if (options_.tell) call.on_line = [&](std::string_view line) { options_.tell(units_.front(), line); };
+  ComposeCall call{places_.project(place), path, std::move(words), {}, engine_.socket(),
+                   options_.directory,     {}};
+  const std::string unit = places_.unit_of(place).first;
+  if (options_.tell) call.on_line = [&](std::string_view line) { options_.tell(unit, line); };
   run_compose(call, stop);
 }
 
-void ComposeTarget::bring_up(const Fence& fence, Slot slot, const std::string& release,
+void ComposeTarget::bring_up(const Fence& fence, const std::string& place, const std::string& release,
                              const std::stop_token& stop) const {
-  const PreparedRelease kept = prepared(release, slot, stop);
-  Labels labels = labels_for(fence, slot, release);
+  const PreparedRelease kept = prepared(release, place, stop);
+  const std::string unit = places_.unit_of(place).first;
+  // Somebody may have removed it since, and docker-compose knows no logins of ours.
+  if (bring_image(unit, kept.image, stop)) state_.present(fence, stop);
+  Labels labels = labels_for(fence, place, release);
   labels[label::kConfig] = sha256_hex(kept.config);
-  make(slot, service_file(kept.config, options_.service, labels),
+  make(place, service_file(kept.config, options_.service, labels),
        {"up", "-d", "--no-deps", "--no-build", options_.service}, stop);
   state_.present(fence, stop);
-  const std::vector<EngineContainer> made = containers_of(slot, stop);
+  const std::vector<EngineContainer> made = containers_of(place, stop);
   if (made.empty() || label_of(made.front().labels, label::kRelease) != release)
     throw Error(ErrorCode::unavailable, "docker-compose has made no container of the release " +
-                                            in_quotes(release) + " for service " + in_quotes(units_.front()));
+                                            in_quotes(release) + " for service " + in_quotes(unit));
 }
 
 void ComposeTarget::start(const std::string& unit, Slot slot, std::stop_token stop) {
@@ -309,7 +332,8 @@ void ComposeTarget::start(const std::string& unit, Slot slot, std::stop_token st
     throw Error(ErrorCode::not_found, "service " + in_quotes(unit) + " holds no release in its place " +
                                           in_quotes(to_string(slot)));
   const std::string& release = held->second.release;
-  std::vector<EngineContainer> there = containers_of(slot, stop);
+  const std::string place = places_.at(unit, slot);
+  std::vector<EngineContainer> there = containers_of(place, stop);
   bool runs = false;
   for (const EngineContainer& one : there) {
     if (!one.active) continue;
@@ -326,52 +350,74 @@ void ComposeTarget::start(const std::string& unit, Slot slot, std::stop_token st
     const auto all = state_.releases(stop);
     const auto found = all.find(release);
     const bool same =
-        found == all.end() || found->second.count(slot) == 0 ||
-        sha256_hex(found->second.at(slot).config) == label_of(there.front().labels, label::kConfig);
+        found == all.end() || found->second.count(place) == 0 ||
+        sha256_hex(found->second.at(place).config) == label_of(there.front().labels, label::kConfig);
     if (same) return engine_.start(there.front().id, stop);
   }
-  bring_up(fence, slot, release, stop);
+  bring_up(fence, place, release, stop);
 }
 
 void ComposeTarget::halt(const std::string& unit, Slot slot, milliseconds grace, std::stop_token stop) {
   claimed(unit, stop);
-  for (const EngineContainer& one : containers_of(slot, stop))
+  for (const EngineContainer& one : containers_of(places_.at(unit, slot), stop))
     if (one.active) engine_.end(one.id, grace, stop);
+}
+
+void ComposeTarget::forget_left(const Fence& fence, const std::stop_token& stop) const {
+  std::set<std::string> running, gone;
+  for (const EngineContainer& one : left_containers(stop))
+    (one.active ? running : gone).insert(label_of(one.labels, label::kSlot));
+  for (const auto& [place, release] : state_.places(stop))
+    if (!places_.is_used(place)) gone.insert(place);
+  for (const auto& [release, prepared] : state_.releases(stop))
+    for (const auto& [place, one] : prepared)
+      if (!places_.is_used(place)) gone.insert(place);
+  for (const std::string& place : gone) {
+    if (running.count(place) > 0) continue;
+    state_.present(fence, stop);
+    for (const EngineContainer& one : containers_of(place, stop)) engine_.remove(one.id, stop);
+    state_.forget(place, stop);
+  }
 }
 
 void ComposeTarget::clean(const std::string& unit, std::size_t keep, const std::vector<std::string>& named,
                           std::stop_token stop) {
   const Fence fence = claimed(unit, stop);
   for (const std::string& id : named) check_release_id(id);
+  // What is there is there for all units.
+  if (unit != places_.units().front()) return;
   for (const EngineContainer& one : commands(stop))
     if (!one.active && label_of(one.labels, label::kDeployment) != fence.deployment)
       engine_.remove(one.id, stop);
+  forget_left(fence, stop);
   std::set<std::string> kept(named.begin(), named.end());
-  for (const auto& [slot, now] : observe(unit, stop)) kept.insert(now.release);
+  for (const auto& [place, release] : state_.places(stop)) kept.insert(release);
+  for (const std::string& one : places_.units())
+    for (const auto& [slot, now] : observe(one, stop)) kept.insert(now.release);
   const auto all = state_.releases(stop);
   std::vector<std::pair<std::int64_t, std::string>> others;
-  for (const auto& [id, slots] : all)
-    if (kept.count(id) == 0) others.emplace_back(slots.begin()->second.at, id);
+  for (const auto& [id, places] : all)
+    if (kept.count(id) == 0) others.emplace_back(places.begin()->second.at, id);
   std::sort(others.rbegin(), others.rend());
   for (std::size_t n = 0; n < others.size() && n < keep; ++n) kept.insert(others[n].second);
   // One image may be that of two releases.
   std::set<std::string> used;
-  for (const auto& [id, slots] : all)
+  for (const auto& [id, places] : all)
     if (kept.count(id) > 0)
-      for (const auto& [slot, one] : slots) used.insert(one.image);
-  for (const auto& [id, slots] : all) {
+      for (const auto& [place, one] : places) used.insert(one.image);
+  for (const auto& [id, places] : all) {
     if (kept.count(id) > 0) continue;
     state_.present(fence, stop);
-    for (const auto& [slot, one] : slots)
+    for (const auto& [place, one] : places)
       if (one.pulled && used.count(one.image) == 0) engine_.remove_image(one.image, stop);
-    for (const auto& [slot, one] : slots) engine_.forget(one.record, stop);
+    for (const auto& [place, one] : places) engine_.forget(one.record, stop);
   }
 }
 
 void ComposeTarget::leave(const std::string& unit) noexcept {
-  if (unit != units_.front()) return;
   const std::lock_guard lock(mutex_);
-  fence_ = {};
+  claimed_.erase(unit);
+  if (claimed_.empty()) fence_ = {};
 }
 
 }  // namespace runner::deployments

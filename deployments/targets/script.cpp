@@ -140,7 +140,7 @@ UnitState ScriptTarget::observe(const std::string& unit, std::stop_token /*stop*
 void ScriptTarget::place(const std::string& unit, Slot slot, const std::string& release,
                          std::stop_token stop) {
   check_unit(unit);
-  if (!is_prepared(unit, release, stop))
+  if (!release.empty() && !is_prepared(unit, release, stop))
     throw Error(ErrorCode::not_found, "the release " + release + " is not there; prepare it");
   const UniqueFd lock = hold("place", stop);
   ScriptState state = read_script_state(state_file());

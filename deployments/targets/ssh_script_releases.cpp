@@ -80,6 +80,12 @@ release_in() {
 verb_place() {
   fence
   hold_on
+  if [ -z "$id" ]; then
+    link=$(link_of "$slot")
+    [ -z "$(release_in "$slot")" ] || rm -f "$link" || fail unavailable "cannot remove '$link'"
+    [ ! -d "${link%/*}" ] || durable "${link%/*}"
+    return 0
+  fi
   [ -d "$releases/$id" ] || fail not_found "the release $id is not there; prepare it"
   [ "$(release_in "$slot")" != "$id" ] || return 0
   link=$(link_of "$slot") to=releases/$id

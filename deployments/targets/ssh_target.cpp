@@ -209,7 +209,7 @@ UnitState SshTarget::observe(const std::string& unit, std::stop_token stop) {
 
 void SshTarget::place(const std::string& unit, Slot slot, const std::string& release, std::stop_token stop) {
   const std::size_t host = index_of(unit);
-  check_release_id(release);
+  if (!release.empty()) check_release_id(release);
   call(host,
        {"place", claimed(host) + for_slot(host, slot) + assignment("id", release), {}, {}, options_.verb},
        stop);

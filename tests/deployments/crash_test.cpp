@@ -45,10 +45,13 @@ struct Case {
   bool slots;
   bool sick, smoke_fails, migrates;
   State end;
+  bool fewer = false;  // units than before
 };
 constexpr Case kCases[] = {
     {"rolling", DeployStrategy::rolling, false, false, false, false, State::succeeded},
     {"rolling_sick", DeployStrategy::rolling, false, true, false, false, State::rolled_back},
+    {"rolling_fewer", DeployStrategy::rolling, false, false, false, false, State::succeeded, true},
+    {"rolling_fewer_sick", DeployStrategy::rolling, false, true, false, false, State::rolled_back, true},
     {"rolling_migrates", DeployStrategy::rolling, false, false, false, true, State::succeeded},
     {"rolling_start_first_smoke_fails", DeployStrategy::rolling, true, false, true, false,
      State::rolled_back},
@@ -67,6 +70,7 @@ class EachBoundary : public testing::TestWithParam<Case> {
     if (one.migrates) spec.migrate.emplace().run = {"./migrate up"};
     auto scene = std::make_unique<Scene>(std::vector<std::string>{"app1", "app2", "app3"}, one.slots, spec);
     scene->world.install(kOld);
+    if (one.fewer) scene->world.leave_over("app4", kOld, true);
     if (one.sick) scene->world.sick.insert(kNew);
     if (one.smoke_fails) scene->prober.failing.insert("http://shop/health");
     return scene;

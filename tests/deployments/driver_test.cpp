@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "runner/base/error.h"
+#include "runner/storage/deployment_table.h"
 #include "tests/deployments/world.h"
 
 namespace runner::deployments::test {
@@ -205,6 +206,46 @@ TEST(Driver, AStepThatAPersonPromotesWaitsForThem) {
   EXPECT_EQ(scene.state(id), State::succeeded);
   EXPECT_EQ(pauses, 1);
   EXPECT_EQ(scene.broken(id), "");
+}
+
+TEST(Driver, WhatIsLeftOverServesUntilAllTrafficIsTheCandidatesAndNotLonger) {
+  for (const bool known : {true, false})
+    for (const bool sick : {false, true}) {
+      Scene scene(kThree, false, quick_spec(DeployStrategy::rolling));
+      scene.world.install(kOld);
+      scene.world.leave_over("app4", kOld, known);
+      if (sick) scene.world.sick.insert(kNew);
+      const auto id = scene.lock_new();
+      scene.drive(id);
+      EXPECT_EQ(scene.state(id), sick ? State::rolled_back : State::succeeded) << scene.told();
+      EXPECT_EQ(scene.broken(id), "");
+      const auto log = scene.world.log();
+      const auto halted = std::find(log.begin(), log.end(), "halt single app4");
+      EXPECT_EQ(halted == log.end(), sick);
+      EXPECT_EQ(scene.world.left_over({}).empty(), !sick);
+      if (sick) continue;
+      EXPECT_GT(halted, std::find(log.begin(), log.end(), "set app3 single ready 100"));
+      EXPECT_EQ(std::find(log.begin(), halted, "set app4 single drain 100") != halted, known);
+      EXPECT_THAT(scene.told(), HasSubstr("app4 is not used any more, and ends"));
+    }
+}
+
+TEST(Driver, AUnitThatWasNotThereWhenItBeganIsNotGoneOnWith) {
+  Scene scene(kThree, false, quick_spec(DeployStrategy::rolling));
+  scene.world.install(kOld);
+  const auto id = scene.lock_new();
+  scene.store->write([&](storage::Tx& tx) {
+    storage::DeploymentRecord record = storage::Deployments(tx).find(id).value();
+    Snapshot two;
+    for (const char* unit : {"app1", "app2"}) two.units[unit][Slot::single] = {kOld, true};
+    record.state = to_string(State::progressing);
+    record.snapshot = snapshot_text(two);
+    storage::Deployments(tx).replace(record);
+  });
+  scene.drive(id);
+  EXPECT_EQ(scene.state(id), State::rolled_back);
+  EXPECT_THAT(scene.record(id).reason, HasSubstr("app3 was not there when this deployment began"));
+  EXPECT_THAT(scene.world.serving(), testing::ElementsAre(kOld));
 }
 
 TEST(Driver, PauseAndResumeAreAPersons) {

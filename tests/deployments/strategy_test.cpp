@@ -74,6 +74,16 @@ TEST(Strategy, RollingExchangesBatchesAndPausesBetween) {
             "admit c=drain100\ndrain c\nhalt c\nplace c new\nstart c\nprobe c\nadmit c=ready100\n");
 }
 
+TEST(Strategy, SmokeIsAskedBeforeTrafficWhateverTheStrategyIs) {
+  for (const DeployStrategy type : {DeployStrategy::recreate, DeployStrategy::rolling}) {
+    StrategyInput input = input_for(type, {"a"}, false);
+    input.smoke = true;
+    EXPECT_EQ(
+        shown(plan_forward(input, running_in({"a"}, Slot::single))),
+        "admit a=drain100\ndrain a\nhalt a\nplace a new\nstart a\nprobe a\nsmoke a\nadmit a=ready100\n");
+  }
+}
+
 TEST(Strategy, SharesOfUnitsAreRoundedDownButNeverToNone) {
   for (const auto& [percent, batches] :
        std::vector<std::pair<int, int>>{{10, 4}, {25, 4}, {50, 2}, {75, 2}, {100, 1}}) {
@@ -121,6 +131,21 @@ TEST(Strategy, WithoutABalancerNothingIsAskedOfIt) {
   input.balanced = false;
   EXPECT_EQ(shown(plan_forward(input, running_in({"a"}, Slot::single))),
             "halt a\nplace a new\nstart a\nprobe a\n");
+}
+
+TEST(Strategy, WhatIsLeftOverEndsAfterItsTrafficAsFarAsTheBalancerKnowsIt) {
+  StrategyInput input = input_for(DeployStrategy::rolling, {"a"}, false);
+  Snapshot before = running_in({"a"}, Slot::single);
+  EXPECT_EQ(shown(plan_left_over(input, before)), "");
+  before.left_over = {{"b", Slot::single}, {"c", Slot::blue}};
+  before.servers[{"c", Slot::blue}] = {Admission::ready, 100};
+  EXPECT_EQ(shown(plan_left_over(input, before)),
+            "admit c/blue=drain100\ndrain c/blue\nhalt b c/blue\nadmit c/blue=out100\n");
+  EXPECT_EQ(parse_snapshot(snapshot_text(before)), before);
+  EXPECT_THAT(parse_snapshot(R"({"units": {}, "servers": []})").left_over, testing::IsEmpty())
+      << "of an earlier version";
+  input.balanced = false;
+  EXPECT_EQ(shown(plan_left_over(input, before)), "halt b c/blue\n");
 }
 
 TEST(Strategy, TheWayBackTouchesOnlyWhatWasTouched) {

@@ -26,6 +26,24 @@ World::Unit& World::enter(const std::string& verb, const std::string& unit) {
   return state;
 }
 
+std::vector<std::pair<std::string, Slot>> World::left_over(std::stop_token) {
+  const std::scoped_lock guard(lock_);
+  std::vector<std::pair<std::string, Slot>> left;
+  for (const auto& [unit, state] : state_)
+    if (std::find(units_.begin(), units_.end(), unit) == units_.end() && !state.running.empty())
+      left.emplace_back(unit, Slot::single);
+  return left;
+}
+
+void World::leave_over(const std::string& unit, const std::string& release, bool known) {
+  const std::scoped_lock guard(lock_);
+  Unit& state = state_[unit];
+  state.slots[Slot::single] = {release, true};
+  state.running[Slot::single] = release;
+  state.open = true;
+  if (known) servers_[{unit, Slot::single}] = {Admission::ready, 100};
+}
+
 std::uint64_t World::seen_token(const std::string& unit, std::stop_token) {
   const std::scoped_lock guard(lock_);
   return state_.at(unit).token;
@@ -113,7 +131,11 @@ std::map<Place, ServerState> World::observe(const std::vector<Place>& places, st
   const std::scoped_lock guard(lock_);
   if (before_verb) before_verb("balancer observe");
   std::map<Place, ServerState> states;
-  for (const Place& place : places) states[place] = servers_.at(place);
+  for (const Place& place : places) {
+    const auto found = servers_.find(place);
+    if (found == servers_.end()) throw Error(ErrorCode::not_found, "there is no server " + place.unit);
+    states[place] = found->second;
+  }
   return states;
 }
 

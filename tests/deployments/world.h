@@ -36,6 +36,8 @@ class World final : public Target, public Balancer {
   // Target
   const std::vector<std::string>& units() const override { return units_; }
   bool has_slots() const override { return slots_; }
+  /// Of `more_units` that run.
+  std::vector<std::pair<std::string, Slot>> left_over(std::stop_token stop) override;
   std::uint64_t seen_token(const std::string& unit, std::stop_token stop) override;
   void claim(const std::string& unit, const Fence& fence, std::chrono::milliseconds patience,
              std::stop_token stop) override;
@@ -64,6 +66,8 @@ class World final : public Target, public Balancer {
 
   /// As if it had been deployed long ago and serves.
   void install(const std::string& release);
+  /// As if that had been deployed, too, when there were more units. `known`: to the balancer.
+  void leave_over(const std::string& unit, const std::string& release, bool known);
   /// What each unit serves with: release of the places that are ready, have weight and run.
   std::set<std::string> serving() const;
   /// Releases that never become healthy.

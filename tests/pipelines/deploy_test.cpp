@@ -6,6 +6,7 @@
 #include "pipelines/deploy_block.h"
 #include "pipelines/yaml_reader.h"
 #include "runner/base/error.h"
+#include "runner/base/text.h"
 #include "tests/pipelines/planning_support.h"
 
 namespace runner::pipelines {
@@ -35,6 +36,9 @@ const std::string kHealth = "    health: {http: {path: /ready}}\n";
 const std::string kCompose =
     "    target: compose\n    release: {image: r.example/shop:1}\n"
     "    compose: {file: compose.yml, service: web, ports: {blue: 8001, green: 8002}}\n";
+const std::string kThree =
+    "    target: compose\n    release: {image: r.example/shop:1}\n"
+    "    compose: {file: compose.yml, service: web, ports: [8101, 8102, 8103]}\n";
 const std::string kHaproxy = "    balancer: {type: haproxy, socket: /run/haproxy.sock, backend: shop}\n";
 
 TEST(Deploy, WhatIsRightIsOnlySaidNotToRunHere) {
@@ -42,6 +46,9 @@ TEST(Deploy, WhatIsRightIsOnlySaidNotToRunHere) {
        {kSsh + kHealth + "    strategy: rolling\n", kSsh + kHealth + kHaproxy + "    strategy: blue_green\n",
         std::string("    target: script\n    script: {activate: ./go}\n"),
         kCompose + kHealth + kHaproxy + "    strategy: blue_green\n",
+        kThree + kHealth + kHaproxy + "    strategy: rolling\n",
+        kThree + kHealth + kHaproxy +
+            "    strategy: {type: rolling, max_parallel: 2, pause_between: 5s, order: stop_first}\n",
         std::string("    target: compose\n    release: {image: r.example/shop:1}\n"
                     "    compose: {file: compose.yml, service: web, host: 'unix:///run/x.sock'}\n")})
     EXPECT_EQ(messages(block), "") << block;
@@ -83,7 +90,27 @@ TEST(Deploy, EachRuleRefuses) {
       {"    target: compose\n    compose: {file: f, service: s}\n",
        "deploy:target compose needs release:image"},
       {kCompose + kHealth + kHaproxy + "    strategy: rolling\n",
-       "deploy:strategy rolling is not there yet for the target compose"},
+       "deploy:compose:ports needs a list for rolling: one port for each replica"},
+      {"    target: compose\n    strategy: rolling\n    release: {image: a}\n    compose: {file: f, service: "
+       "s}\n",
+       "deploy:compose:ports needs a list for rolling"},
+      {replace_all(kThree, "8101, 8102, 8103", "") + kHealth + kHaproxy + "    strategy: rolling\n",
+       "deploy:compose:ports needs a list for rolling"},
+      {replace_all(kThree, "8102", "web") + kHealth + kHaproxy + "    strategy: rolling\n",
+       "deploy:compose:ports: each is a port, from 1 to 65535"},
+      {replace_all(kThree, "8102", "8101") + kHealth + kHaproxy + "    strategy: rolling\n",
+       "deploy:compose:ports has 8101 twice"},
+      {kThree + kHealth, "deploy:compose:ports is a list with a port for each replica, which is for rolling"},
+      {kThree + kHealth + kHaproxy + "    strategy: blue_green\n", "not for blue_green"},
+      {kThree + kHealth + kHaproxy + "    strategy: {type: rolling, order: start_first}\n",
+       "deploy:strategy:order start_first is not for the target compose"},
+      {kThree + kHealth + kHaproxy + "    strategy: {type: rolling, max_parallel: 3}\n",
+       "is all 3 replicas: this equals recreate"},
+      {kThree + kHealth + "    strategy: rolling\n", "deploy:strategy rolling without a balancer"},
+      {kThree + kHaproxy + "    strategy: rolling\n", "deploy:health is needed for rolling"},
+      {kThree + "    health: {http: {port: 8101}}\n" + kHaproxy + "    strategy: rolling\n",
+       "deploy:health has a port, but on this machine each that runs has one of its own"},
+      {replace_all(kSsh, "8001", "[8001]") + kHealth, "blue"},
       {kCompose, "deploy:compose:ports has blue and green, but recreate runs in one place"},
       {"    target: compose\n    release: {image: a}\n    compose: {file: f, service: s, ports: 80}\n" +
            kHealth + kHaproxy + "    strategy: blue_green\n",

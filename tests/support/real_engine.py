@@ -124,7 +124,7 @@ def start_registry(base, number, login, tls=False):
     if tls:
         make_certificates(place)
         http = f", tls: {{certificate: {place}/cert.pem, key: {place}/key.pem}}"
-    config = (f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {place}/data}}}}\n"
+    config = (f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {place}/data}}, delete: {{enabled: true}}}}\n"
               f"http: {{addr: '127.0.0.1:0', secret: of-tests{http}}}\n")
     if login:
         line = subprocess.run(["htpasswd", "-nbB", "-C", "4", *login], check=True, capture_output=True, text=True).stdout

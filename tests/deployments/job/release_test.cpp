@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "deployments/job/deploy_image.h"
 #include "runner/base/error.h"
 #include "runner/base/files.h"
 
@@ -95,6 +96,13 @@ TEST_F(ReleaseTest, RefusesWhatIsNotThereOrNotOurs) {
   EXPECT_THAT(config({"a"}), HasSubstr("there is no file 'a'"));
   EXPECT_THAT(config({"a/x.env", "b/x.env"}), HasSubstr("there are two files 'x.env'"));
   EXPECT_THAT(config({"t.tmpl"}), HasSubstr("t.tmpl:2: the job has no variable 'MISSING'"));
+}
+
+TEST(ImageOfPlan, IsWhatTheTagNamedWhenItBegan) {
+  EXPECT_EQ(image_of_plan(R"({"attempt": 7, "image": "r.example/shop@sha256:ab", "rollback_to": 3})"),
+            "r.example/shop@sha256:ab");
+  for (const char* none : {"", "{}", "[]", R"({"attempt": 7})", R"({"image": 7})"})
+    EXPECT_EQ(image_of_plan(none), "") << none;
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ TEST(ComposeFile, EachRuleRefuses) {
       {"scale: 2", 0, false, "shall run 2 times"},
       {"deploy: {replicas: 0}", 0, false, "shall run 0 times"},
       {"container_name: web", 0, false, ""},
-      {"container_name: web", 0, true, "has a container_name, but blue and green run at the same time"},
+      {"container_name: web", 0, true, "has a container_name, but several of it run at the same time"},
       {"volumes: ['data:/data:rw', '/etc/x:/x:ro', {type: volume, source: d, target: /d}]", 0, false, ""},
       {"volumes: ['/work/job/conf/x:/x:rw']", 0, false, "mounts 'conf/x' of the workspace"},
       {"volumes: [{type: bind, source: /work/job/conf, target: /x}]", 0, false,

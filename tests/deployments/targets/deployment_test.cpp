@@ -1,12 +1,8 @@
 // Whole deployments on real parts: hosts by ssh, HAProxy, an application, and clients that count every answer
 // they do not get.
-#include "deployments/balancers/haproxy.h"
-#include "deployments/driver.h"
-#include "deployments/network_prober.h"
 #include "runner/base/digest.h"
-#include "runner/storage/deployment_table.h"
+#include "tests/deployments/targets/deployment_stage.h"
 #include "tests/deployments/targets/ssh_fixture.h"
-#include "tests/support/load_generator.h"
 #include "tests/support/source_dir.h"
 
 namespace runner::deployments {
@@ -20,7 +16,7 @@ using testing::HasSubstr;
 using testing::Key;
 using testing::UnorderedElementsAre;
 
-class Deployment : public SshTest {
+class Deployment : public SshTest, protected DeploymentStage {
  protected:
   static constexpr std::size_t kHosts = 2;
 
@@ -37,17 +33,6 @@ class Deployment : public SshTest {
 
   /// The stage for a strategy: with two places a host, or one.
   void build(DeployStrategy strategy) {
-    spec_.strategy.type = strategy;
-    spec_.strategy.interval = milliseconds(200);
-    spec_.strategy.unknown = 10'000;  // a slow machine asks little: nobody is here to be asked
-    spec_.health.kind = pipelines::ProbeKind::http;
-    spec_.health.path = "/ready";
-    spec_.health.status_high = 299;
-    spec_.health.interval = milliseconds(100);
-    spec_.health.deadline = milliseconds(20'000);
-    spec_.health.successes = 2;
-    spec_.drain_timeout = milliseconds(10'000);
-    spec_.stop_grace = milliseconds(5'000);
     slots_ = strategy == DeployStrategy::blue_green || strategy == DeployStrategy::canary;
     ports_.emplace(kHosts * 2);
     std::vector<test::HaproxyServer> servers;
@@ -68,10 +53,8 @@ class Deployment : public SshTest {
         servers.push_back({units[host], own[Slot::single]});
       }
     }
-    haproxy_.emplace(top.path() / "haproxy", servers);
     target_ = std::make_unique<SshTarget>(told);
-    balancer_.emplace(HaproxyOptions{{haproxy_->socket()}, "shop", "", milliseconds(5000)});
-    store_ = storage::open_file_store(top.path() / "db", clock_);
+    set_stage(top.path(), strategy, servers, milliseconds(20'000));
   }
 
   Release app(const std::string& version, const std::string& broken = "") {
@@ -84,70 +67,20 @@ class Deployment : public SshTest {
     return release;
   }
 
-  State deploy(const Release& release) {
-    std::int64_t id = 0;
-    store_->write([&](storage::Tx& tx) {
-      storage::Environments environments(tx);
-      const auto environment = environments.of("shop", "production", clock_.now());
-      storage::DeploymentRecord record;
-      record.environment = environment.id;
-      record.kind = "deploy";
-      record.state = to_string(State::locked);
-      record.release = release.id;
-      record.created_at = clock_.now();
-      record.locked_at = clock_.now();
-      record = storage::Deployments(tx).insert(record);
-      record.fence = environments.lock(environment.id, record.id).value();
-      storage::Deployments(tx).replace(record);
-      id = record.id;
-    });
-    return carry_out(id, release);
-  }
-
-  State carry_out(std::int64_t id, const Release& release) {
-    DeployOrder order;
-    order.spec = spec_;
-    order.release = release;
-    order.environment = "shop/production";
-    NetworkProber prober(top.path());
-    const TellLine tell = [this](const std::string& unit, std::string_view line) {
-      const std::lock_guard lock(told_lock_);
-      told_ += (unit.empty() ? "" : unit + ": ") + std::string(line) + "\n";
-    };
-    const DriverParts parts{*target_, &*balancer_, prober, *store_, clock_, tell, {}, milliseconds(50)};
-    drive(id, order, parts, {});
-    store_->read([&](storage::Tx& tx) { last_ = storage::Deployments(tx).find(id).value(); });
-    return parse_state(last_.state).value();
-  }
-
+  State deploy(const Release& release) { return carry_out(lock(release), release, *target_); }
   /// Deploys `release` while clients ask, and what they saw.
   Counts counted_while(const Release& release, State end) {
-    test::LoadGenerator load({haproxy_->port()});
-    load.wait_for_ok(200);
-    EXPECT_EQ(deploy(release), end) << told_;
-    load.wait_for_ok(200);
-    Counts counts = load.stop();
-    std::printf("%s: %s\n", ::testing::UnitTest::GetInstance()->current_test_info()->name(),
-                counts.text().c_str());
-    return counts;
+    return DeploymentStage::counted_while([&] { EXPECT_EQ(deploy(release), end) << said_; });
   }
 
-  SystemClock clock_;
-  pipelines::DeploySpec spec_;
   bool slots_ = false;
   std::optional<test::ReservedPorts> ports_;
-  std::optional<test::RealHaproxy> haproxy_;
   std::unique_ptr<SshTarget> target_;
-  std::optional<HaproxyBalancer> balancer_;
-  std::unique_ptr<storage::Store> store_;
-  storage::DeploymentRecord last_;
-  std::mutex told_lock_;
-  std::string told_;
 };
 
 TEST_F(Deployment, BlueGreenIsNoticedByNobody) {
   build(DeployStrategy::blue_green);
-  ASSERT_EQ(deploy(app("one")), State::succeeded) << told_;
+  ASSERT_EQ(deploy(app("one")), State::succeeded) << said_;
   const Counts counts = counted_while(app("two"), State::succeeded);
   EXPECT_EQ(counts.failed, 0U) << counts.text();
   EXPECT_THAT(counts.by_version, UnorderedElementsAre(Key("one"), Key("two")));
@@ -155,7 +88,7 @@ TEST_F(Deployment, BlueGreenIsNoticedByNobody) {
 
 TEST_F(Deployment, RollingIsNoticedByNobody) {
   build(DeployStrategy::rolling);
-  ASSERT_EQ(deploy(app("one")), State::succeeded) << told_;
+  ASSERT_EQ(deploy(app("one")), State::succeeded) << said_;
   const Counts counts = counted_while(app("two"), State::succeeded);
   EXPECT_EQ(counts.failed, 0U) << counts.text();
   EXPECT_THAT(counts.by_version, UnorderedElementsAre(Key("one"), Key("two")));
@@ -165,7 +98,7 @@ TEST_F(Deployment, ACanaryGetsItsShare) {
   build(DeployStrategy::canary);
   spec_.strategy.steps = {{20, milliseconds(1'500), false}, {100, {}, false}};
   spec_.strategy.checks.push_back({"errors", "candidate", "http_5xx_ratio", 0.01, {}, {}, {}, 20});
-  ASSERT_EQ(deploy(app("one")), State::succeeded) << told_;
+  ASSERT_EQ(deploy(app("one")), State::succeeded) << said_;
   const Counts counts = counted_while(app("two"), State::succeeded);
   EXPECT_EQ(counts.failed, 0U) << counts.text();
   EXPECT_THAT(counts.by_version, UnorderedElementsAre(Key("one"), Key("two")));
@@ -176,7 +109,7 @@ TEST_F(Deployment, ACanaryWithErrorsIsRolledBackAndFewSawThem) {
   spec_.strategy.steps = {{10, milliseconds(20'000), false}, {100, {}, false}};
   spec_.strategy.checks.push_back({"errors", "candidate", "http_5xx_ratio", 0.05, {}, {}, {}, 20});
   spec_.strategy.failures = 1;
-  ASSERT_EQ(deploy(app("one")), State::succeeded) << told_;
+  ASSERT_EQ(deploy(app("one")), State::succeeded) << said_;
   const Counts counts = counted_while(app("two", "errors"), State::rolled_back);
   EXPECT_THAT(last_.reason, HasSubstr("http_5xx_ratio"));
   EXPECT_GT(counts.failed, 0U) << "else the application is not broken";
@@ -188,7 +121,7 @@ TEST_F(Deployment, ACanaryWithErrorsIsRolledBackAndFewSawThem) {
 TEST_F(Deployment, ACandidateThatIsNeverReadyIsRolledBackInTime) {
   for (const DeployStrategy strategy : {DeployStrategy::blue_green, DeployStrategy::rolling}) {
     build(strategy);
-    ASSERT_EQ(deploy(app("one")), State::succeeded) << told_;
+    ASSERT_EQ(deploy(app("one")), State::succeeded) << said_;
     spec_.health.deadline = milliseconds(2'000);
     const auto begun = std::chrono::steady_clock::now();
     const Counts counts = counted_while(app("two", "never_ready"), State::rolled_back);
@@ -204,9 +137,23 @@ TEST_F(Deployment, ACandidateThatIsNeverReadyIsRolledBackInTime) {
   }
 }
 
+TEST_F(Deployment, AFirstReleaseThatIsNeverReadyLeavesNothing) {
+  build(DeployStrategy::rolling);
+  spec_.health.deadline = milliseconds(2'000);
+  EXPECT_EQ(deploy(app("one", "never_ready")), State::rolled_back) << last_.reason;
+  for (const std::string& unit : units) {
+    target_->claim(
+        unit, fence_of(static_cast<std::uint64_t>(last_.fence), std::to_string(last_.id), "shop/production"),
+        milliseconds(5'000), {});
+    EXPECT_EQ(target_->observe(unit, {}).at(Slot::single), SlotState{}) << unit;
+  }
+  spec_.health.deadline = milliseconds(20'000);
+  EXPECT_EQ(deploy(app("two")), State::succeeded) << said_;
+}
+
 TEST_F(Deployment, SmokeAfterTheSwitchThatFailsBringsTheOldBack) {
   build(DeployStrategy::blue_green);
-  ASSERT_EQ(deploy(app("one")), State::succeeded) << told_;
+  ASSERT_EQ(deploy(app("one")), State::succeeded) << said_;
   spec_.smoke.after_switch.push_back(
       {"", "http://127.0.0.1:" + std::to_string(haproxy_->port()) + "/health", 200, 200});
   const Counts counts = counted_while(app("two", "smoke"), State::rolled_back);
@@ -217,14 +164,14 @@ TEST_F(Deployment, SmokeAfterTheSwitchThatFailsBringsTheOldBack) {
 
 TEST_F(Deployment, RecreateIsNoticed) {
   build(DeployStrategy::recreate);
-  ASSERT_EQ(deploy(app("one")), State::succeeded) << told_;
+  ASSERT_EQ(deploy(app("one")), State::succeeded) << said_;
   const Counts counts = counted_while(app("two"), State::succeeded);
   EXPECT_GT(counts.failed, 0U) << "else the clients see nothing: " << counts.text();
 }
 
 TEST_F(Deployment, AnOrphanOfADeadDeployerChangesNothing) {
   build(DeployStrategy::blue_green);
-  ASSERT_EQ(deploy(app("one")), State::succeeded) << told_;
+  ASSERT_EQ(deploy(app("one")), State::succeeded) << said_;
   // Somebody else's deployment, on its way with the fence of before.
   const Release stale = app("stale"), next = app("two");
   const auto orphan = target();
@@ -232,12 +179,8 @@ TEST_F(Deployment, AnOrphanOfADeadDeployerChangesNothing) {
     orphan->claim(one, fence_of(1'000'000, "orphan", "shop/production"), std::chrono::seconds(5), {});
   orphan->prepare(units[0], stale, {});
   EXPECT_EQ(deploy(next), State::locked) << "a lower token than the hosts have seen gets nowhere";
-  store_->write([&](storage::Tx& tx) {
-    auto record = storage::Deployments(tx).find(last_.id).value();
-    record.fence = storage::Environments(tx).lock(record.environment, record.id, 1'000'000).value();
-    storage::Deployments(tx).replace(record);
-  });
-  EXPECT_EQ(carry_out(last_.id, next), State::succeeded) << told_;
+  take_again(last_.id, 1'000'000);
+  EXPECT_EQ(carry_out(last_.id, next, *target_), State::succeeded) << said_;
   EXPECT_THAT(error_of([&] { orphan->place(units[0], Slot::blue, stale.id, {}); }), HasSubstr("stale:"));
 }
 

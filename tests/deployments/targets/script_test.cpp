@@ -57,6 +57,14 @@ struct ScriptTest : ::testing::Test {
   TempDir top{"deploy-"};
 };
 
+TEST_F(ScriptTest, ASlotMayHoldNothingAgain) {
+  const auto one = claimed(1, "d1");
+  one->place("script", Slot::single, kOne, {});
+  one->place("script", Slot::single, "", {});
+  EXPECT_EQ(one->observe("script", {}).at(Slot::single), SlotState{});
+  EXPECT_THAT(error_of([&] { one->start("script", Slot::single, {}); }), HasSubstr("holds no release"));
+}
+
 TEST_F(ScriptTest, ActivatesVerifiesAndRollsBack) {
   const auto target = claimed(4, "d1");
   target->place("script", Slot::single, kOne, {});

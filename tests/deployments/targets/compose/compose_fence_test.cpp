@@ -52,6 +52,37 @@ TEST_P(ComposeFence, OnlyTheHighestTokenChangesAnything) {
               AllOf(StartsWith("conflict: "), HasSubstr("belongs to the environment 'shop/" + project)));
 }
 
+TEST_P(ComposeFence, IsOneForAllReplicasAndWhateverElseTheServiceWas) {
+  ComposeOptions three = options(false);
+  three.ports.clear();
+  for (std::uint16_t n = 3; n < 6; ++n) three.replicas.push_back(static_cast<std::uint16_t>(single_port + n));
+  ComposeOptions two = three;
+  two.replicas.pop_back();
+  ComposeTarget old(three), fresh(two);
+  ASSERT_THAT(old.units(), testing::ElementsAre("shop-1", "shop-2", "shop-3"));
+  for (const std::string& unit : old.units()) old.claim(unit, fence(1, "d1"), milliseconds(0), never);
+  const Release one = release("one");
+  old.prepare("shop-3", one, never);
+  old.place("shop-3", Slot::single, one.id, never);
+  // A deployment that knows nothing of the third takes the first.
+  fresh.claim("shop-1", fence(2, "d2"), milliseconds(0), never);
+  for (const std::string& unit : old.units()) {
+    EXPECT_THAT(error_of([&] { old.start(unit, Slot::single, never); }), StartsWith("stale: ")) << unit;
+    EXPECT_THAT(error_of([&] { old.claim(unit, fence(1, "d1"), milliseconds(0), never); }),
+                StartsWith("stale: "));
+  }
+  EXPECT_THAT(containers("com.docker.compose.project=" + project + "-3"), testing::IsEmpty());
+  EXPECT_THAT(error_of([&] { fresh.start("shop-2", Slot::single, never); }), HasSubstr("was not claimed"));
+  EXPECT_THAT(error_of([&] { fresh.claim("shop-3", fence(2, "d2"), milliseconds(0), never); }),
+              HasSubstr("there is no service 'shop-3' any more"));
+  const auto single = target(false);
+  EXPECT_THAT(error_of([&] { single->claim(kUnit, fence(1, "d3"), milliseconds(0), never); }),
+              StartsWith("stale: "));
+  single->claim(kUnit, fence(3, "d3"), milliseconds(0), never);
+  EXPECT_THAT(error_of([&] { fresh.halt("shop-1", Slot::single, milliseconds(0), never); }),
+              StartsWith("stale: "));
+}
+
 TEST_P(ComposeFence, OfTwoWithTheSameTokenOneWins) {
   for (std::uint64_t token = 1; token <= 8; ++token) {
     std::vector<std::future<std::string>> claims;

@@ -154,6 +154,12 @@ std::string ComposeFixture::image(const std::string& version, bool broken) const
   return digest;
 }
 
+void ComposeFixture::remove_from_registry(const std::string& image) const {
+  const std::size_t at = image.find('@');
+  test::run_program({"curl", "-sf", "-o", "/dev/null", "-X", "DELETE",
+                     "http://" + registry_of(*engine_) + "/v2/team/shop/manifests/" + image.substr(at + 1)});
+}
+
 Release ComposeFixture::release(const std::string& version, bool broken) const {
   Release release;
   release.image = image(version, broken);

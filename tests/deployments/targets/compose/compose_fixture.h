@@ -48,6 +48,8 @@ class ComposeFixture : public testing::TestWithParam<const char*> {
   /// An application that says its version in each answer, in the registry and not in the engine. `broken`:
   /// its /ready is never good.
   std::string image(const std::string& version, bool broken = false) const;
+  /// An image of image(): nobody can pull it any more.
+  void remove_from_registry(const std::string& image) const;
   /// The release of that image and the compose file.
   Release release(const std::string& version, bool broken = false) const;
   void write_compose_file(const std::string& more = "") const;
