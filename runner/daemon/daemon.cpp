@@ -122,11 +122,14 @@ struct Daemon::Impl {
     pages.emplace(ServiceParts{options.version, options.commit, data.path(), clock, *store, database_counts,
                                health_of, sealer.key_id(), counts, engine, *watch, *config, statuses,
                                *schedules, sweeper});
-    actions.emplace(engine, *watch, *schedules, desk,
-                    ServiceActions::Told{
-                        [this] { return pages->refusal(); },
-                        [this](const api::HealthQuestion& asked) { return pages->health(asked, *server); },
-                        [this] { return pages->metrics(*server, *api, *requests); }});
+    actions.emplace(
+        engine, *watch, *schedules, desk,
+        DeploySheets(*store, sealer,
+                     [this](const storage::ProjectRecord& project) { return maker.mirror_of(project); }),
+        ServiceActions::Told{
+            [this] { return pages->refusal(); },
+            [this](const api::HealthQuestion& asked) { return pages->health(asked, *server); },
+            [this] { return pages->metrics(*server, *api, *requests); }});
     api = std::make_unique<api::Api>(api::ApiParts{*store, sealer, audit_key, clock, *actions, data.path(),
                                                    options.version, options.commit});
     counts.on_change = [this] {
