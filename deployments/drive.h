@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "deployments/checks.h"
+#include "deployments/course.h"
 #include "deployments/driver.h"
 #include "deployments/phases.h"
 #include "deployments/watch.h"
@@ -30,7 +31,7 @@ class Drive {
   void prepare();
   void take_snapshot();
   void migrate();
-  void run_migration(std::size_t n, const std::string& name, const std::vector<std::string>& commands);
+  void run_migration(const MigrationRun& wanted);
   void go_forward();
   void verify();
   void finish();

@@ -10,16 +10,6 @@ namespace {
 /// Numbers of one unit's way back, in the journal.
 constexpr std::size_t kPhasesPerUnit = 100;
 
-bool is_automatic(const pipelines::RollbackSpec& spec, Trouble trouble) {
-  if (trouble == Trouble::abort) return true;  // a person said so
-  const bool wished = trouble == Trouble::health    ? spec.on_health
-                      : trouble == Trouble::smoke   ? spec.on_smoke
-                      : trouble == Trouble::checks  ? spec.on_checks
-                      : trouble == Trouble::timeout ? spec.on_timeout
-                                                    : true;
-  return spec.automatic && wished;
-}
-
 }  // namespace
 
 void Drive::give_up(Trouble trouble, const std::string& why) {
@@ -40,7 +30,7 @@ void Drive::give_up(Trouble trouble, const std::string& why) {
       break;
   }
   const bool may_hold = may_follow(journal_.state(), State::paused);
-  if (!is_automatic(order_.spec.rollback, trouble) && may_hold) {
+  if (!rolls_back(order_.spec.rollback, trouble) && may_hold) {
     const State after = journal_.state();
     return pause(why, after);
   }
@@ -75,9 +65,8 @@ void Drive::roll_back() {
     const std::scoped_lock guard(lock);
     if (!failed.empty()) failures[unit] = std::move(failed);
   };
-  // With two places nobody notices when all go back at once; with one, as few are gone at a time as before.
   if (failures.empty()) {
-    if (input().slots || order_.spec.strategy.type == pipelines::DeployStrategy::recreate) {
+    if (back_at_once(input())) {
       if (!units.empty()) for_units(units, go_back);
     } else {
       for (auto unit = units.rbegin(); unit != units.rend(); ++unit) go_back(*unit);
@@ -96,21 +85,9 @@ void Drive::roll_back() {
 }
 
 std::string Drive::roll_back_unit(const std::string& unit, std::size_t first_n) {
-  std::vector<Phase> phases = plan_rollback(input(), before(), {unit});
-  const bool slots = input().slots;
-  const Place old{unit, slot_in_use(before(), unit, slots)};
-  const UnitState now = parts_.target.observe(unit, {});
-  const auto held = now.find(old.slot);
-  const UnitState& then = before().units.at(unit);
-  const auto wanted = then.find(old.slot);
-  // What ran before still runs: traffic goes back to it at once.
-  const bool untouched = slots && held != now.end() && wanted != then.end() && held->second == wanted->second;
-  for (std::size_t n = 0; n < phases.size(); ++n) {
-    const Phase& phase = phases[n];
-    const bool of_old = std::find(phase.places.begin(), phase.places.end(), old) != phase.places.end();
-    const bool bring_up =
-        phase.action == Action::place || phase.action == Action::start || phase.action == Action::probe;
-    if (untouched && of_old && bring_up) continue;
+  for (const auto& [number, step] : way_back(input(), before(), unit, parts_.target.observe(unit, {}))) {
+    const std::size_t n = number;
+    const Phase& phase = step;
     {
       const std::scoped_lock guard(rollback_lock_);
       if (journal_.is_done(Part::rollback, first_n + n, phase.places)) continue;
@@ -136,18 +113,19 @@ std::string Drive::roll_back_unit(const std::string& unit, std::size_t first_n) 
 }
 
 std::string Drive::undo_migration() {
-  if (!order_.spec.migrate || order_.spec.migrate->compatible || !journal_.was_begun(Part::migrate, 1))
-    return {};
+  const std::vector<MigrationRun> runs = migration_undo(order_.spec);
+  if (runs.empty() || !journal_.was_begun(Part::migrate, 1)) return {};
+  const MigrationRun& undo = runs.front();
   const pipelines::MigrationSpec& migration = *order_.spec.migrate;
   const std::string unit = parts_.target.units().front();
   const std::vector<Place> places{{unit, Slot::single}};
-  if (journal_.is_done(Part::migrate, 2, places)) return {};
-  if (migration.down.empty())
+  if (journal_.is_done(Part::migrate, undo.n, places)) return {};
+  if (undo.commands.empty())
     return "the old code does not work with the new schema, and there is no migrate:down to undo it";
-  journal_.begin(Part::migrate, 2, "down", places);
+  journal_.begin(Part::migrate, undo.n, undo.name, places);
   TargetCommand command;
-  command.name = "down";
-  for (const std::string& line : migration.down) command.script += line + "\n";
+  command.name = undo.name;
+  for (const std::string& line : undo.commands) command.script += line + "\n";
   command.release = order_.release.id;
   command.env = order_.env;
   command.timeout = migration.timeout;
@@ -164,7 +142,7 @@ std::string Drive::undo_migration() {
   } catch (const Error& error) {
     failed = error.what();
   }
-  journal_.complete(Part::migrate, 2, places, failed.empty(), failed);
+  journal_.complete(Part::migrate, undo.n, places, failed.empty(), failed);
   return failed;
 }
 
@@ -179,11 +157,9 @@ void retire(std::int64_t deployment, const DeployOrder& order, const DriverParts
     current = environment && environment->current == deployment && !environment->holder;
   });
   if (!record || !current || record->state != to_string(State::succeeded) || record->snapshot.empty()) return;
-  StrategyInput input;
-  input.strategy = order.spec.strategy;
-  input.units = parts.target.units();
-  input.slots = uses_slots(order.spec.strategy, parts.target.has_slots());
-  input.balanced = parts.balancer != nullptr;
+  const StrategyInput input =
+      course_input(order.spec, {parts.target.units(), parts.target.has_slots(), parts.balancer != nullptr},
+                   order.release.id);
   const Fence fence{order.environment, static_cast<std::uint64_t>(record->fence), std::to_string(deployment)};
   for (const std::string& unit : input.units) parts.target.claim(unit, fence, order.spec.timeout.lock, stop);
   for (const Phase& phase : plan_retirement(input, parse_snapshot(record->snapshot)))

@@ -19,14 +19,9 @@ Drive::Drive(std::int64_t deployment, const DeployOrder& order, const DriverPart
       before_(journal_.snapshot()) {}
 
 StrategyInput Drive::input() const {
-  StrategyInput input;
-  input.strategy = order_.spec.strategy;
-  input.units = parts_.target.units();
-  input.slots = uses_slots(order_.spec.strategy, parts_.target.has_slots());
-  input.balanced = parts_.balancer != nullptr;
-  input.candidate = order_.release.id;
-  input.smoke = !order_.spec.smoke.before_switch.empty();
-  return input;
+  return course_input(order_.spec,
+                      {parts_.target.units(), parts_.target.has_slots(), parts_.balancer != nullptr},
+                      order_.release.id);
 }
 
 const Snapshot& Drive::before() {
@@ -179,12 +174,12 @@ void Drive::recover() {
 }
 
 void Drive::migrate() {
-  const pipelines::MigrationSpec& migration = *order_.spec.migrate;
-  if (migration.backup_before) run_migration(0, "backup", migration.backup);
-  run_migration(1, "migrate", migration.run);
+  for (const MigrationRun& run : migration_runs(order_.spec)) run_migration(run);
 }
 
-void Drive::run_migration(std::size_t n, const std::string& name, const std::vector<std::string>& commands) {
+void Drive::run_migration(const MigrationRun& wanted) {
+  const std::size_t n = wanted.n;
+  const std::string& name = wanted.name;
   const pipelines::MigrationSpec& migration = *order_.spec.migrate;
   const std::string unit = parts_.target.units().front();
   const std::vector<Place> places{{unit, Slot::single}};
@@ -193,7 +188,7 @@ void Drive::run_migration(std::size_t n, const std::string& name, const std::vec
   journal_.begin(Part::migrate, n, name, places);
   TargetCommand command;
   command.name = name;
-  for (const std::string& line : commands) command.script += line + "\n";
+  for (const std::string& line : wanted.commands) command.script += line + "\n";
   command.release = order_.release.id;
   command.env = order_.env;
   command.timeout = migration.timeout;
@@ -275,14 +270,10 @@ void Drive::verify() {
 }
 
 void Drive::finish() {
-  std::vector<Phase> phases = plan_left_over(input(), before());
-  for (const Phase& phase : phases)
-    if (phase.action == Action::halt)
-      for (const auto& [unit, slot] : phase.places)
-        tell(unit + (slot == Slot::single ? "" : " (" + std::string(to_string(slot)) + ")") +
-             " is not used any more, and ends");
-  if (order_.spec.rollback.keep_old.count() == 0)
-    for (Phase& phase : plan_retirement(input(), before())) phases.push_back(std::move(phase));
+  for (const auto& [unit, slot] : before().left_over)
+    tell(unit + (slot == Slot::single ? "" : " (" + std::string(to_string(slot)) + ")") +
+         " is not used any more, and ends");
+  const std::vector<Phase> phases = plan_closing(order_.spec, input(), before());
   for (std::size_t n = 0; n < phases.size(); ++n) do_phase(Part::retire, n, phases[n]);
   std::vector<std::string> named = order_.keep_releases;
   named.push_back(order_.release.id);

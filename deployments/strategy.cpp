@@ -112,14 +112,6 @@ class Builder {
   unsigned weight_ = 0;
 };
 
-std::size_t batch_size(const StrategyInput& input) {
-  const std::size_t units = input.units.size();
-  if (input.strategy.type != DeployStrategy::rolling) return units;
-  const auto wanted = static_cast<std::size_t>(std::max(input.strategy.max_parallel.count, 1));
-  if (!input.strategy.max_parallel.percent) return std::min(wanted, units);
-  return std::clamp<std::size_t>(units * wanted / 100, 1, units);
-}
-
 std::vector<std::vector<std::string>> batches_of(const std::vector<std::string>& units, std::size_t size) {
   std::vector<std::vector<std::string>> batches;
   for (std::size_t at = 0; at < units.size(); at += size)
@@ -177,6 +169,14 @@ std::vector<Place> free_places(const Builder& build, const std::vector<std::stri
 }
 
 }  // namespace
+
+std::size_t batch_size(const StrategyInput& input) {
+  const std::size_t units = input.units.size();
+  if (input.strategy.type != DeployStrategy::rolling) return units;
+  const auto wanted = static_cast<std::size_t>(std::max(input.strategy.max_parallel.count, 1));
+  if (!input.strategy.max_parallel.percent) return std::min(wanted, units);
+  return std::clamp<std::size_t>(units * wanted / 100, 1, units);
+}
 
 std::string_view to_string(Action action) noexcept {
   for (const auto& [value, text] : kActions)

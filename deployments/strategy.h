@@ -68,6 +68,9 @@ bool uses_slots(const pipelines::StrategySpec& strategy, bool target_has_slots) 
 Slot slot_in_use(const Snapshot& snapshot, const std::string& unit, bool slots);
 Slot free_slot(const Snapshot& snapshot, const std::string& unit, bool slots);
 
+/// So many units at once.
+std::size_t batch_size(const StrategyInput& input);
+
 /// From the snapshot until all traffic is the candidate's. Where nothing runs yet a canary gets all at once.
 std::vector<Phase> plan_forward(const StrategyInput& input, const Snapshot& before);
 /// The old places end; with slots only.

@@ -7,8 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "deployments/journal.h"
 #include "runner/base/clock.h"
 #include "runner/engine/resource_groups.h"
+#include "runner/git/commit_range.h"
+#include "runner/storage/deployment_table.h"
 #include "runner/storage/project_table.h"
 
 namespace runner::api {
@@ -50,6 +53,15 @@ struct HealthAnswer {
   std::string wrong;  // the question: one sentence
 };
 
+/// What the job of a deployment does, as its pipeline was frozen. Nothing in it is secret: variables whose
+/// values everybody may see are filled in, all others are there by their names.
+struct DeploymentWork {
+  std::vector<std::string> script;  // the lines of a job without `deploy:`
+  std::string outline;              // deployments/outline.h, as JSON; "" = there is none
+  std::string block;                // `deploy:` as the file has it, as JSON; "" = it has none
+  std::string why;                  // there is a block and no outline: one sentence
+};
+
 class Actions {
  public:
   virtual ~Actions() = default;
@@ -80,6 +92,13 @@ class Actions {
   /// The protection of an environment was changed, or somebody decided about a deployment that waits: look
   /// who may begin now. Quick.
   virtual void environments_changed() = 0;
+  /// nullopt: the plan of its pipeline is not there any more. `before`: what runs there as far as that is
+  /// known. Blocks on the store.
+  virtual std::optional<DeploymentWork> deployment_work(const storage::DeploymentRecord& deployment,
+                                                        const deployments::Snapshot& before) = 0;
+  /// By the server's own copy of the repository, without the network. Blocks on the disk.
+  virtual git::CommitRange commits_between(const storage::ProjectRecord& project, const std::string& from,
+                                           const std::string& to, std::size_t limit) = 0;
   /// A webhook was stored for this project. Quick.
   virtual void delivery_stored(std::int64_t project) = 0;
   /// No more than this is taken: the daemon drains, or its store cannot be written. "" = all is well.

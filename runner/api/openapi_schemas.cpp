@@ -387,8 +387,10 @@ constexpr std::string_view kSchemas = R"json({
 
 }  // namespace
 
-std::string_view openapi_schemas() noexcept {
-  return kSchemas;
+std::string openapi_schemas() {
+  std::string all(kSchemas);
+  all.pop_back();  // its brace
+  return all.append(",").append(openapi_sheet_schemas()).append("}");
 }
 
 }  // namespace runner::api

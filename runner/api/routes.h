@@ -92,6 +92,9 @@ http::Response change_environment(Context& context, const Call& call);
 http::Response list_deployments(Context& context, const Call& call);
 
 http::Response show_deployment(Context& context, const Call& call);
+http::Response show_deployment_plan(Context& context, const Call& call);
+http::Response show_deployment_diff(Context& context, const Call& call);
+http::Response compare_environments(Context& context, const Call& call);
 http::Response approve_deployment(Context& context, const Call& call);
 http::Response reject_deployment(Context& context, const Call& call);
 http::Response start_deployment(Context& context, const Call& call);

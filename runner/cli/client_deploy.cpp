@@ -8,6 +8,7 @@
 #include "runner/cli/deploy_watch.h"
 #include "runner/cli/json_writer.h"
 #include "runner/cli/messages.h"
+#include "runner/cli/sheet_text.h"
 #include "runner/cli/table.h"
 
 namespace runner::cli {
@@ -32,6 +33,10 @@ class DeployCommand {
     switch (options_.action) {
       case DeployAction::status:
         return status();
+      case DeployAction::plan:
+        return plan();
+      case DeployAction::diff:
+        return diff();
       case DeployAction::watch:
         return watch_deployment(desk_, options_.id, options_.common.json);
       case DeployAction::start:
@@ -102,6 +107,25 @@ class DeployCommand {
     } else {
       say(deployment_sheet(desk_.screen(), desk_.clock(), deployment));
     }
+    return exit_success;
+  }
+
+  int plan() {
+    const std::string body = desk_.ask("GET", path_ + "/plan");
+    const PlanAnswer plan = read_plan(body);
+    say(options_.common.json ? clean_json(body) + "\n" : plan_sheet(desk_.screen(), plan));
+    return exit_success;
+  }
+
+  int diff() {
+    const std::string body = desk_.ask("GET", path_ + "/diff");
+    const DiffAnswer diff = read_deployment_diff(body);
+    if (options_.common.json)
+      say(clean_json(body) + "\n");
+    else if (options_.common.quiet)
+      say(commit_ids(diff));
+    else
+      say(diff_sheet(desk_.screen(), desk_.clock(), diff, "runs now", "would come"));
     return exit_success;
   }
 

@@ -13,6 +13,7 @@
 #include "runner/cli/deploy_answers.h"
 #include "runner/cli/deploy_text.h"
 #include "runner/cli/messages.h"
+#include "runner/cli/sheet_text.h"
 #include "runner/cli/table.h"
 
 namespace runner::cli {
@@ -69,6 +70,8 @@ class EnvironmentCommand {
         return history();
       case EnvironmentAction::freeze:
         return freeze();
+      case EnvironmentAction::diff:
+        return diff();
       case EnvironmentAction::list:
         break;
     }
@@ -145,6 +148,21 @@ class EnvironmentCommand {
     return changed(desk_.ask("PUT", path_, request), "added a freeze from " + in_quotes(options_.from) +
                                                          " to " + in_quotes(options_.to) + " (" +
                                                          options_.zone + ")");
+  }
+
+  int diff() {
+    const std::string query = options_.other.empty() ? "" : "?other=" + url_encode(options_.other);
+    const std::string body = desk_.ask("GET", path_ + "/diff" + query);
+    const DiffAnswer diff = read_environment_diff(body);
+    if (options_.common.json)
+      say(clean_json(body) + "\n");
+    else if (options_.common.quiet)
+      say(commit_ids(diff));
+    else
+      say(diff_sheet(desk_.screen(), desk_.clock(), diff,
+                     options_.other.empty() ? "ran before" : "in " + printable(options_.other),
+                     "in " + printable(options_.name)));
+    return exit_success;
   }
 
   int changed(const std::string& body, const std::string& what) {

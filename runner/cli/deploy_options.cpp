@@ -10,16 +10,19 @@
 namespace runner::cli {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, EnvironmentAction>, 5> kEnvironmentActions{{
+constexpr std::array<std::pair<std::string_view, EnvironmentAction>, 6> kEnvironmentActions{{
     {"env list", EnvironmentAction::list},
     {"env show", EnvironmentAction::show},
     {"env set", EnvironmentAction::set},
     {"env history", EnvironmentAction::history},
     {"env freeze", EnvironmentAction::freeze},
+    {"env diff", EnvironmentAction::diff},
 }};
-constexpr std::array<std::pair<std::string_view, DeployAction>, 15> kDeployActions{{
+constexpr std::array<std::pair<std::string_view, DeployAction>, 17> kDeployActions{{
     {"deploy list", DeployAction::list},
     {"deploy status", DeployAction::status},
+    {"deploy plan", DeployAction::plan},
+    {"deploy diff", DeployAction::diff},
     {"deploy start", DeployAction::start},
     {"deploy cancel", DeployAction::cancel},
     {"deploy break-glass", DeployAction::break_glass},
@@ -44,10 +47,10 @@ std::optional<Action> action_of(const std::array<std::pair<std::string_view, Act
   return std::nullopt;
 }
 
-/// PROJECT, and NAME of an environment where it is asked for.
+/// PROJECT, and NAME of an environment where it is asked for; OTHER may follow.
 std::optional<UsageError> take_place(const RawArguments& raw, std::string_view command, std::string& project,
-                                     std::string* name) {
-  const std::size_t words = name == nullptr ? 1 : 2;
+                                     std::string* name, std::string* other = nullptr) {
+  const std::size_t words = name == nullptr ? 1 : other == nullptr ? 2 : 3;
   if (raw.positional.size() > words)
     return UsageError{"unexpected argument '" + raw.positional[words] + "'", help_hint(command)};
   if (raw.positional.empty() || raw.positional[0].empty())
@@ -58,6 +61,10 @@ std::optional<UsageError> take_place(const RawArguments& raw, std::string_view c
     return UsageError{"no name of an environment given",
                       "'runner env list " + shell_quote(project) + "' shows the names"};
   *name = raw.positional[1];
+  if (raw.positional.size() < 3) return std::nullopt;
+  if (raw.positional[2].empty())
+    return UsageError{"the name of the other environment is empty", help_hint(command)};
+  *other = raw.positional[2];
   return std::nullopt;
 }
 
@@ -96,7 +103,8 @@ Command environment_command(EnvironmentAction action, std::string_view name, con
   options.action = action;
   options.common = client_common(raw);
   std::string* environment = action == EnvironmentAction::list ? nullptr : &options.name;
-  if (auto error = take_place(raw, name, options.project, environment)) return *error;
+  std::string* other = action == EnvironmentAction::diff ? &options.other : nullptr;
+  if (auto error = take_place(raw, name, options.project, environment, other)) return *error;
   if (action == EnvironmentAction::set) {
     if (auto error = take_protection(raw, options)) return *error;
   }

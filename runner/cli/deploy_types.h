@@ -10,13 +10,14 @@
 
 namespace runner::cli {
 
-enum class EnvironmentAction : std::uint8_t { list, show, set, history, freeze };
+enum class EnvironmentAction : std::uint8_t { list, show, set, history, freeze, diff };
 
 struct EnvironmentOptions {
   EnvironmentAction action = EnvironmentAction::list;
   ClientCommon common;
   std::string project;
   std::string name;                     // of all but list
+  std::string other;                    // of diff: an environment; "" = what ran there before
   std::filesystem::path protection;     // of set: a file; "-" is standard input
   std::optional<std::int64_t> version;  // of set
   std::string from, to, zone = "UTC";   // of freeze
@@ -26,6 +27,8 @@ struct EnvironmentOptions {
 enum class DeployAction : std::uint8_t {
   list,
   status,
+  plan,
+  diff,
   start,
   cancel,
   break_glass,

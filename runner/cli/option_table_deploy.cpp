@@ -31,6 +31,15 @@ constexpr std::array<OptionSpec, 6> kListOptions{{
     kHelpOption,
 }};
 
+constexpr std::array<OptionSpec, 6> kDiffOptions{{
+    kServerOption,
+    kServerDataOption,
+    {"-q,--quiet", "", kOutputGroup, "print the ids of the new commits only", ""},
+    kJsonOption,
+    kNoColorOption,
+    kHelpOption,
+}};
+
 constexpr std::array<OptionSpec, 7> kSetOptions{{
     {"--protection", "FILE", kWhat,
      "its JSON, in place of all it had; - is standard input, {} takes the protection away", ""},
@@ -167,6 +176,43 @@ constexpr std::string_view kRejectText =
     "the\n"
     "command line is wrong, 3 no server, no right to do this, or the machinery failed.";
 
+constexpr std::string_view kPlanText =
+    "Made by the code that carries it out: hosts in their batches, weights, timeouts, checks, migrations, "
+    "what "
+    "a\n"
+    "rollback does and what it cannot undo. Variables whose values are for jobs only are there by their "
+    "names.\n"
+    "Where what runs on the hosts is not seen yet, it is taken for what the deployment before left.\n"
+    "\n"
+    "Exit codes: 0 done, 1 there is no such deployment, 2 the command line is wrong, 3 no server, no right "
+    "to "
+    "do\n"
+    "this, or the machinery failed.";
+
+constexpr std::string_view kDeployDiffText =
+    "Commits, archives and images by their digests, keys of 'deploy:', and which variables were changed "
+    "since, "
+    "by\n"
+    "name and version. GONE are commits that run there and would not any more.\n"
+    "\n"
+    "Exit codes: 0 done, 1 there is no such deployment, 2 the command line is wrong, 3 no server, no right "
+    "to "
+    "do\n"
+    "this, or the machinery failed.";
+
+constexpr std::string_view kEnvDiffText =
+    "What runs in NAME and not in OTHER: commits, archives and images. Without OTHER: what it has that it "
+    "had "
+    "not\n"
+    "before, which is the last deployment of another release that succeeded there.\n"
+    "\n"
+    "Exit codes: 0 done, 1 there is no such environment, 2 the command line is wrong, 3 no server, no right "
+    "to "
+    "do\n"
+    "this, or the machinery failed.";
+
+constexpr std::string_view kEnvDiffExamples = "  runner env diff shop staging production\n";
+
 constexpr std::string_view kSetExamples =
     "  runner env set shop production --protection protection.json\n"
     "  runner env show shop production --json | jq .protection | sed 's/24h/48h/' |\n"
@@ -179,7 +225,7 @@ constexpr std::string_view kFreezeExamples =
 constexpr std::string_view kBreakGlassExamples =
     "  runner deploy break-glass 12 --reason 'the shop is down, this is the mend'\n";
 
-const std::array<CommandSpec, 5> kEnvironmentCommands{{
+const std::array<CommandSpec, 6> kEnvironmentCommands{{
     {"env list", "PROJECT [options]", "list environments, with what runs there and how much waits",
      kClientExitCodes, "", "PROJECT", false, kEnvListOptions, nullptr},
     {"env show", "PROJECT NAME [options]", "tell what runs there, and how it is protected", kClientExitCodes,
@@ -191,13 +237,19 @@ const std::array<CommandSpec, 5> kEnvironmentCommands{{
      kClientExitCodes, "", "PROJECT", true, kListOptions, nullptr},
     {"env freeze", "PROJECT NAME --from TIME --to TIME [options]", "let nothing be deployed there for a time",
      kFreezeText, kFreezeExamples, "PROJECT", true, kFreezeOptions, nullptr},
+    {"env diff", "PROJECT NAME [OTHER] [options]", "tell what runs there and not in another, or not before",
+     kEnvDiffText, kEnvDiffExamples, "PROJECT", true, kDiffOptions, nullptr},
 }};
 
-const std::array<CommandSpec, 13> kDeployCommands{{
+const std::array<CommandSpec, 15> kDeployCommands{{
     {"deploy list", "PROJECT NAME [options]", "list what waits to be deployed to an environment",
      kClientExitCodes, "", "PROJECT", true, kListOptions, nullptr},
     {"deploy status", "ID [options]", "tell what would come, who has agreed, and who is missing",
      kClientExitCodes, "", "ID", false, kClientOptions, nullptr},
+    {"deploy plan", "ID [options]", "tell what it does or is going to do, step by step", kPlanText, "", "ID",
+     false, kClientOptions, nullptr},
+    {"deploy diff", "ID [options]", "tell what it brings that what runs there has not", kDeployDiffText, "",
+     "ID", false, kDiffOptions, nullptr},
     {"deploy watch", "ID [options]", "follow one to its end", kWatchText, "", "ID", false, kClientOptions,
      nullptr},
     {"deploy start", "ID [options]", "start one that waits for a person to do so", kClientExitCodes, "", "ID",

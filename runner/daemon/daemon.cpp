@@ -122,15 +122,18 @@ struct Daemon::Impl {
                         return watch->run_scheduled(project, ref, std::move(trigger), settle);
                       }});
     pages.emplace(ServiceParts{options.version, options.commit, data.path(), clock, *store, database_counts,
-                               health_of, sealer, counts, engine, *watch, *config, statuses, *schedules,
-                               sweeper});
-    actions.emplace(engine, *watch, *schedules, desk,
-                    ServiceActions::Told{
-                        [this] { return pages->refusal(); },
-                        [this](const api::HealthQuestion& asked) { return pages->health(asked, *server); },
-                        [this] { return pages->metrics(*server, *api, *requests); }});
-    api = std::make_unique<api::Api>(api::ApiParts{*store, sealer, audit_key, clock, *actions, keys,
-                                                   data.path(), options.version, options.commit});
+                               health_of, sealer, counts, engine, *watch, *config, statuses,
+                               *schedules, sweeper});
+    actions.emplace(
+        engine, *watch, *schedules, desk,
+        DeploySheets(*store, sealer,
+                     [this](const storage::ProjectRecord& project) { return maker.mirror_of(project); }),
+        ServiceActions::Told{
+            [this] { return pages->refusal(); },
+            [this](const api::HealthQuestion& asked) { return pages->health(asked, *server); },
+            [this] { return pages->metrics(*server, *api, *requests); }});
+    api = std::make_unique<api::Api>(api::ApiParts{*store, sealer, audit_key, clock, *actions, keys, data.path(),
+                                                   options.version, options.commit});
     counts.on_change = [this] {
       api->changed();
       statuses.wake();

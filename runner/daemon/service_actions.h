@@ -7,6 +7,7 @@
 
 #include "runner/api/actions.h"
 #include "runner/daemon/deploy_desk.h"
+#include "runner/daemon/deploy_sheets.h"
 #include "runner/daemon/project_watch.h"
 #include "runner/daemon/schedule_clock.h"
 #include "runner/engine/engine.h"
@@ -23,8 +24,13 @@ class ServiceActions final : public api::Actions {
   };
   /// References must outlive it.
   ServiceActions(engine::Engine& engine, ProjectWatch& watch, ScheduleClock& schedules, DeployDesk& desk,
-                 Told told)
-      : engine_(engine), watch_(watch), schedules_(schedules), desk_(desk), told_(std::move(told)) {}
+                 DeploySheets sheets, Told told)
+      : engine_(engine),
+        watch_(watch),
+        schedules_(schedules),
+        desk_(desk),
+        sheets_(std::move(sheets)),
+        told_(std::move(told)) {}
 
   std::int64_t start_pipeline(const storage::ProjectRecord& project,
                               const api::StartRequest& request) override;
@@ -45,6 +51,14 @@ class ServiceActions final : public api::Actions {
   void projects_changed() override { watch_.reload(); }
   void schedules_changed() override { schedules_.changed(); }
   void environments_changed() override { desk_.changed(); }
+  std::optional<api::DeploymentWork> deployment_work(const storage::DeploymentRecord& deployment,
+                                                     const deployments::Snapshot& before) override {
+    return sheets_.work(deployment, before);
+  }
+  git::CommitRange commits_between(const storage::ProjectRecord& project, const std::string& from,
+                                   const std::string& to, std::size_t limit) override {
+    return sheets_.commits(project, from, to, limit);
+  }
   void delivery_stored(std::int64_t project) override { watch_.poke(project); }
   std::string refuses_work() override { return told_.refusal(); }
   api::HealthAnswer health(const api::HealthQuestion& question) override { return told_.health(question); }
@@ -55,6 +69,7 @@ class ServiceActions final : public api::Actions {
   ProjectWatch& watch_;
   ScheduleClock& schedules_;
   DeployDesk& desk_;
+  const DeploySheets sheets_;
   const Told told_;
 };
 

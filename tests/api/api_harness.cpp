@@ -32,6 +32,21 @@ void FakeActions::cancel_job(std::int64_t pipeline, std::size_t index) {
   note("cancel " + std::to_string(pipeline) + "/" + std::to_string(index));
 }
 
+std::optional<DeploymentWork> FakeActions::deployment_work(const storage::DeploymentRecord& deployment,
+                                                           const deployments::Snapshot& before) {
+  befores.lock()->push_back(before);
+  auto known = works.lock();
+  const auto found = known->find(deployment.id);
+  return found == known->end() ? std::nullopt : std::optional(found->second);
+}
+
+git::CommitRange FakeActions::commits_between(const storage::ProjectRecord&, const std::string& from,
+                                              const std::string& to, std::size_t) {
+  auto known = ranges.lock();
+  const auto found = known->find({from, to});
+  return found == known->end() ? git::CommitRange() : found->second;
+}
+
 ReachReport FakeActions::test_project(const storage::ProjectRecord& project) {
   note("test " + project.name);
   return reach;

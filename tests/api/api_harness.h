@@ -53,6 +53,10 @@ class FakeActions final : public Actions {
   void projects_changed() override { note("projects changed"); }
   void schedules_changed() override { note("schedules changed"); }
   void environments_changed() override { note("environments changed"); }
+  std::optional<DeploymentWork> deployment_work(const storage::DeploymentRecord& deployment,
+                                                const deployments::Snapshot& before) override;
+  git::CommitRange commits_between(const storage::ProjectRecord& project, const std::string& from,
+                                   const std::string& to, std::size_t limit) override;
   void delivery_stored(std::int64_t project) override { note("delivery " + std::to_string(project)); }
   std::string refuses_work() override { return *refusal.lock(); }
   HealthAnswer health(const HealthQuestion& question) override;
@@ -64,6 +68,9 @@ class FakeActions final : public Actions {
   std::function<std::int64_t(const storage::ProjectRecord&, const StartRequest&)> start;
   ReachReport reach;
   std::optional<LookReport> look;
+  Synchronized<std::map<std::int64_t, DeploymentWork>> works;                            // by deployment
+  Synchronized<std::map<std::pair<std::string, std::string>, git::CommitRange>> ranges;  // from, to
+  Synchronized<std::vector<deployments::Snapshot>> befores;  // that were asked with
   Synchronized<std::string> refusal;
   Synchronized<HealthAnswer> how_it_is;
   Synchronized<std::vector<HealthQuestion>> health_questions;
