@@ -7,8 +7,8 @@ constexpr std::string_view kSchemas = R"json({
 "Version": {"type": "object", "required": ["version", "commit"], "properties": {
   "version": {"type": "string"}, "commit": {"type": "string"}}},
 "Document": {"type": "object", "required": ["openapi", "info", "paths", "components"]},
-"Time": {"$ref": "#/components/schemas/Time"},
-"TimeOrNull": {"$ref": "#/components/schemas/Time", "nullable": true},
+"Time": {"type": "string", "format": "date-time"},
+"TimeOrNull": {"type": "string", "format": "date-time", "nullable": true},
 "Priority": {"type": "integer", "minimum": -100, "maximum": 100,
   "description": "of jobs that wait for room those of the highest start first, within their project; one above that of the project needs the role admin"},
 "Role": {"type": "string", "enum": ["none", "viewer", "developer", "admin"]},

@@ -150,7 +150,7 @@ constexpr std::array kRoutes = {
              "DeploymentDetail"},
     ApiRoute{"POST", "/api/v1/deployments/{id}/abort", "abort_deployment", Access::deploy, abort_deployment,
              "Ends one that is carried out: what has begun is rolled back", 200, "", "DeploymentDetail"},
-    ApiRoute{"POST", "/api/v1/deployments/{id}/resolve", "resolve_deployment", Access::rollback,
+    ApiRoute{"POST", "/api/v1/deployments/{id}/resolve", "resolve_deployment", Access::deploy,
              resolve_deployment, "After a rollback that failed: a person has seen to it", 200,
              "DeploymentResolution", "DeploymentDetail"},
     ApiRoute{"POST", "/api/v1/projects/{name}/environments/{environment}/rollback", "roll_back_environment",

@@ -122,8 +122,8 @@ struct Daemon::Impl {
                         return watch->run_scheduled(project, ref, std::move(trigger), settle);
                       }});
     pages.emplace(ServiceParts{options.version, options.commit, data.path(), clock, *store, database_counts,
-                               health_of, sealer, counts, engine, *watch, *config, statuses,
-                               *schedules, sweeper});
+                               health_of, sealer, counts, engine, *watch, *config, statuses, *schedules,
+                               sweeper});
     actions.emplace(
         engine, *watch, *schedules, desk,
         DeploySheets(*store, sealer,
@@ -132,8 +132,8 @@ struct Daemon::Impl {
             [this] { return pages->refusal(); },
             [this](const api::HealthQuestion& asked) { return pages->health(asked, *server); },
             [this] { return pages->metrics(*server, *api, *requests); }});
-    api = std::make_unique<api::Api>(api::ApiParts{*store, sealer, audit_key, clock, *actions, keys, data.path(),
-                                                   options.version, options.commit});
+    api = std::make_unique<api::Api>(api::ApiParts{*store, sealer, audit_key, clock, *actions, keys,
+                                                   data.path(), options.version, options.commit});
     counts.on_change = [this] {
       api->changed();
       statuses.wake();

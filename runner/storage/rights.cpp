@@ -114,11 +114,12 @@ void Rights::limit(PermissionSet most) {
     if (right.permissions == before) continue;
     // What is left of a role is not that role any more.
     right.custom.clear();
-    for (const Role lower : {Role::none, Role::viewer, Role::developer}) {
-      PermissionSet both = permissions_of(lower);
+    const auto holds = [&](Role role) {
+      PermissionSet both = permissions_of(role);
       both &= right.permissions;
-      if (lower < right.role && both == permissions_of(lower)) right.role = lower;
-    }
+      return both == permissions_of(role);
+    };
+    while (!holds(right.role)) right.role = static_cast<Role>(static_cast<int>(right.role) - 1);
   }
 }
 
@@ -158,7 +159,9 @@ Rights rights_of(Role user, const std::set<Grant>& grants, const CustomRoles& ro
                  std::optional<Role> token) {
   Rights rights(user);
   for (const Grant& grant : grants) rights.add(grant, roles);
-  if (token && *token != user && *token != Role::none) rights.limit(permissions_of(*token));
+  // One of a higher role was made when its user had that: they may what they may now.
+  const bool lower = token && *token != Role::none && (*token < user || user == Role::none);
+  if (lower) rights.limit(permissions_of(*token));
   return rights;
 }
 

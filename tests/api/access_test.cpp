@@ -53,7 +53,7 @@ constexpr Right kRights[] = {
     {"POST", "/api/v1/deployments/{id}/resume", "developer"},
     {"POST", "/api/v1/deployments/{id}/promote", "developer"},
     {"POST", "/api/v1/deployments/{id}/abort", "developer"},
-    {"POST", "/api/v1/deployments/{id}/resolve", "admin"},
+    {"POST", "/api/v1/deployments/{id}/resolve", "developer"},
     {"POST", "/api/v1/projects/{name}/environments/{environment}/rollback", "developer"},
     {"POST", "/api/v1/projects/{name}/environments/{environment}/unlock", "admin"},
     {"GET", "/api/v1/projects/{name}/schedules", "viewer"},

@@ -65,7 +65,7 @@ TEST_F(ApiRunningDeployment, ObeysWhoeverMayDeployThere) {
     const char *says, *asked;
   };
   const Case cases[] = {
-      {"vera", "pause", 403, "'developer'", ""},
+      {"vera", "pause", 403, "'deploy'", ""},
       {"eli", "pause", 403, "eli may not deploy", ""},
       {"dan", "resume", 409, "is progressing: it is not paused", ""},
       {"dan", "promote", 409, "is progressing: it is not paused", ""},
@@ -118,7 +118,7 @@ TEST_F(ApiRunningDeployment, AnEnvironmentIsTakenAwayByANewerFence) {
   running(kDone);
   EXPECT_THAT(ask("POST", unlock, reason).body, HasSubstr("nobody has the environment 'production'"));
   const std::int64_t id = running(kHalf);
-  EXPECT_EQ(ask("POST", unlock, reason, "eli").status, 403) << "the role admin is needed";
+  EXPECT_EQ(ask("POST", unlock, reason, "eli").status, 403) << "the permission rollback is needed";
   EXPECT_EQ(ask("POST", unlock, "").status, 422);
   deployments::Journal alive(*store_, clock_, id, {});
   const Asked done = ask("POST", unlock, reason);

@@ -15,7 +15,7 @@ TEST_F(ApiTest, UsersAreAddedListedAndChanged) {
   const Asked added = ask("POST", "/api/v1/users", R"({"name":"kim@x.org","role":"developer"})");
   EXPECT_EQ(added.status, 201);
   EXPECT_EQ(added.json(),
-            json::parse(R"({"name":"kim@x.org","role":"developer","groups":[],"disabled":false,)"
+            json::parse(R"({"name":"kim@x.org","role":"developer","groups":[],"grants":[],"disabled":false,)"
                         R"("created_at":"2026-02-23T11:00:00.123Z","disabled_at":null})"));
   EXPECT_EQ(ask("POST", "/api/v1/users", R"({"name":"kim@x.org","role":"viewer"})").status, 409);
   std::vector<std::string> names;
@@ -24,7 +24,7 @@ TEST_F(ApiTest, UsersAreAddedListedAndChanged) {
   EXPECT_THAT(names, ElementsAre("anna", "dora", "kim@x.org", "vera"));
   EXPECT_EQ(
       ask("PATCH", "/api/v1/users/kim@x.org", R"({"role":"viewer","disabled":true})").json(),
-      json::parse(R"({"name":"kim@x.org","role":"viewer","groups":[],"disabled":true,)"
+      json::parse(R"({"name":"kim@x.org","role":"viewer","groups":[],"grants":[],"disabled":true,)"
                   R"("created_at":"2026-02-23T11:00:00.123Z","disabled_at":"2026-02-23T11:00:00.123Z"})"));
   EXPECT_EQ(ask("PATCH", "/api/v1/users/kim@x.org", R"({"disabled":false})").json().at("disabled"), false);
   EXPECT_EQ(ask("PATCH", "/api/v1/users/none", "{}").status, 404);
@@ -51,10 +51,11 @@ TEST_F(ApiTest, LastAdminStays) {
 }
 
 TEST_F(ApiTest, NobodyChangesTheirOwnRights) {
-  for (const char* body : {R"({"role":"viewer"})", R"({"role":"admin"})", R"({"groups":["ops"]})"}) {
+  for (const char* body : {R"({"role":"viewer"})", R"({"role":"admin"})", R"({"groups":["ops"]})",
+                           R"({"grants":["deploy"]})"}) {
     const Asked asked = ask("PATCH", "/api/v1/users/anna", body);
     EXPECT_EQ(asked.status, 403) << body;
-    EXPECT_THAT(asked.body, ::testing::HasSubstr("nobody changes their own role or groups"));
+    EXPECT_THAT(asked.body, ::testing::HasSubstr("nobody changes their own role, groups or grants"));
   }
 }
 

@@ -27,7 +27,8 @@ class DeploySecrets : public testing::Test {
     if (const std::string why = SshdHost::missing(); !why.empty()) GTEST_SKIP() << why;
     host_.emplace(repository_.top() / "host");
     // A line of it that no other key has.
-    private_line_ = std::string(split(read_file(host_->key()).value(), '\n')[2]);
+    const std::string pem = read_file(host_->key()).value();
+    private_line_ = std::string(split(pem, '\n')[2]);
     repository_.write(".gitlab-ci.yml",
                       "build: {stage: build, script: ['cp app.txt app.out'], artifacts: {paths: [app.out]}}\n"
                       "ship:\n"

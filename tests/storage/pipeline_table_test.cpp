@@ -237,7 +237,7 @@ TEST_P(PipelineTable, FrozenPlanComesBackAndIsSealed) {
     EXPECT_EQ(found->facts.text(), "facts");
     EXPECT_EQ(Pipelines(tx).frozen(two, sealer_)->facts.text(), "");
     EXPECT_FALSE(Pipelines(tx).frozen(99, sealer_));
-    EXPECT_TRUE(fails_with(ErrorCode::conflict, "with another data key",
+    EXPECT_TRUE(fails_with(ErrorCode::conflict, "which is not here",
                            [&] { Pipelines(tx).frozen(two, sealer_of('x')); }));
   });
   EXPECT_THROW(write([&](Tx& tx) { Pipelines(tx).keep_frozen(one, "again", "", sealer_); }), Error);

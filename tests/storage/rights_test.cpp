@@ -84,6 +84,8 @@ TEST(Rights, OfATokenAreNoMoreThanItsRole) {
   // Whose rights are all granted may have a token that only looks.
   EXPECT_FALSE(of(Role::none, Role::viewer).may_somewhere(Permission::deploy));
   EXPECT_TRUE(of(Role::none, Role::none).may(Permission::rollback, "shop"));
+  EXPECT_TRUE(of(Role::viewer, Role::developer).may(Permission::rollback, "shop")) << "made in better times";
+  EXPECT_FALSE(of(Role::viewer, Role::developer).may(Permission::deploy));
 }
 
 TEST(Permission, IsReadAsItIsShown) {
