@@ -148,7 +148,7 @@ constexpr std::string_view kUserText = "Who may use a server ('runner serve'), a
 
 constexpr std::string_view kRoleText =
     "What users of a server may: permissions by name, to be granted for all projects, one, or one "
-    "environment "
+    "environment\n"
     "('runner user set NAME --grant').";
 
 constexpr std::string_view kTokenText =

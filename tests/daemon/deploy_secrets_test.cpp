@@ -56,7 +56,7 @@ class DeploySecrets : public testing::Test {
                           "'\n"
                           "      ports: 8000\n"
                           "    strategy: recreate\n"
-                          "    health: {exec: 'true', interval: 100ms, successes: 1}\n");
+                          "    health: {exec: 'true', interval: 1s, successes: 1}\n");
     repository_.write("app.txt", "one\n");
     repository_.push("here");
     write_file_atomic(hold_, "", 0644, false);

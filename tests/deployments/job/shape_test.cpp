@@ -53,7 +53,7 @@ std::vector<Case> cases() {
       {"compose_rolling", R"({"target": "compose", "release": {"image": "r.example/shop"},
         "compose": {"file": "c.yml", "host": "unix:///nowhere/engine.sock", "service": "web", "ports": [1, 2, 3]},
         "strategy": "rolling")" +
-                              health + haproxy + "}"},
+                              R"(, "health": {"http": {"path": "/"}})" + haproxy + "}"},
   };
 }
 
