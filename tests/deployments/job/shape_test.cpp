@@ -21,6 +21,7 @@ struct Case {
 std::vector<Case> cases() {
   const std::string ssh(kSsh);
   const std::string health = R"(, "health": {"tcp": {"port": 80}})";
+  const std::string own_port = R"(, "health": {"http": {"path": "/"}})";  // each place has one
   const std::string haproxy =
       R"(, "balancer": {"type": "haproxy", "socket": "/run/admin.sock", "backend": "shop"})";
   const std::string nginx =
@@ -49,11 +50,11 @@ std::vector<Case> cases() {
       {"compose_two", R"({"target": "compose", "release": {"image": "r.example/shop"},
         "compose": {"file": "c.yml", "host": "unix:///nowhere/engine.sock", "service": "web", "ports": {"blue": 1, "green": 2}},
         "strategy": "blue_green")" +
-                          health + haproxy + "}"},
+                          own_port + haproxy + "}"},
       {"compose_rolling", R"({"target": "compose", "release": {"image": "r.example/shop"},
         "compose": {"file": "c.yml", "host": "unix:///nowhere/engine.sock", "service": "web", "ports": [1, 2, 3]},
         "strategy": "rolling")" +
-                              R"(, "health": {"http": {"path": "/"}})" + haproxy + "}"},
+                              own_port + haproxy + "}"},
   };
 }
 
