@@ -1,4 +1,6 @@
 // Data keys: listed, changed, removed.
+#include <algorithm>
+
 #include "runner/api/audit.h"
 #include "runner/api/json_output.h"
 #include "runner/api/key_actions.h"
@@ -53,7 +55,12 @@ http::Response change_data_key(Context& context, const Call& call) {
 http::Response remove_data_key(Context& context, const Call& call) {
   check_here(call.caller);
   const std::string& id = call.request.parameters.at("id");
-  write_before(context, call.caller, {.action = "key.removed", .object = "data key " + to_utf8(id)});
+  const DataKeyReport report = context.parts.keys.data_keys();
+  // What is going to be refused is not written down as done.
+  const bool removable = std::any_of(report.keys.begin(), report.keys.end(), [&](const auto& key) {
+    return key.id == id && !key.seals && key.values == 0;
+  });
+  if (removable) write_before(context, call.caller, {.action = "key.removed", .object = "data key " + id});
   try {
     context.parts.keys.remove_data_key(id);
   } catch (const Error& error) {

@@ -2,6 +2,7 @@
 #include "runner/api/audit.h"
 #include "runner/api/json_input.h"
 #include "runner/api/json_output.h"
+#include "runner/api/query.h"
 #include "runner/api/refusal.h"
 #include "runner/api/routes.h"
 #include "runner/base/error.h"
@@ -54,14 +55,18 @@ std::string text_of(const std::optional<PermissionSet>& permissions) {
 
 }  // namespace
 
-http::Response list_roles(Context& context, const Call& /*call*/) {
+http::Response list_roles(Context& context, const Call& call) {
+  const Page page = page_of(call.request, "roles");
   storage::CustomRoles roles;
   context.parts.store.read([&](storage::Tx& tx) { roles = storage::Roles(tx).all(); });
-  std::vector<std::string> items;
   for (const Role role : {Role::none, Role::viewer, Role::developer, Role::admin})
-    items.push_back(role_json(to_string(role), storage::permissions_of(role), true));
-  for (const auto& [name, permissions] : roles) items.push_back(role_json(name, permissions, false));
-  return list_response(items, std::nullopt);
+    roles[std::string(to_string(role))] = storage::permissions_of(role);
+  std::vector<std::pair<std::string, PermissionSet>> found(roles.upper_bound(page.after), roles.end());
+  const auto next = cut_page(found, page, "roles", [](const auto& role) { return role.first; });
+  std::vector<std::string> items;
+  for (const auto& [name, permissions] : found)
+    items.push_back(role_json(name, permissions, storage::parse_role(name).has_value()));
+  return list_response(items, next);
 }
 
 http::Response put_role(Context& context, const Call& call) {

@@ -190,7 +190,7 @@ constexpr std::array kRoutes = {
     ApiRoute{"PATCH", "/api/v1/users/{name}", "update_user", Access::manage, change_user,
              "Changes role, groups and grants, or disables", 200, "UserChange", "User"},
     ApiRoute{"GET", "/api/v1/roles", "list_roles", Access::known, list_roles,
-             "All roles with their permissions, those that are always there first", 200, "", "[UserRole]"},
+             "All roles with their permissions, by name", 200, "", "[UserRole]", kPage},
     ApiRoute{"PUT", "/api/v1/roles/{name}", "update_role", Access::manage_roles, put_role,
              "Makes a role, or changes what it may; those that are always there stay", 200, "RolePermissions",
              "UserRole"},

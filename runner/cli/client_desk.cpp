@@ -55,7 +55,7 @@ Refused refusal_of(const ApiResponse& answer, const ApiEndpoint& endpoint) {
                     "makes a new one"};
     case 403:
       return {exit_machinery, text,
-              "this takes a higher role: ask an admin, who gives it with 'runner user set'"};
+              "this takes a right that you do not have: ask an admin, who gives it with 'runner user set'"};
     case 404:
     case 405:
     case 409:

@@ -64,6 +64,8 @@ TEST_F(DataKeysTest, OnlyOneThatNothingNeedsIsRemoved) {
   for (auto& key : keys_.report.lock()->keys) key.values = 0;
   EXPECT_EQ(ask_here("DELETE", "/api/v1/keys/key1").status, 204);
   EXPECT_EQ(keys_.report.lock()->keys.size(), 1U);
+  ASSERT_EQ(audited().size(), 2U) << "what was refused was not done";
+  EXPECT_THAT(audited()[1], HasSubstr("key.removed"));
 }
 
 }  // namespace

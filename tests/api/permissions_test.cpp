@@ -214,6 +214,17 @@ TEST_F(PermissionsTest, NobodyGetsMoreThanTheyHave) {
   EXPECT_EQ(ask("PUT", "/api/v1/roles/other", R"({"permissions":["manage_users"]})", "eli").status, 200);
 }
 
+TEST_F(PermissionsTest, RolesAreListedByNameInPages) {
+  const nlohmann::json first = ask("GET", "/api/v1/roles?limit=3", "", "vera").json();
+  std::vector<std::string> names;
+  for (const auto& role : first.at("items")) names.push_back(role.at("name"));
+  const nlohmann::json rest =
+      ask("GET", "/api/v1/roles?cursor=" + first.at("next").get<std::string>()).json();
+  for (const auto& role : rest.at("items")) names.push_back(role.at("name"));
+  EXPECT_THAT(names, ::testing::ElementsAre("admin", "developer", "none", "releaser", "viewer"));
+  EXPECT_EQ(rest.at("next"), nullptr);
+}
+
 TEST_F(PermissionsTest, RolesAreKeptWhileSomebodyHasThem) {
   grant("dora", {"releaser@shop"});
   const Asked refused = ask("DELETE", "/api/v1/roles/releaser");

@@ -246,7 +246,8 @@ TEST_F(ProjectCommands, ProblemsBecomeErrorsAndExitCodes) {
   const std::vector<Refusal> cases{
       {400, R"({"detail":"no"})", 2, "runner: error: no\n"},
       {401, R"({"title":"Unauthorized"})", 3, "runner: error: Unauthorized\n  help: ask as root"},
-      {403, R"({"detail":"not yours"})", 3, "runner: error: not yours\n  help: this takes a higher role"},
+      {403, R"({"detail":"not yours"})", 3,
+       "runner: error: not yours\n  help: this takes a right that you do not have"},
       {404, R"({"detail":"there is no project 'site'"})", 1, "runner: error: there is no project 'site'\n"},
       {422,
        R"({"detail":"2 fields are wrong","errors":[{"field":"name","message":"has a blank"},{"field":"url","message":"is none"}]})",
