@@ -161,6 +161,7 @@ std::string step_words(const OutlineStep& step, const DeploySpec& spec, const st
 
 std::vector<std::string> smoke_lines(const std::vector<pipelines::SmokeCheck>& checks) {
   std::vector<std::string> lines;
+  lines.reserve(checks.size());
   for (const pipelines::SmokeCheck& check : checks)
     lines.push_back(check.command.empty() ? "GET " + check.url + ": " + std::to_string(check.status_low) +
                                                 (check.status_high == check.status_low

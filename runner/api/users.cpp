@@ -29,6 +29,7 @@ struct More {
 
 std::vector<std::string> texts_of(const std::set<storage::Grant>& grants) {
   std::vector<std::string> texts;
+  texts.reserve(grants.size());
   for (const storage::Grant& grant : grants) texts.push_back(to_string(grant));
   return texts;
 }

@@ -68,8 +68,8 @@ PermissionSet permissions_of(Role role) noexcept;
 /// RIGHT is a permission or a role, also one that admins made. In the name of the environment '*' is any
 /// text.
 struct Grant {
-  std::string right, project, environment;  // "" = all
-  auto operator<=>(const Grant&) const = default;
+  std::string right, project, environment;         // "" = all
+  auto operator<=>(const Grant&) const = default;  // NOLINT(modernize-use-nullptr): sees one in it
 };
 /// Throws Error{invalid_input} with what is wrong and the mend. Whether there is such a role is not looked
 /// at.

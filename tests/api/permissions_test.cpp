@@ -97,22 +97,22 @@ std::set<Permission> meant_by(const std::string& right) {
 
 struct PermissionsTest : ApiEnvironmentTest {
   PermissionsTest() {
-    pipeline_of_shop_ = add_pipeline(pipelines::JobStatus::failed);
-    job_ = add_job(pipeline_of_shop_, 0, pipelines::JobStatus::failed).id;
-    deployment_ = add("production");
+    pipeline_of_shop = add_pipeline(pipelines::JobStatus::failed);
+    job_id = add_job(pipeline_of_shop, 0, pipelines::JobStatus::failed).id;
+    deployment_id = add("production");
     add_project("depot");
     store_->write([&](storage::Tx& tx) {
       storage::Roles(tx).put("releaser", {Permission::deploy, Permission::rollback});
       storage::ScheduleRecord schedule;
       schedule.project = shop_;
       schedule.owner = "anna";
-      schedule_ = storage::Schedules(tx, sealer_).insert(schedule, "{}");
+      schedule_id = storage::Schedules(tx, sealer_).insert(schedule, "{}");
     });
   }
   std::string filled(const char* path) const {
     std::string text = path;
     for (const auto& [word, id] : std::map<std::string, std::int64_t>{
-             {"/P", pipeline_of_shop_}, {"/J", job_}, {"/S", schedule_}, {"/D", deployment_}})
+             {"/P", pipeline_of_shop}, {"/J", job_id}, {"/S", schedule_id}, {"/D", deployment_id}})
       if (text.ends_with(word) || text.find(word + "/") != std::string::npos)
         text = replace_all(text, word, "/" + std::to_string(id));
     return "/api/v1" + text;
@@ -123,7 +123,7 @@ struct PermissionsTest : ApiEnvironmentTest {
     store_->write([&](storage::Tx& tx) { storage::Grants(tx).put(users_[user], all); });
   }
 
-  std::int64_t pipeline_of_shop_ = 0, job_ = 0, schedule_ = 0, deployment_ = 0;
+  std::int64_t pipeline_of_shop = 0, job_id = 0, schedule_id = 0, deployment_id = 0;
 };
 
 TEST_F(PermissionsTest, EveryActionIsForExactlyThoseWhoHaveItsPermissionThere) {
@@ -173,7 +173,7 @@ TEST_F(PermissionsTest, ListsShowWhatMayBeKnown) {
   EXPECT_EQ(status_of_events(""), 403) << "they are of all projects";
   EXPECT_EQ(status_of_events("?project=shop"), 403);
   EXPECT_EQ(status_of_events("?project=depot"), 200);
-  EXPECT_EQ(status_of_events("?project=depot&pipeline=" + std::to_string(pipeline_of_shop_)), 404);
+  EXPECT_EQ(status_of_events("?project=depot&pipeline=" + std::to_string(pipeline_of_shop)), 404);
   // By their ids there are none of another project.
   EXPECT_EQ(ask("GET", filled("/pipelines/P"), "", "vera").status, 404);
   EXPECT_EQ(ask("GET", filled("/jobs/J/log"), "", "vera").status, 404);

@@ -44,11 +44,15 @@ endless:
   EXPECT_THAT(ended.out, HasSubstr("endless 1"));
   EXPECT_THAT(ended.out, HasSubstr("\n0\n")) << "a run left its directory";
   const json list = json::parse(*read_file(box.project() / "list.json"));
-  ASSERT_EQ(list.size(), 2U);
+  // What the job before left is removed beside what runs: of the endless one the little that fitted then may
+  // be kept, when that makes room at last. The large one and its archive do not fit together, ever.
+  std::map<std::string, int> kept;
   for (const json& artifact : list) {
-    EXPECT_EQ(artifact["job"], "good");
+    ++kept[artifact["job"]];
     EXPECT_EQ(artifact["exists"], true);
   }
+  EXPECT_EQ(kept["good"], 2) << list;
+  EXPECT_EQ(kept["large"], 0) << list;
   EXPECT_EQ(std::filesystem::file_size(box.project() / "x/g/f"), 100000U);
 }
 
