@@ -51,8 +51,8 @@ TEST_F(ApiTest, LastAdminStays) {
 }
 
 TEST_F(ApiTest, NobodyChangesTheirOwnRights) {
-  for (const char* body : {R"({"role":"viewer"})", R"({"role":"admin"})", R"({"groups":["ops"]})",
-                           R"({"grants":["deploy"]})"}) {
+  for (const char* body :
+       {R"({"role":"viewer"})", R"({"role":"admin"})", R"({"groups":["ops"]})", R"({"grants":["deploy"]})"}) {
     const Asked asked = ask("PATCH", "/api/v1/users/anna", body);
     EXPECT_EQ(asked.status, 403) << body;
     EXPECT_THAT(asked.body, ::testing::HasSubstr("nobody changes their own role, groups or grants"));
