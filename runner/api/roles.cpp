@@ -64,6 +64,7 @@ http::Response list_roles(Context& context, const Call& call) {
   std::vector<std::pair<std::string, PermissionSet>> found(roles.upper_bound(page.after), roles.end());
   const auto next = cut_page(found, page, "roles", [](const auto& role) { return role.first; });
   std::vector<std::string> items;
+  items.reserve(found.size());
   for (const auto& [name, permissions] : found)
     items.push_back(role_json(name, permissions, storage::parse_role(name).has_value()));
   return list_response(items, next);
