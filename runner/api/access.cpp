@@ -58,7 +58,8 @@ std::optional<Caller> caller_of(Context& context, const std::string& token) {
               .role = *role,
               .rights = storage::rights_now(tx, *user, record->role),
               .user = user->id,
-              .token = record->id};
+              .token = record->id,
+              .limit = user->role == storage::Role::none ? record->role : storage::Role::none};
     if (storage::is_use_written(*record, now)) use = record->id;
   });
   if (use != 0) {

@@ -44,6 +44,8 @@ struct Caller {
   storage::Rights rights = {};
   std::optional<std::int64_t> user;  // nullopt: at the unix socket, by the kernel's word
   std::optional<std::int64_t> token = {};
+  /// The role that this token of a user without one is limited to; none: it is not.
+  storage::Role limit = storage::Role::none;
   std::string source = {};   // the address they come from; "" at the socket
   std::string request = {};  // its id
 };

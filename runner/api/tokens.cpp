@@ -107,9 +107,12 @@ http::Response add_token(Context& context, const Call& call) {
     check_lends_nothing(tx, call.caller, user);
     // Nobody makes more for themselves than what they came with.
     const bool own = call.caller.user == user.id;
-    const Role most = own ? std::min(user.role, call.caller.role) : user.role;
-    // Whose rights are all granted may still want a token that only looks.
-    if (wish.role && *wish.role > most && (user.role != Role::none || *wish.role == Role::none))
+    const Role limit = own ? call.caller.limit : Role::none;
+    const Role most = limit != Role::none ? limit : own ? std::min(user.role, call.caller.role) : user.role;
+    // Whose rights are all granted may still want a token that only looks; one without a role has them all.
+    const bool granted = user.role == Role::none && limit == Role::none;
+    const bool unlimited = limit != Role::none && wish.role == Role::none;
+    if (wish.role && !granted && (*wish.role > most || unlimited))
       refuse_field("role", "may be " + in_quotes(to_string(most)) + " at most, as that is what " +
                                (own ? "this token may" : "the user may"));
     const TimePoint now = context.parts.clock.now();

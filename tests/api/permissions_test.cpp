@@ -191,6 +191,27 @@ TEST_F(PermissionsTest, ATokenMayNoMoreThanItsOwner) {
   EXPECT_EQ(ask("POST", unlock, R"({"reason":"x"})", "dora").status, 403) << "at once";
 }
 
+TEST_F(PermissionsTest, ALimitedTokenOfSomebodyWithoutARoleMakesNoneThatMayMore) {
+  users_["max"] = add_user("max", Role::none);
+  tokens_["max"] = add_token(users_["max"], Role::none);
+  grant("max", {"developer@shop"});
+  const auto made_by = [&](const std::string& who, const std::string& more) {
+    return ask("POST", "/api/v1/users/max/tokens", R"({"name":"x")" + more + "}", who);
+  };
+  const Asked looks = made_by("max", R"(,"role":"viewer")");
+  ASSERT_EQ(looks.status, 201) << looks.body;
+  tokens_["low"] = looks.json().at("token");
+  EXPECT_EQ(made_by("low", R"(,"role":"none")").status, 422);
+  EXPECT_EQ(made_by("low", R"(,"role":"developer")").status, 422);
+  const Asked next = made_by("low", "");
+  ASSERT_EQ(next.status, 201) << next.body;
+  EXPECT_EQ(next.json().at("role"), "viewer");
+  tokens_["next"] = next.json().at("token");
+  EXPECT_EQ(ask("POST", "/api/v1/projects/shop/pipelines", "{}", "next").status, 403);
+  EXPECT_EQ(ask("POST", "/api/v1/projects/shop/pipelines", "{}", "max").status, 201);
+  EXPECT_EQ(made_by("max", "").json().at("role"), "none");
+}
+
 TEST_F(PermissionsTest, NobodyGetsMoreThanTheyHave) {
   // Whoever manages users only, and whoever manages roles only.
   store_->write([&](storage::Tx& tx) { storage::Users(tx).set_role(users_["dora"], Role::viewer); });
